@@ -1,0 +1,1 @@
+"""Data sets as one documented table: loaders, protocols, skipped rows and image reading."""

@@ -1,0 +1,86 @@
+"""Rows that a loader or reader had to leave out: collected, counted, and listed in a file."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class SkippedRow:
+    """One row that was left out, and why.
+
+    Attributes
+    ----------
+    file : str
+        The label file or image that holds the row.
+    row : str
+        Where in that file: a line number as an editor shows it, an image id, or "".
+    reason : str
+        What was expected and what came.
+    remedy : str
+        What the user can do.
+    """
+
+    file: str
+    row: str
+    reason: str
+    remedy: str
+
+
+class SkippedRows:
+    """A list of skipped rows that loaders add to and users read, count and save.
+
+    Examples
+    --------
+    >>> skipped = SkippedRows()
+    >>> skipped.add("labels.csv", 3, "expression 12 is not 0..10", "correct the label")
+    >>> len(skipped), skipped.counts()
+    (1, {'expression 12 is not 0..10': 1})
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[SkippedRow] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[SkippedRow]:
+        return iter(self._rows)
+
+    def add(self, file: str | Path, row: object, reason: str, remedy: str) -> None:
+        """Note one row that is left out; the arguments are those of `SkippedRow`."""
+        self._rows.append(SkippedRow(str(file), str(row), reason, remedy))
+
+    def counts(self) -> dict[str, int]:
+        """Give how many rows were skipped for each reason, most frequent first."""
+        return dict(Counter(row.reason for row in self._rows).most_common())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the rows as a DataFrame with columns file, row, reason and remedy."""
+        columns = [field.name for field in fields(SkippedRow)]
+        return pd.DataFrame([asdict(row) for row in self._rows], columns=columns)
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the rows to a CSV file (made with its folders) and return its path."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.to_frame().to_csv(path, index=False)
+        return path
+
+    def warn(self, total: int, since: int = 0) -> None:
+        """Warn once about the rows skipped after the first `since`, out of `total` read."""
+        new = self._rows[since:]
+        if not new:
+            return
+        examples = "; ".join(f"{row.file} row {row.row}: {row.reason}" for row in new[:3])
+        warnings.warn(
+            f"skipped {len(new)} of {total} rows ({examples}). {new[0].remedy}.",
+            UserWarning,
+            stacklevel=3,
+        )
