@@ -1,0 +1,74 @@
+# make course   set everything up in .venv and run the course on the bundled pictures
+# make test     set everything up in .venv and run every check
+# make lab      set everything up in .venv and open the notebooks in JupyterLab
+# make lint | format | lock | clean
+#
+# The set-up is repeated only when requirements.lock or pyproject.toml has changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed.stamp
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+QUIET := $(if $(CI),--quiet,)
+# The notebooks whose kept outputs are compared with a new run; the others are run with papermill.
+KEPT_OUTPUTS := $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
+
+.PHONY: help install course test lab lint format lock clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+install: $(INSTALLED)
+
+# Tries each name by running it: some machines have commands that only say "not installed".
+$(INSTALLED): requirements.lock pyproject.toml
+	@if ! $(BIN)/python -c '' 2> /dev/null; then \
+	  for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
+	    if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	        2> /dev/null; then \
+	      echo "Creating $(VENV) with $$($$python --version)"; \
+	      $$python -m venv --clear $(VENV); break; \
+	    fi; \
+	  done; \
+	fi
+	@if ! $(BIN)/python -c '' 2> /dev/null; then \
+	  echo 'Found no Python 3.11, 3.12 or 3.13 with its venv module.' >&2; \
+	  echo 'Install one (on Debian and Ubuntu: apt-get install python3.11 python3.11-venv)' >&2; \
+	  echo 'or name one: make course PYTHON=/where/it/is/python3.11' >&2; \
+	  exit 1; \
+	fi
+	@echo "Installing $$(grep -c '^[a-z0-9].*==' requirements.lock) packages into $(VENV)" \
+	  '(about 1 GB to download the first time, some minutes)'
+	$(PIP) install $(QUIET) --require-hashes --requirement requirements.lock
+	$(PIP) install $(QUIET) --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
+
+course: $(INSTALLED)
+	$(BIN)/affectkit course
+
+test: lint
+	$(BIN)/pytest --durations=15 --nbval-lax tests $(KEPT_OUTPUTS)
+
+lab: $(INSTALLED)
+	$(BIN)/jupyter lab notebooks
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Keeps the pins that still fit; make lock UPGRADE=1 takes the newest releases.
+lock: $(INSTALLED)
+	PATH="$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(if $(UPGRADE),--upgrade,)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
