@@ -1,0 +1,142 @@
+"""Evaluation results: written, read back and compared. The schema is in `affectkit.evaluation`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+SCHEMA_VERSION = 1
+_REQUIRED = ("schema_version", "task", "dataset", "protocol", "split", "rows", "rows_digest")
+
+
+def json_ready(value: object) -> object:
+    """Turn numpy values into plain ones and NaN or infinity into None, all the way down."""
+    if isinstance(value, dict):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [json_ready(item) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def write_metrics(result: dict, path: str | Path) -> Path:
+    """Write a result as JSON; a crash leaves the old file or the new one, never half of one.
+
+    Parameters
+    ----------
+    result : dict
+        From `evaluate_classification` or `evaluate_regression`.
+    path : str or Path
+        Its folder is made if absent.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    path = Path(path)
+    text = json.dumps(json_ready(result), indent=2, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_metrics(path: str | Path) -> dict:
+    """Read a result that `write_metrics` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not JSON, lacks a required key or has another schema version.
+    """
+    try:
+        result = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"expected a metrics file in JSON at {path}, got: {error}") from error
+    missing = [
+        key
+        for key in (*_REQUIRED, "metrics")
+        if key not in (result if isinstance(result, dict) else {})
+    ]
+    if missing:
+        raise ValueError(
+            f"expected a metrics file of affectkit at {path}, missing {', '.join(missing)}; "
+            "make it with `affectkit evaluate`"
+        )
+    if result["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(
+            f"expected schema version {SCHEMA_VERSION} in {path}, got "
+            f"{result['schema_version']!r}; evaluate the model again with this version"
+        )
+    return result
+
+
+def compare(results: list[dict], baselines: bool = True) -> pd.DataFrame:
+    """Put results of one task, protocol and set of rows side by side.
+
+    Parameters
+    ----------
+    results : list of dict
+        At least one.
+    baselines : bool
+        Also give the first result's baselines as rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a result, indexed by its `name`; the columns `rows` and, for each metric, its value
+        (``accuracy``) and interval (``accuracy_low``, ``accuracy_high``; NaN for baselines).
+
+    Raises
+    ------
+    ValueError
+        If tasks, data sets, splits or protocols differ, or the protocol is the same and the rows
+        are not: such numbers say nothing about which model is better.
+    """
+    if not results:
+        raise ValueError("expected at least one result to compare, got none")
+    first = results[0]
+    for other in results[1:]:
+        for key in ("task", "protocol", "dataset", "split", "rows_digest"):
+            if first[key] != other[key]:
+                raise ValueError(
+                    f"expected results of one {key.replace('_', ' ')}, got {first[key]!r} "
+                    f"({first['name']}, {first['rows']} rows) and {other[key]!r} "
+                    f"({other['name']}, {other['rows']} rows); evaluate both models on the same "
+                    "rows under the same protocol"
+                )
+    lines = [_line(result) for result in results]
+    names = [result["name"] for result in results]
+    if baselines:
+        for name, values in first.get("baselines", {}).items():
+            lines.append({"rows": first["rows"]} | {k: values.get(k) for k in first["metrics"]})
+            names.append(name)
+    return pd.DataFrame(lines, index=pd.Index(names, name="name")).astype({"rows": int})
+
+
+def _line(result: dict) -> dict:
+    line = {"rows": result["rows"]}
+    for name, metric in result["metrics"].items():
+        line[name] = metric["value"]
+        line |= {f"{name}_{end}": metric[end] for end in ("low", "high")}
+    return line
