@@ -1,0 +1,8 @@
+"""AffectFaces: a renderer of synthetic expressive faces with exact ground truth.
+
+The head is MakeHuman's CC0 base mesh (see ``LICENSE-CC0.txt``). `render.render_face` gives one
+image with its ground truth, `dataset.render_dataset` writes a data set in AffectNet's layout.
+"""
+
+GENERATOR_VERSION = "1"
+"""Raised whenever the same seed no longer gives the same image."""
