@@ -1,0 +1,76 @@
+"""Augmentation as Keras layers; it runs inside the training model and is never saved or exported."""
+
+from __future__ import annotations
+
+import keras
+
+from affectkit.preprocess import scale_pixels
+
+STRENGTHS = ("none", "light", "strong")
+
+
+def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.layers.Layer]:
+    """Give the layers that vary faces while training.
+
+    Parameters
+    ----------
+    strength : {"none", "light", "strong"}
+        "light" flips and shifts; "strong" also rotates, zooms and changes light and colour.
+    seed : int
+        Seed of the random layers.
+
+    Returns
+    -------
+    list of keras.layers.Layer
+        For float32 pixels 0..255. Contrast and brightness clip to their `value_range`, so it is
+        set to the pixels' own.
+
+    Raises
+    ------
+    ValueError
+        If the strength is unknown.
+    """
+    if strength not in STRENGTHS:
+        raise ValueError(f"expected an augmentation strength of {STRENGTHS}, got {strength!r}")
+    if strength == "none":
+        return []
+    layers = keras.layers
+    pixels = {"value_range": (0, 255)}
+    flip = [layers.RandomFlip("horizontal", seed=seed)]
+    if strength == "light":
+        return [*flip, layers.RandomTranslation(0.08, 0.08, fill_mode="nearest", seed=seed + 1)]
+    return [
+        *flip,
+        layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=seed + 1),
+        layers.RandomRotation(10 / 360, fill_mode="nearest", seed=seed + 2),
+        layers.RandomZoom((-0.15, 0.1), fill_mode="nearest", seed=seed + 3),
+        layers.RandomBrightness(0.2, **pixels, seed=seed + 4),
+        layers.RandomContrast(0.3, **pixels, seed=seed + 5),
+        layers.RandomGrayscale(0.2, seed=seed + 6),
+    ]
+
+
+def with_augmentation(
+    model: keras.Model, strength: str = "light", seed: int = 0
+) -> keras.Model:
+    """Wrap a model for training: uint8-range pixels -> augmentation -> scaling -> the model.
+
+    The wrapper shares the model's weights, so training it trains the model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With float32 input -1..1.
+    strength, seed
+        See `build_augmentation`.
+
+    Returns
+    -------
+    keras.Model
+        Input float32 (batch, size, size, 3), RGB, 0..255; output as the model's.
+    """
+    inputs = keras.Input(model.input_shape[1:], name="pixels")  # float32 0..255
+    faces = inputs
+    for layer in build_augmentation(strength, seed):
+        faces = layer(faces)
+    return keras.Model(inputs, model(scale_pixels(faces)), name=f"training_{model.name}")

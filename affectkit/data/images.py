@@ -1,0 +1,138 @@
+"""Read one image of a table: from a file, a row of a container, or memory; always uint8 RGB."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+MAX_PIXELS = 100_000_000
+"""Images of more pixels are refused before they are decoded (decompression bombs)."""
+
+
+class ImageReadError(ValueError):
+    """An image that is missing, damaged, too large or not an image; says which and why."""
+
+
+def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
+    """Read an image as it should be seen: EXIF rotation applied, alpha dropped, 8 bit, RGB.
+
+    Parameters
+    ----------
+    path : str or Path
+        An image file (JPEG, PNG, WebP, BMP, TIFF), or a container: an `.npz` with a member
+        `images`, or FER2013's `.csv` with a column `pixels`.
+    row : int, optional
+        The row inside a container, from 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (height, width, 3), channel order RGB, 0..255.
+
+    Raises
+    ------
+    ImageReadError
+        If there is no such file or row, or it can't be decoded to its end.
+    """
+    if row is not None:
+        return as_rgb(_container_row(str(path), row))
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageReadError(
+                    f"{path} has {image.width} x {image.height} pixels; the limit is "
+                    f"{MAX_PIXELS}. Make it smaller first"
+                )
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I"):  # 16 bits; Pillow would clip instead of scaling
+                return as_rgb((np.asarray(image, np.float32) / 257.0).clip(0, 255).astype("uint8"))
+            return np.asarray(image.convert("RGB"))
+    except FileNotFoundError:
+        raise ImageReadError(f"{path} does not exist; check the path and the root folder") from None
+    except ImageReadError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ImageReadError(
+            f"{path} can't be read as an image ({error}); restore the file or drop its row"
+        ) from error
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Give a grey or colour array as uint8 RGB, shape (height, width, 3).
+
+    Raises
+    ------
+    ImageReadError
+        If the array is not uint8 or not of shape (H, W), (H, W, 1) or (H, W, 3).
+    """
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
+        raise ImageReadError(
+            f"expected a uint8 array of shape (H, W) or (H, W, 3), got {image.dtype} "
+            f"{image.shape}; scale it to 0..255 and convert it first"
+        )
+    if image.ndim == 3 and image.shape[2] == 3:
+        return image
+    if image.ndim == 3 and image.shape[2] != 1:
+        raise ImageReadError(f"expected 1 or 3 channels, got {image.shape[2]}; drop alpha first")
+    grey = image if image.ndim == 2 else image[..., 0]
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def read_table_image(record: object) -> np.ndarray:
+    """Read the image of one row of a table (a named tuple of `DataFrame.itertuples`).
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (height, width, 3), RGB.
+    """
+    image = getattr(record, "image", None)
+    if isinstance(image, np.ndarray):
+        return as_rgb(image)
+    return read_image(record.path, None if pd.isna(record.row) else int(record.row))
+
+
+def _container_row(path: str, row: int) -> np.ndarray:
+    images = load_container(path)
+    if not 0 <= row < len(images):
+        raise ImageReadError(f"{path} holds {len(images)} images, row {row} was asked for")
+    return images[row]
+
+
+@lru_cache(maxsize=4)
+def load_container(path: str) -> np.ndarray:
+    """Read all images of a container file; kept in memory for the next call.
+
+    Parameters
+    ----------
+    path : str
+        `.npz` with a uint8 member `images` (N, H, W) or (N, H, W, 3), or FER2013's `.csv` with a
+        column `pixels` of 2,304 numbers each.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (N, H, W) or (N, H, W, 3).
+
+    Raises
+    ------
+    ImageReadError
+        If the file is neither.
+    """
+    try:
+        if path.endswith(".npz"):
+            with np.load(path, allow_pickle=False) as archive:
+                return archive["images"]
+        pixels = pd.read_csv(path, usecols=["pixels"])["pixels"]
+        flat = np.stack([np.array(text.split(), dtype=np.uint8) for text in pixels])
+        side = int(np.sqrt(flat.shape[1]))
+        return flat.reshape(-1, side, side)
+    except (OSError, KeyError, ValueError, AttributeError) as error:
+        raise ImageReadError(
+            f"{path} is not a container of images ({error}); expected an .npz with a member "
+            "`images` or FER2013's .csv with a column `pixels`"
+        ) from error

@@ -1,0 +1,165 @@
+"""Save and load a model together with what its users must know: preprocessing, labels, training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+
+from affectkit import __version__
+from affectkit.labels import EXPRESSIONS
+from affectkit.models import get_backbone, task_of
+from affectkit.preprocess import Preprocessing
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with its preprocessing and card.
+
+    Attributes
+    ----------
+    model : keras.Model
+        The network, not compiled.
+    preprocessing : Preprocessing
+        How its input is made.
+    task : str
+        "classification" or "regression".
+    temperature : float
+        Divides the logits of a classifier when calibrated probabilities are wanted; 1 = none.
+    card : dict
+        Everything in the JSON file beside the model.
+    """
+
+    model: keras.Model
+    preprocessing: Preprocessing
+    task: str
+    temperature: float = 1.0
+    card: dict[str, object] = field(default_factory=dict)
+
+
+def save_model(
+    model: keras.Model,
+    path: str | Path,
+    preprocessing: Preprocessing,
+    training: dict[str, object] | None = None,
+    temperature: float = 1.0,
+) -> Path:
+    """Write a `.keras` file and beside it a `.json` card, each in one atomic step.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Classifier or regressor; saved without optimizer state.
+    path : str or Path
+        Ends in `.keras`; folders are made.
+    preprocessing : Preprocessing
+        Written to the card.
+    training : dict, optional
+        JSON-able facts: data set, protocol, profile, seed, epochs.
+    temperature : float
+        See `LoadedModel`.
+
+    Returns
+    -------
+    Path
+        The `.keras` file.
+
+    Raises
+    ------
+    ValueError
+        If the path does not end in `.keras`.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"expected a path that ends in .keras, got {path.name!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+    model.save(partial, include_optimizer=False)
+    card = {
+        "card_version": CARD_VERSION,
+        "affectkit": __version__,
+        "task": task_of(model),
+        "outputs": list(EXPRESSIONS)
+        if task_of(model) == "classification"
+        else ["valence", "arousal"],
+        "preprocessing": preprocessing.to_dict(),
+        "temperature": temperature,
+        "parameters": model.count_params(),
+        "features": get_backbone(model).output_shape[-1],
+        "sha256": hashlib.sha256(partial.read_bytes()).hexdigest(),
+        "training": training or {},
+    }
+    os.replace(partial, path)
+    write_json(card, path.with_suffix(".json"))
+    return path
+
+
+def load_model(path: str | Path) -> LoadedModel:
+    """Load a model in Keras' safe mode with its card.
+
+    Parameters
+    ----------
+    path : str or Path
+        A `.keras` file written by `save_model`.
+
+    Returns
+    -------
+    LoadedModel
+        The model and how to feed it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the model or its card is missing.
+    ValueError
+        If the file is damaged, not what its card says, or not an affectkit model.
+    """
+    path = Path(path)
+    card_path = path.with_suffix(".json")
+    for file in (path, card_path):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"expected the model {path.name} and its card {card_path.name} side by side in "
+                f"{path.parent}; {file.name} is missing. Train one with `affectkit train` or name "
+                "another file"
+            )
+    try:
+        card = json.loads(card_path.read_text("utf-8"))
+        preprocessing = Preprocessing(**card["preprocessing"])
+        sha256, temperature = str(card["sha256"]), float(card["temperature"])
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{card_path} is not a model card of affectkit ({error!r}); save the model again"
+        ) from error
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise ValueError(
+            f"{path} is not the file that its card describes (SHA-256 differs); it is damaged or "
+            "was replaced. Copy both files again"
+        )
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path} can't be loaded as a Keras model ({error}); save it again"
+        ) from error
+    if model.input_shape[1] != preprocessing.image_size:
+        raise ValueError(
+            f"{path} takes {model.input_shape[1]} px, its card says {preprocessing.image_size}"
+        )
+    return LoadedModel(model, preprocessing, task_of(model), temperature, card)
+
+
+def write_json(content: dict[str, object], path: str | Path) -> Path:
+    """Write JSON through a temporary file, so that readers never see half of it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    os.replace(partial, path)
+    return path

@@ -1,0 +1,165 @@
+"""The three profiles: how large and how long. Notebooks, CLI and course all read them here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How one network is trained.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training split.
+    batch_size : int
+        Faces a step.
+    learning_rate : float
+        Peak of the cosine schedule (linear warm-up over the first tenth of the steps).
+    weight_decay : float
+        Of AdamW (decoupled).
+    label_smoothing : float
+        Share of every classification target that is spread evenly over the 8 expressions.
+    balance : float
+        How strongly rare expressions count more: 0 not at all, 1 fully balanced class weights.
+    augmentation : {"none", "light", "strong"}
+        See `affectkit.augmentation`.
+    patience : int
+        Stop after so many epochs without a better validation loss; the best weights are kept.
+    freeze_backbone : bool
+        Train the head alone.
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.05
+    balance: float = 0.5
+    augmentation: str = "light"
+    patience: int = 5
+    freeze_backbone: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"expected a learning_rate above 0, got {self.learning_rate}")
+        for name in ("label_smoothing", "balance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"expected {name} of 0..1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Size of the networks and the two training recipes.
+
+    Attributes
+    ----------
+    name : str
+        quick, standard or full.
+    image_size : int
+        Side of the input in pixels.
+    alpha : float
+        Width multiplier of MobileNetV2.
+    weights : str or None
+        Where the classifier starts: None (random), "imagenet", or a path.
+    dropout : float
+        Before the softmax.
+    classifier, regressor : TrainingSettings
+        The recipes.
+    bootstrap_samples : int
+        Resamples behind every 95 % interval.
+    """
+
+    name: str
+    image_size: int
+    alpha: float
+    weights: str | None
+    dropout: float
+    classifier: TrainingSettings
+    regressor: TrainingSettings
+    bootstrap_samples: int = 1000
+
+    def to_dict(self) -> dict[str, object]:
+        """Give all settings as a JSON-able dict."""
+        return asdict(self)
+
+
+PROFILES: dict[str, Profile] = {
+    "quick": Profile(
+        name="quick",
+        image_size=64,
+        alpha=0.35,
+        weights=None,
+        dropout=0.2,
+        classifier=TrainingSettings(epochs=12, learning_rate=3e-3),
+        regressor=TrainingSettings(epochs=3, learning_rate=1e-3),
+        bootstrap_samples=500,
+    ),
+    "standard": Profile(
+        name="standard",
+        image_size=96,
+        alpha=0.5,
+        weights=None,
+        dropout=0.3,
+        classifier=TrainingSettings(epochs=30, augmentation="strong", patience=8),
+        regressor=TrainingSettings(epochs=8, learning_rate=5e-4, augmentation="strong"),
+    ),
+    "full": Profile(
+        name="full",
+        image_size=224,
+        alpha=1.0,
+        weights="imagenet",
+        dropout=0.5,
+        classifier=TrainingSettings(
+            epochs=12, learning_rate=3e-4, augmentation="strong", balance=1.0
+        ),
+        regressor=TrainingSettings(epochs=8, learning_rate=1e-4, augmentation="strong"),
+    ),
+}
+"""quick: minutes on a CPU; standard: an hour on a CPU; full: AffectNet on a GPU."""
+
+
+def get_profile(
+    name: str, weights: str | None = None, epochs: int | None = None, image_size: int | None = None
+) -> Profile:
+    """Give a profile by name, with single settings replaced.
+
+    Parameters
+    ----------
+    name : str
+        A key of `PROFILES`.
+    weights : str, optional
+        "imagenet" or a path instead of the profile's own start; "none" for random weights.
+    epochs : int, optional
+        Epochs of both networks instead of the profile's own.
+    image_size : int, optional
+        Side of the input in pixels instead of the profile's own.
+
+    Returns
+    -------
+    Profile
+        The profile.
+
+    Raises
+    ------
+    ValueError
+        If there is no such profile.
+    """
+    if name not in PROFILES:
+        raise ValueError(f"expected a profile of {', '.join(PROFILES)}, got {name!r}")
+    profile = PROFILES[name]
+    if weights:
+        profile = replace(profile, weights=None if weights == "none" else weights)
+    if epochs:
+        profile = replace(
+            profile,
+            classifier=replace(profile.classifier, epochs=epochs),
+            regressor=replace(profile.regressor, epochs=epochs),
+        )
+    if image_size:
+        profile = replace(profile, image_size=image_size)
+    return profile

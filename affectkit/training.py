@@ -1,0 +1,227 @@
+"""Train the classifier, then the regressor from its features: `fit`, log, early stop and resume."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from sklearn.utils.class_weight import compute_class_weight
+from tqdm.auto import tqdm
+
+from affectkit.augmentation import with_augmentation
+from affectkit.data.table import soft_labels
+from affectkit.input_pipeline import make_batches
+from affectkit.labels import NUM_EXPRESSIONS
+from affectkit.models import get_backbone, task_of
+from affectkit.preprocess import Preprocessing
+from affectkit.profiles import TrainingSettings
+
+Faces = np.ndarray | None
+
+
+def class_weights(table: pd.DataFrame, balance: float = 1.0) -> np.ndarray:
+    """Give a loss weight for each expression, so that rare ones count.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The training split, with expressions 0..7.
+    balance : float
+        Exponent of scikit-learn's "balanced" weights n / (classes * count): 0 gives ones.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (8,); 1 for expressions that do not occur. The mean over rows is 1.
+    """
+    expressions = table["expression"].to_numpy(int)
+    present = np.unique(expressions)
+    weights = np.ones(NUM_EXPRESSIONS)
+    weights[present] = compute_class_weight("balanced", classes=present, y=expressions) ** balance
+    return (weights / weights[expressions].mean()).astype(np.float32)
+
+
+def training_targets(table: pd.DataFrame, task: str) -> np.ndarray:
+    """Give what a network of this task learns from each row.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Any split.
+    task : {"classification", "regression"}
+        Of the model.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32: (n, 8) label distributions, or (n, 2) valence and arousal.
+
+    Raises
+    ------
+    ValueError
+        If a row lacks the target.
+    """
+    if task == "classification":
+        return soft_labels(table)
+    targets = table[["valence", "arousal"]].to_numpy(np.float32)
+    if np.isnan(targets).any():
+        missing = int(np.isnan(targets).any(axis=1).sum())
+        raise ValueError(
+            f"{missing} of {len(table)} rows of {table.attrs.get('dataset', 'the table')!r} have no "
+            "valence and arousal; drop them with `annotated_rows`, or use a data set that has them"
+        )
+    return targets
+
+
+def annotated_rows(table: pd.DataFrame, task: str) -> np.ndarray:
+    """Give a bool mask, shape (n,): the rows that have the target of this task."""
+    if task == "regression":
+        return table[["valence", "arousal"]].notna().all(axis=1).to_numpy()
+    return table["expression"].between(0, NUM_EXPRESSIONS - 1).fillna(False).to_numpy(bool)
+
+
+def train_model(
+    model: keras.Model,
+    train: tuple[pd.DataFrame, Faces],
+    validation: tuple[pd.DataFrame, Faces],
+    preprocessing: Preprocessing,
+    settings: TrainingSettings,
+    log_folder: str | Path,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Train a classifier or regressor in place.
+
+    A run that was interrupted goes on from its last finished epoch when it is called again with
+    the same `log_folder`. The model ends with the weights of its best validation loss.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_classifier` or `build_regressor`.
+    train, validation : tuple of (DataFrame, ndarray or None)
+        What `load_faces` returned as (table, faces) for each split.
+    preprocessing : Preprocessing
+        As used for `load_faces`.
+    settings : TrainingSettings
+        The recipe.
+    log_folder : str or Path
+        Gets `<task>_log.csv` (a row an epoch) and, while running, a backup.
+    seed : int
+        Seed of shuffling and augmentation.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The log: epoch, loss, val_loss, and accuracy or rmse with its val_ form.
+
+    Raises
+    ------
+    ValueError
+        If targets are missing or the loss becomes NaN.
+    """
+    task = task_of(model)
+    folder = Path(log_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    backup, log = folder / f"{task}_backup", folder / f"{task}_log.csv"
+    batches = _batches(*train, task, preprocessing, settings, seed, shuffle=True)
+    validation_batches = _batches(*validation, task, preprocessing, settings, seed, shuffle=False)
+    get_backbone(model).trainable = not settings.freeze_backbone
+    steps = math.ceil(len(train[0]) / settings.batch_size)
+    trainer = with_augmentation(model, settings.augmentation, seed)
+    trainer.compile(
+        optimizer=_optimizer(settings, steps), **_loss_and_metric(task, settings.label_smoothing)
+    )
+    resumed = backup.exists() and log.exists()
+    trainer.fit(
+        batches,
+        validation_data=validation_batches,
+        epochs=settings.epochs,
+        verbose=0,
+        shuffle=False,  # make_batches shuffles
+        callbacks=[
+            keras.callbacks.BackupAndRestore(backup),
+            keras.callbacks.CSVLogger(log, append=resumed),
+            keras.callbacks.EarlyStopping(
+                monitor="val_loss", patience=settings.patience, restore_best_weights=True
+            ),
+            StopOnNaN(),
+            EpochProgress(f"{task}, {settings.epochs} epochs"),
+        ],
+    )
+    get_backbone(model).trainable = True
+    return pd.read_csv(log).drop_duplicates("epoch", keep="last", ignore_index=True)
+
+
+def _batches(
+    table: pd.DataFrame,
+    faces: Faces,
+    task: str,
+    preprocessing: Preprocessing,
+    settings: TrainingSettings,
+    seed: int,
+    shuffle: bool,
+) -> tf.data.Dataset:
+    targets = training_targets(table, task)
+    weights = None
+    if shuffle and settings.balance and annotated_rows(table, "classification").all():
+        weights = class_weights(table, settings.balance)[table["expression"].to_numpy(int)]
+    return make_batches(
+        table, faces, preprocessing, targets, weights, settings.batch_size, shuffle, seed
+    )
+
+
+def _optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    total = settings.epochs * steps_per_epoch
+    warm_up = max(1, total // 10)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=settings.learning_rate / 100,
+        decay_steps=max(1, total - warm_up),
+        warmup_target=settings.learning_rate,
+        warmup_steps=warm_up,
+    )
+    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+
+
+def _loss_and_metric(task: str, label_smoothing: float) -> dict[str, object]:
+    if task == "regression":
+        return {"loss": "mse", "metrics": [keras.metrics.RootMeanSquaredError(name="rmse")]}
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+    return {"loss": loss, "metrics": [keras.metrics.CategoricalAccuracy(name="accuracy")]}
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Stop with advice when the loss is no longer a number."""
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Check the running loss."""
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            raise ValueError(
+                f"the loss became NaN or infinite at batch {batch}; lower the learning_rate (a "
+                "tenth is a good first try) or start from pretrained weights"
+            )
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """One tqdm bar over the epochs, with the last losses; works in notebooks, shells and logs."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__()
+        self._description = description
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Open the bar."""
+        self._bar = tqdm(total=self.params["epochs"], desc=self._description, unit="epoch")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Move the bar and show the losses."""
+        logs = logs or {}
+        self._bar.set_postfix({name: f"{value:.3f}" for name, value in logs.items()})
+        self._bar.update(epoch + 1 - self._bar.n)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Close the bar."""
+        self._bar.close()
