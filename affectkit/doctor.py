@@ -1,0 +1,186 @@
+"""Check that this machine can run affectkit, and say what to do where it cannot."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from affectkit.self_test import (
+    compute_with_tensorflow,
+    find_kernel,
+    verify_assets,
+    write_and_read_images,
+    write_and_read_video,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+ASSETS = Path(__file__).parent / "assets"
+NEEDED_DISK_GB = 2.0
+NEEDED_MEMORY_GB = 4.0
+REINSTALL = "run `make course` again, or `pip install --require-hashes -r requirements.lock`"
+KERNEL_REMEDY = f"remove that folder, then run: {sys.executable} -m ipykernel install --sys-prefix"
+# What a library says when something outside Python is missing -> what to do.
+KNOWN_REMEDIES = {
+    "libGL.so": "install it: apt-get install libgl1 (Fedora: dnf install mesa-libGL)",
+    "libgthread": "install it: apt-get install libglib2.0-0",
+    "libglib": "install it: apt-get install libglib2.0-0",
+    "DLL load failed": "install Microsoft's Visual C++ Redistributable (x64)",
+    "KERAS_BACKEND": "unset the environment variable KERAS_BACKEND",
+    "no AVX": "use another computer: TensorFlow cannot run on this one",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One requirement and whether this machine meets it.
+
+    Attributes
+    ----------
+    name : str
+        What was checked.
+    ok : bool
+        Whether it works.
+    detail : str
+        What was found.
+    remedy : str
+        What to do where it does not work.
+    optional : bool
+        Whether affectkit works without it.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    optional: bool = False
+
+
+def check_environment() -> list[Check]:
+    """Check everything that affectkit needs; takes some seconds, since TensorFlow is imported.
+
+    Returns
+    -------
+    list of Check
+        In the order in which to mend them. Nothing is raised: what fails is a check.
+    """
+    try:
+        distribution = importlib.metadata.distribution("affectkit")
+    except importlib.metadata.PackageNotFoundError:
+        remedy = "in the folder with pyproject.toml: pip install -e ."
+        package_checks = [Check("affectkit", False, "not installed", remedy)]
+    else:
+        package_checks = [
+            check_python(platform.python_version(), distribution.metadata["Requires-Python"]),
+            *check_packages(distribution.requires or []),
+        ]
+    return [
+        *package_checks,
+        _attempt("TensorFlow computes", compute_with_tensorflow, REINSTALL),
+        _attempt("Image files", write_and_read_images, REINSTALL),
+        _attempt("Video files", write_and_read_video, REINSTALL),
+        _attempt("Jupyter kernel", find_kernel, KERNEL_REMEDY),
+        _attempt("Bundled faces", lambda: verify_assets(ASSETS), "fetch affectkit anew"),
+        check_disk(Path.cwd(), NEEDED_DISK_GB),
+        check_memory(NEEDED_MEMORY_GB),
+        check_camera(),
+    ]
+
+
+def check_python(version: str, required: str) -> Check:
+    """Check a Python version such as "3.11.7" against a range such as ">=3.11,<3.14"."""
+    ok = SpecifierSet(required).contains(version)
+    return Check("Python", ok, f"{version} (needs {required})", "make a new .venv with Python 3.11")
+
+
+def check_packages(requirements: list[str]) -> list[Check]:
+    """Check the installed version of each package of `requirements` (PEP 508 strings).
+
+    Requirements of extras, and of other platforms, are left out.
+    """
+    checks = []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        wanted = f"{requirement.name}{requirement.specifier}"
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            version = "not installed"
+            ok = False
+        else:
+            ok = requirement.specifier.contains(version, prereleases=True)
+        detail = f"{version} (needs {requirement.specifier or 'any version'})"
+        remedy = f"{sys.executable} -m pip install '{wanted}'"
+        checks.append(Check(requirement.name, ok, detail, remedy))
+    return checks
+
+
+def check_disk(folder: Path, needed_gb: float) -> Check:
+    """Check the free space of the disk that holds `folder`, in GB (10**9 bytes)."""
+    free = shutil.disk_usage(folder).free / 1e9
+    detail = f"{free:.1f} GB free (needs {needed_gb:g})"
+    return Check("Disk", free >= needed_gb, detail, f"make room on the disk that holds {folder}")
+
+
+def check_memory(needed_gb: float) -> Check:
+    """Check the memory that programs can still get, in GB (10**9 bytes)."""
+    import psutil
+
+    available = psutil.virtual_memory().available / 1e9
+    detail = f"{available:.1f} GB available (needs {needed_gb:g})"
+    return Check("Memory", available >= needed_gb, detail, "close other programs and notebooks")
+
+
+def check_camera() -> Check:
+    """Look for a camera (optional: only the webcam notebook wants one); it is not switched on."""
+    if sys.platform != "linux":
+        return Check(
+            "Camera", True, "not looked for; the webcam notebook asks for it", optional=True
+        )
+    cameras = sorted(Path("/dev").glob("video*"))
+    detail = ", ".join(map(str, cameras)) or "none; the webcam notebook then plays a video instead"
+    return Check("Camera", bool(cameras), detail, optional=True)
+
+
+def print_report(checks: list[Check], console: Console) -> int:
+    """Print a line a check, with the remedy of each that failed.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 1 where anything but an optional check failed.
+    """
+    from rich.text import Text
+
+    for check in checks:
+        mark, style = ("[OK]", "green") if check.ok else ("[FAIL]", "bold red")
+        if check.optional and not check.ok:
+            mark, style = "[--]", "yellow"
+        line = Text.assemble((f"{mark:<7}", style), (check.name, "bold"), f": {check.detail}")
+        if check.remedy and not check.ok:
+            line.append(f"\n       what to do: {check.remedy}")
+        console.print(line, soft_wrap=True)
+    failed = sum(not check.ok and not check.optional for check in checks)
+    console.print(f"{failed} of {len(checks)} checks failed." if failed else "All is well.")
+    return int(failed > 0)
+
+
+def _attempt(name: str, test: Callable[[], str], remedy: str) -> Check:
+    """Turn what `test` returns or raises into a check."""
+    try:
+        return Check(name, True, test())
+    except Exception as error:  # noqa: BLE001  whatever a broken library raises is the finding
+        message = " ".join(str(error).split()) or type(error).__name__
+        known = (text for sign, text in KNOWN_REMEDIES.items() if sign in message)
+        return Check(name, False, message, next(known, remedy))
