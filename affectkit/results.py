@@ -11,7 +11,16 @@ import numpy as np
 import pandas as pd
 
 SCHEMA_VERSION = 1
-_REQUIRED = ("schema_version", "task", "dataset", "protocol", "split", "rows", "rows_digest")
+_REQUIRED = (
+    "schema_version",
+    "name",
+    "task",
+    "dataset",
+    "protocol",
+    "split",
+    "rows",
+    "rows_digest",
+)
 
 
 def json_ready(value: object) -> object:
