@@ -46,6 +46,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  '(about 1 GB to download the first time, some minutes)'
 	$(PIP) install $(QUIET) --require-hashes --requirement requirements.lock
 	$(PIP) install $(QUIET) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import cv2' || { \
+	  echo 'OpenCV lacks a system library (its name is above).' >&2; \
+	  echo 'On Debian and Ubuntu: apt-get install libgl1 libglib2.0-0, then try again.' >&2; exit 1; }
 	@touch $(INSTALLED)
 
 course: $(INSTALLED)

@@ -32,8 +32,9 @@ REINSTALL = "run `make course` again, or `pip install --require-hashes -r requir
 KERNEL_REMEDY = f"remove that folder, then run: {sys.executable} -m ipykernel install --sys-prefix"
 # What a library says when something outside Python is missing -> what to do.
 KNOWN_REMEDIES = {
-    "libGL.so": "install it: apt-get install libgl1 (Fedora: dnf install mesa-libGL)",
+    "libGL.so": "install it: apt-get install libgl1 libglib2.0-0 (Fedora: dnf install mesa-libGL)",
     "libgthread": "install it: apt-get install libglib2.0-0",
+    "libxcb": "install it: apt-get install libxcb1",
     "libglib": "install it: apt-get install libglib2.0-0",
     "DLL load failed": "install Microsoft's Visual C++ Redistributable (x64)",
     "KERAS_BACKEND": "unset the environment variable KERAS_BACKEND",
