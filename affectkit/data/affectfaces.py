@@ -1,0 +1,139 @@
+"""The bundled synthetic faces: unpacked once into the user's cache, then read like AffectNet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from affectkit.data.affectnet_original import NAME_COLUMN, find_label_file, read_original
+from affectkit.data.label_files import LINE, read_label_csv
+from affectkit.data.row_checks import slice_values
+from affectkit.data.skipped import SkippedRows
+
+LAYOUT = (
+    "training.csv, validation.csv or test.csv, extras.csv and Manually_Annotated_Images/, as "
+    "`affectkit faces render` writes them"
+)
+SPLIT_FILES = {"training.csv": "train", "validation.csv": "validation", "test.csv": "test"}
+
+
+def load_affectfaces(root: str | Path | None, skipped: SkippedRows) -> pd.DataFrame:
+    """Load the bundled faces, or a folder of the same form.
+
+    Parameters
+    ----------
+    root : str, Path or None
+        A rendered folder; None for the bundled set.
+    skipped : SkippedRows
+        Gets the rows left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of the documented table. Further columns come from extras.csv: `gender`, `age`,
+        `skin_tone`, `yaw` ... to slice by, `expression_clean` (what was rendered, before the
+        simulated annotator erred) and `expression_second` (a second annotator) as codes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a needed file is missing.
+    ValueError
+        If a label file can't be read or the bundled archive is damaged.
+    """
+    root = bundled_faces() if root is None else Path(root)
+    if not any(find_label_file(root, name) for name in SPLIT_FILES):
+        found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+        raise FileNotFoundError(f"expected {LAYOUT} in {root}; found {found}")
+    table = read_original(root, skipped, SPLIT_FILES)
+    extras = read_label_csv(root / "extras.csv", [NAME_COLUMN, "subject"], skipped)
+    extras = extras.drop(columns=[LINE, "split"], errors="ignore").drop_duplicates(NAME_COLUMN)
+    extras = extras.set_index(NAME_COLUMN).apply(slice_values)
+    extras["subject"] = extras["subject"].astype("str")
+    for name in ("expression_clean", "expression_second"):
+        if name in extras:
+            extras[name] = extras[name].astype("Int64")
+    return table.join(extras, on="image_id")
+
+
+def bundled_faces() -> Path:
+    """Unpack the bundled archive into the user's cache, unless it is there, and give the folder.
+
+    The cache is the environment variable AFFECTKIT_CACHE, or the system's folder for caches. The
+    archive is unpacked beside its place and moved there whole, so that neither an interruption nor
+    a second process at the same time leaves half a data set.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package holds no archive.
+    ValueError
+        If the archive does not match its hash.
+    """
+    assets = Path(str(files("affectkit"))) / "assets"
+    cache = os.environ.get("AFFECTKIT_CACHE")
+    if not cache:
+        import pooch
+
+        cache = pooch.os_cache("affectkit")
+    return unpack(assets / "affectfaces.zip", Path(cache).expanduser())
+
+
+def unpack(archive: Path, cache: Path) -> Path:
+    """Unpack a zip into `cache`, in a folder named by its hash; see `bundled_faces`.
+
+    Parameters
+    ----------
+    archive : Path
+        A .zip with its SHA-256 in a .sha256 file beside it.
+    cache : Path
+
+    Returns
+    -------
+    Path
+        The unpacked folder.
+    """
+    import pooch
+
+    hash_file = archive.with_suffix(".sha256")
+    if not archive.is_file() or not hash_file.is_file():
+        raise FileNotFoundError(
+            f"expected the bundled faces at {archive} with {hash_file.name}; reinstall affectkit, "
+            "or name a folder rendered by `affectkit faces render` as root"
+        )
+    expected = hash_file.read_text().split()[0].lower()
+    target = cache / f"{archive.stem}-{expected[:16]}"
+    if target.is_dir():
+        return target
+    found = pooch.file_hash(str(archive), alg="sha256")
+    if found != expected:
+        raise ValueError(
+            f"{archive} is damaged: expected SHA-256 {expected}, got {found}; reinstall affectkit"
+        )
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{target.name}-partial-", dir=cache))
+    try:
+        _extract(archive, partial)
+        partial.chmod(0o755)
+        partial.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another process was first, and its copy is as good
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    from tqdm.auto import tqdm
+
+    with zipfile.ZipFile(archive) as source:
+        members = source.infolist()
+        for member in tqdm(members, desc=f"unpacking {archive.stem}", unit="file", leave=False):
+            source.extract(member, folder)

@@ -1,0 +1,259 @@
+"""The data sets by name, and the two functions that load them: `load_table`, `load_splits`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from affectkit.data import affectfaces, affectnet, ferplus, folder
+from affectkit.data.protocols import apply_protocol, default_protocol, get_protocol
+from affectkit.data.skipped import SkippedRows
+from affectkit.data.splitting import assign_splits, hold_out_validation, limit_rows
+from affectkit.data.table import SPLITS, make_table
+from affectkit.labels import EXPRESSIONS, NON_EXPRESSIONS
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set that affectkit can load.
+
+    Attributes
+    ----------
+    name, description : str
+    layout : str
+        What its folder must hold.
+    licence : str
+    obtain : str
+        How to get it.
+    load : callable
+        (root, skipped, **options) -> DataFrame.
+    bundled : bool
+        Whether it comes with affectkit, so that no root is needed.
+    """
+
+    name: str
+    description: str
+    layout: str
+    licence: str
+    obtain: str
+    load: Callable[..., pd.DataFrame]
+    bundled: bool = False
+
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            "affectfaces",
+            "bundled synthetic faces with expression, valence and arousal",
+            affectfaces.LAYOUT,
+            "CC0 1.0",
+            "It comes with affectkit; `affectkit faces render` makes more.",
+            affectfaces.load_affectfaces,
+            bundled=True,
+        ),
+        Dataset(
+            "affectnet",
+            "photographs from the web with expression, valence and arousal (about 420,000)",
+            affectnet.LAYOUT,
+            "research only, by agreement; not to be passed on",
+            "Ask its authors for it: mohammadmahoor.com/pages/databases/affectnet",
+            affectnet.load_affectnet,
+        ),
+        Dataset(
+            "ferplus",
+            "FER2013's grey 48 x 48 faces with ten raters' votes; valence and arousal are derived",
+            ferplus.LAYOUT,
+            "labels MIT; images for research only",
+            "Labels: github.com/microsoft/FERPlus; images: FER2013 of Kaggle's 2013 challenge.",
+            ferplus.load_ferplus,
+        ),
+        Dataset(
+            "folder",
+            "your own images with a labels.csv, or one sub-folder an expression",
+            folder.LAYOUT,
+            "yours",
+            "Put your images and a labels.csv into one folder.",
+            folder.load_folder,
+        ),
+    )
+}
+"""The data sets by name."""
+
+
+def load_table(
+    dataset: str,
+    root: str | Path | None = None,
+    split: str = "all",
+    protocol: str | None = None,
+    skipped: SkippedRows | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    validation_fraction: float = 0.1,
+    **options: object,
+) -> pd.DataFrame:
+    """Load the annotations of a data set as one table; no image is read.
+
+    Parameters
+    ----------
+    dataset : str
+        A name of `DATASETS`.
+    root : str or Path, optional
+        The data set's folder; not needed for a bundled one.
+    split : str
+        "train", "validation", "test", or "all".
+    protocol : str, optional
+        A name of `affectkit.data.protocols.PROTOCOLS`, "all" to keep every usable row; the data
+        set's usual protocol if omitted.
+    skipped : SkippedRows, optional
+        Gets the rows that were left out; a warning counts them in any case.
+    limit : int, optional
+        At most so many rows of each split, drawn with the seed and stratified by expression.
+    seed : int
+        Of the subset, the held-out rows and a folder's splits.
+    validation_fraction : float
+        Share of the training rows held out where the data set has no validation split: by subject
+        if those are known, else stratified. AffectNet's published validation split is "test".
+    **options
+        Passed to the data set's loader, such as ``automatic=True`` for AffectNet.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As in `affectkit.data.table`.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, no usable row is left, or the split is empty.
+    FileNotFoundError
+        If the root is missing or not laid out as the data set's is.
+    """
+    if split not in (*SPLITS, "all"):
+        raise ValueError(f"expected a split of {', '.join(SPLITS)} or all, got {split!r}")
+    chosen = get_dataset(dataset)
+    if protocol is not None:
+        get_protocol(protocol, dataset)
+    skipped = SkippedRows() if skipped is None else skipped
+    before = len(skipped)
+    folder_path = _check_root(chosen, root)
+    frame = chosen.load(folder_path, skipped, **options)
+    skipped.warn(len(frame) + len(skipped) - before, before)
+    if frame.empty:
+        reasons = "; ".join(list(skipped.counts())[:3]) or "no image was found"
+        raise ValueError(f"no usable row of {dataset!r} in {folder_path}: {reasons}")
+    if (frame["split"] == "").all():
+        frame["split"] = assign_splits(frame, seed)
+    table = make_table(frame, dataset)
+    table = apply_protocol(table, protocol or default_protocol(dataset, table))
+    table = hold_out_validation(table, validation_fraction, seed)
+    if limit is not None:
+        table = limit_rows(table, limit, seed)
+    return table if split == "all" else _take_split(table, split)
+
+
+def load_splits(
+    dataset: str,
+    root: str | Path | None = None,
+    protocol: str | None = None,
+    skipped: SkippedRows | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    validation_fraction: float = 0.1,
+    **options: object,
+) -> dict[str, pd.DataFrame]:
+    """Load the three splits of a data set; arguments and errors are those of `load_table`.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        Keys train, validation and test, none empty.
+    """
+    table = load_table(
+        dataset, root, "all", protocol, skipped, limit, seed, validation_fraction, **options
+    )
+    return {split: _take_split(table, split) for split in SPLITS}
+
+
+def get_dataset(name: str) -> Dataset:
+    """Look a data set up.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"expected a data set of {', '.join(DATASETS)}; got {name!r}")
+    return DATASETS[name]
+
+
+def dataset_overview(table: pd.DataFrame) -> pd.DataFrame:
+    """Count rows and average valence and arousal, by split and expression.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As in `affectkit.data.table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a split and expression (and one "all" a split): split, expression (name), rows,
+        share (of the split's rows), valence, arousal (means, NaN if not annotated), subjects
+        (0 if not known).
+    """
+    names = dict(enumerate(EXPRESSIONS)) | NON_EXPRESSIONS | {-1: "not annotated"}
+    rows = []
+    for split in SPLITS:
+        part = table[table["split"] == split]
+        if part.empty:
+            continue
+        groups = list(part.groupby(part["expression"].fillna(-1).astype(int)))
+        for name, group in [*((names[code], group) for code, group in groups), ("all", part)]:
+            rows.append(
+                {
+                    "split": split,
+                    "expression": name,
+                    "rows": len(group),
+                    "share": len(group) / len(part),
+                    "valence": group["valence"].mean(),
+                    "arousal": group["arousal"].mean(),
+                    "subjects": group["subject"].nunique(),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _check_root(dataset: Dataset, root: str | Path | None) -> Path | None:
+    if root is None or root == "":
+        if dataset.bundled:
+            return None
+        raise FileNotFoundError(
+            f"data set {dataset.name!r} needs a root folder, got none. It must hold "
+            f"{dataset.layout}. {dataset.obtain}"
+        )
+    path = Path(root).expanduser()
+    if not path.is_dir():
+        kind = "a file" if path.exists() else "nothing"
+        raise FileNotFoundError(
+            f"expected the folder of data set {dataset.name!r} at {path}, found {kind}. It must "
+            f"hold {dataset.layout}. {dataset.obtain}"
+        )
+    return path
+
+
+def _take_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
+    part = table[table["split"] == split].reset_index(drop=True)
+    if part.empty:
+        counts = ", ".join(f"{name} {n}" for name, n in table["split"].value_counts().items())
+        raise ValueError(
+            f"the {split} split of {table.attrs['dataset']!r} has no row under protocol "
+            f"{table.attrs['protocol']!r} (rows: {counts or 'none'}); add rows, name another split "
+            "or protocol"
+        )
+    part.attrs = dict(table.attrs)
+    return part

@@ -1,0 +1,113 @@
+"""Find the image files that label files name: one listing a folder, never out of the root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkit.data.row_checks import RowChecks
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+def relative_names(names: pd.Series) -> pd.Series:
+    """Give file names with "/" between folders, without outer blanks or a leading "./"."""
+    return (
+        names.str.strip()
+        .str.replace("\\", "/", regex=False)
+        .str.replace(r"^(\./+)+", "", regex=True)
+    )
+
+
+def unsafe(names: pd.Series) -> np.ndarray:
+    """Tell which relative names are empty, absolute, or climb with "..".
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (n,).
+    """
+    parts = names.str.contains(r"(?:^|/)\.\.(?:/|$)", regex=True)
+    absolute = names.str.contains(r"^(?:/|~|[A-Za-z]:)", regex=True)
+    control = names.str.contains(r"[\x00-\x1f]", regex=True)
+    return (parts | absolute | control | (names == "")).to_numpy(bool)
+
+
+def list_files(root: Path, folders: Iterable[str]) -> dict[str, frozenset[str]]:
+    """List the files of some folders under a root; links that leave the root are left out.
+
+    Parameters
+    ----------
+    root : Path
+    folders : iterable of str
+        Relative, "" is the root itself.
+
+    Returns
+    -------
+    dict of str to frozenset of str
+        File names by folder; empty for a folder that does not exist or leads out of the root.
+    """
+    base = os.path.realpath(root)
+    return {folder: frozenset(_inside(base, folder)) for folder in folders}
+
+
+def _inside(base: str, folder: str) -> Iterable[str]:
+    directory = os.path.join(base, folder)
+    if not _is_within(base, directory):
+        return
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_symlink() and not _is_within(base, entry.path):
+                    continue
+                if entry.is_file():
+                    yield entry.name
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def _is_within(base: str, path: str) -> bool:
+    real = os.path.realpath(path)
+    return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
+
+
+def check_image_files(checks: RowChecks, names: pd.Series, root: Path) -> pd.Series:
+    """Skip rows whose image is missing or outside the root; give the paths of all rows.
+
+    Parameters
+    ----------
+    checks : RowChecks
+    names : pandas.Series
+        Relative names, as from `relative_names`, one a row.
+    root : Path
+        The folder they are relative to.
+
+    Returns
+    -------
+    pandas.Series
+        str paths.
+    """
+    checks.reject(
+        unsafe(names),
+        lambda row: f"{names.iloc[row][:80]!r} is not a path inside the root folder",
+        "write the file's path relative to the root folder, without '..'",
+    )
+    split = names.str.rsplit("/", n=1)
+    base = split.str[-1]
+    folder = (
+        names.str.slice(0, None).where(names.str.contains("/"), "/").str.rsplit("/", n=1).str[0]
+    )
+    files = list_files(root, pd.unique(folder[checks.good]))
+    found = np.fromiter(
+        (b in files.get(f, ()) for b, f in zip(base, folder, strict=True)), bool, len(names)
+    )
+    checks.reject(
+        ~found,
+        lambda row: f"there is no image {names.iloc[row][:80]!r} in {root}",
+        "restore the image, or remove its row",
+    )
+    return str(root) + os.sep + names

@@ -1,0 +1,179 @@
+"""Read label files (CSV) as text, with the line number of every row and clear errors."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkit.data.skipped import SkippedRows
+
+LINE = "line"
+"""Column with the line number of a row in its file, as an editor shows it."""
+
+_FIELD_LIMIT = 1_000_000
+_CHUNK = 1 << 24
+
+
+def read_label_csv(
+    path: str | Path,
+    required: Sequence[str],
+    skipped: SkippedRows,
+    wanted: Callable[[str], bool] | None = None,
+) -> pd.DataFrame:
+    """Read a comma-separated UTF-8 file with a header; every field stays text.
+
+    Parameters
+    ----------
+    path : str or Path
+    required : sequence of str
+        Columns that must be there. Names are compared without case and outer blanks; the result
+        has them as given here.
+    skipped : SkippedRows
+        Rows with more fields than the header are noted here and left out.
+    wanted : callable, optional
+        Tells for a further column name whether to read it; all are read without it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A str column each ("" where the file has nothing), and `line` (int). Blank lines are left
+        out.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is empty, not UTF-8 text, not a CSV, or lacks a column.
+    """
+    path = Path(path)
+    complex_rows = _check_text(path)
+    header = _read_header(path)
+    names = _column_names(path, header, required)
+    keep = [name for name in names if name in required or wanted is None or wanted(name)]
+    frame = None if complex_rows else _read_fast(path, names, keep)
+    if frame is None:
+        frame = _read_carefully(path, names, keep, skipped)
+    return frame[(frame[keep] != "").any(axis=1)].reset_index(drop=True)
+
+
+def _check_text(path: Path) -> bool:
+    """Check that a file is UTF-8 text; tell whether a row might not be exactly one line."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines, blank, complex_rows = 1, True, False
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                decoder.decode(chunk)
+                if b"\0" in chunk:
+                    line = lines + chunk[: chunk.index(b"\0")].count(b"\n")
+                    raise ValueError(
+                        f"{path} line {line} holds a zero byte; it is damaged or no CSV"
+                    )
+                blank = blank and not chunk.strip()
+                lone_returns = chunk.count(b"\r") != chunk.count(b"\r\n")
+                complex_rows = complex_rows or lone_returns or b'"' in chunk
+                lines += chunk.count(b"\n")
+        decoder.decode(b"", final=True)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"expected a label file at {path}, found none") from None
+    except OSError as error:
+        raise ValueError(f"{path} can't be read ({error.strerror}); check the file") from None
+    except UnicodeDecodeError as error:
+        line = lines + error.object[: error.start].count(b"\n")
+        raise ValueError(
+            f"{path} line {line} is not UTF-8 text (byte {error.object[error.start]:#04x}); save "
+            "the file as CSV in UTF-8 encoding, or check that it is a CSV at all"
+        ) from None
+    if blank:
+        raise ValueError(f"{path} is empty; expected a CSV with a header line. Restore the file")
+    return complex_rows
+
+
+def _read_header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            return next(csv.reader(file), [])
+        except csv.Error as error:
+            raise ValueError(f"{path} line 1 is not a CSV header ({error})") from None
+
+
+def _column_names(path: Path, header: Sequence[str], required: Sequence[str]) -> list[str]:
+    canonical = {name.lower(): name for name in required}
+    names = [canonical.get(name.strip().lower(), name.strip()) for name in header]
+    missing = [name for name in required if name not in names]
+    if missing:
+        found = ", ".join(names)[:200]
+        raise ValueError(
+            f"{path} line 1: expected the columns {', '.join(required)}; missing "
+            f"{', '.join(missing)}, found {found!r}. Add or rename the columns and separate them "
+            "with commas"
+        )
+    duplicates = sorted({name for name in names if name and names.count(name) > 1})
+    if duplicates:
+        raise ValueError(
+            f"{path} line 1: the column {', '.join(duplicates)} is there twice; rename one"
+        )
+    return [name or f"column {position + 1}" for position, name in enumerate(names)]
+
+
+def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | None:
+    """Read a file without quotes, where a row is a line; None if a row has too many fields."""
+    positions = [names.index(name) for name in keep]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                header=0,
+                names=names,
+                usecols=positions,
+                index_col=False,
+                dtype=str,
+                keep_default_na=False,
+                na_filter=False,
+                skip_blank_lines=False,
+                encoding="utf-8-sig",
+                quoting=csv.QUOTE_NONE,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning):
+        return None
+    frame = frame.fillna("")
+    frame[LINE] = np.arange(2, len(frame) + 2)
+    return frame
+
+
+def _read_carefully(
+    path: Path, names: list[str], keep: list[str], skipped: SkippedRows
+) -> pd.DataFrame:
+    """Read a file that has quotes or malformed rows, row by row."""
+    rows, lines = [], []
+    csv.field_size_limit(_FIELD_LIMIT)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        next(reader)
+        try:
+            start = reader.line_num + 1
+            for fields in reader:
+                if len(fields) > len(names):
+                    skipped.add(
+                        path,
+                        start,
+                        f"expected {len(names)} fields, got {len(fields)}",
+                        "put quotes around a field that holds a comma",
+                    )
+                elif fields:
+                    rows.append(fields + [""] * (len(names) - len(fields)))
+                    lines.append(start)
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise ValueError(f"{path} line {start} is not CSV ({error}); correct it") from None
+    frame = pd.DataFrame(rows, columns=names, dtype="str")[keep]
+    frame[LINE] = np.array(lines, dtype=int)
+    return frame

@@ -1,0 +1,164 @@
+"""Check the rows of a label file column by column; bad ones are skipped, good ones kept."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkit.data.label_files import LINE
+from affectkit.data.skipped import SkippedRows
+from affectkit.data.table import BOX_COLUMNS
+from affectkit.labels import NO_FACE, NOT_ANNOTATED, expression_code
+
+
+class RowChecks:
+    """The rows of one label file, and which of them are still good.
+
+    Every check is vectorised: Python code runs per distinct or bad value, not per row.
+
+    Parameters
+    ----------
+    file : Path
+        Named in messages.
+    frame : pandas.DataFrame
+        Text columns and `line`, as from `affectkit.data.label_files.read_label_csv`.
+    skipped : SkippedRows
+        Gets the rows that fail, each once.
+    """
+
+    def __init__(self, file: str | Path, frame: pd.DataFrame, skipped: SkippedRows) -> None:
+        self.file, self.frame, self.skipped = Path(file), frame, skipped
+        self.good = np.ones(len(frame), bool)
+        self.values: dict[str, np.ndarray | pd.Series] = {}
+
+    def reject(self, bad: np.ndarray, reason: Callable[[int], str], remedy: str) -> None:
+        """Skip rows; `reason` gives the text for a row position."""
+        lines = self.frame[LINE].to_numpy()
+        for position in np.flatnonzero(np.asarray(bad) & self.good):
+            self.skipped.add(self.file, lines[position], reason(position), remedy)
+        self.good &= ~np.asarray(bad)
+
+    def expression(self, column: str, read: Callable[[object], int | None]) -> None:
+        """Read the expression by `read`, which raises ValueError for text that is none."""
+        text = self.frame[column]
+        codes, problems = {}, {}
+        for value in pd.unique(text):
+            try:
+                codes[value] = read(value)
+            except ValueError as error:
+                problems[value] = str(error)
+        self.values["expression"] = text.map(codes).astype("Int64")
+        self.reject(
+            text.isin(list(problems)).to_numpy(),
+            lambda row: f"{column} {text.iloc[row][:40]!r} is not a known expression",
+            "write an AffectNet code or a name of affectkit.labels.EXPRESSIONS",
+        )
+
+    def numbers(self, column: str) -> np.ndarray:
+        """Give a column as float64, NaN where it is empty; other text and inf are rejected."""
+        text = self.frame[column].str.strip()
+        values = pd.to_numeric(text, errors="coerce").to_numpy(float)
+        self.reject(
+            ~np.isfinite(values) & (text != "").to_numpy(),
+            lambda row: f"{column} {text.iloc[row][:40]!r} is not a finite number",
+            "write a number, or leave the field empty if it is not known",
+        )
+        return np.where(np.isfinite(values), values, np.nan)
+
+    def valence_arousal(self) -> None:
+        """Read valence and arousal: -2 or nothing is "not annotated", else [-1, 1] is required."""
+        for column in ("valence", "arousal"):
+            values = self.numbers(column)
+            values = np.where(values == NOT_ANNOTATED, np.nan, values)
+            text = self.frame[column]
+            self.reject(
+                np.abs(values) > 1,
+                lambda row, column=column, text=text: (
+                    f"{column} {text.iloc[row][:40]} is outside [-1, 1]"
+                ),
+                "scale valence and arousal to [-1, 1]; -2 or nothing means not annotated",
+            )
+            self.values[column] = values
+
+    def boxes(self) -> None:
+        """Read face boxes; one that can't be used is dropped, with a warning that counts them.
+
+        A box is unusable if a number is missing or not finite, if width or height is not positive
+        (AffectNet has face_width < 0), or if all of it lies left of or above the image.
+        """
+        box = np.stack([
+            pd.to_numeric(self.frame[name], errors="coerce").to_numpy(float)
+            for name in BOX_COLUMNS
+        ])  # fmt: skip
+        x, y, width, height = box
+        usable = np.isfinite(box).all(axis=0) & (width > 0) & (height > 0)
+        usable &= (x + width > 0) & (y + height > 0)
+        written = (self.frame[list(BOX_COLUMNS)] != "").any(axis=1).to_numpy()
+        unusable = ~usable & written & self.good
+        if unusable.any():
+            example = self.frame[unusable].iloc[0]
+            numbers = ", ".join(f"{name} {example[name]}" for name in BOX_COLUMNS)
+            warnings.warn(
+                f"{self.file}: {unusable.sum()} of {len(self.frame)} face boxes can't be used "
+                f"(first: line {example[LINE]}: {numbers}); the whole image is used for them. "
+                "Correct the boxes if these faces matter",
+                UserWarning,
+                stacklevel=2,
+            )
+        for name, numbers in zip(BOX_COLUMNS, np.where(usable, box, np.nan), strict=True):
+            self.values[name] = numbers
+
+    def unique(self, names: pd.Series) -> None:
+        """Skip rows that name an image again; the first one counts."""
+        first = pd.Series(self.frame[LINE].to_numpy()).groupby(names.to_numpy()).transform("min")
+        self.reject(
+            names.where(self.good).duplicated().to_numpy() & self.good,
+            lambda row: f"{names.iloc[row]} is listed again (first in line {first.iloc[row]})",
+            "keep one row an image",
+        )
+
+    def table(self, **columns: object) -> pd.DataFrame:
+        """Give the good rows of the values read and of `columns` (whole or scalar)."""
+        frame = pd.DataFrame(self.values | columns, index=self.frame.index)
+        return frame[self.good].reset_index(drop=True)
+
+
+def affectnet_code(value: object) -> int:
+    """Read an AffectNet code 0..10 from text such as "3" or "3.0".
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if number.is_integer() and 0 <= number <= NO_FACE:
+        return int(number)
+    raise ValueError(f"expected an AffectNet code 0..{NO_FACE}, got {value!r}")
+
+
+def expression_or_nothing(value: object) -> int | None:
+    """Read an expression as a name or a code 0..7; empty text is None (not annotated).
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    return None if value == "" else expression_code(value)
+
+
+def slice_values(text: pd.Series) -> pd.Series:
+    """Give a further column as numbers if all its values are, else as text; "" becomes NA."""
+    text = text.str.strip()
+    numbers = pd.to_numeric(text.where(text != "", None), errors="coerce").astype(float)
+    if np.isfinite(numbers).sum() == (text != "").sum() > 0:
+        return numbers
+    return text.where(text != "", None)

@@ -1,0 +1,152 @@
+"""Divide a table into splits and draw subsets of it: stratified, seeded, subjects kept whole."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+TEST_FRACTION = VALIDATION_FRACTION = 0.15
+"""Shares of a folder that gives no splits itself; the rest is for training."""
+
+
+def stratified_order(table: pd.DataFrame, seed: int) -> np.ndarray:
+    """Give every row a place in (0, 1), random but even within each expression.
+
+    The rows below p are a share p of each expression, and those of a smaller p are among them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column `expression`.
+    seed : int
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (n,): (rank in the expression - 1/2) / rows of the expression.
+    """
+    random = np.random.default_rng(seed).permutation(len(table))
+    expression = table["expression"].astype(float).fillna(-1).to_numpy()
+    groups = pd.Series(random).groupby(expression)
+    rank, size = groups.rank(method="first"), groups.transform("size")
+    return ((rank - 0.5) / size).to_numpy()
+
+
+def subject_order(subjects: pd.Series, seed: int) -> np.ndarray:
+    """Give every row the place of its subject in (0, 1), so that subjects stay together.
+
+    Subjects are ordered by a hash of seed and name: adding rows does not reshuffle the others.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (n,).
+    """
+    digests = {
+        subject: hashlib.sha256(f"{seed}/{subject}".encode()).hexdigest()
+        for subject in subjects.unique()
+    }
+    ordered = sorted(digests, key=lambda subject: (digests[subject], subject))
+    places = {subject: (rank + 0.5) / len(ordered) for rank, subject in enumerate(ordered)}
+    return subjects.map(places).to_numpy(float)
+
+
+def _order(table: pd.DataFrame, seed: int) -> np.ndarray:
+    if "subject" not in table or table["subject"].isna().all():
+        return stratified_order(table, seed)
+    alone = "image " + table["image_id"]
+    return subject_order(
+        ("subject " + table["subject"]).where(table["subject"].notna(), alone), seed
+    )
+
+
+def assign_splits(table: pd.DataFrame, seed: int) -> pd.Series:
+    """Assign train, validation and test (70, 15, 15 %): by subject if known, else stratified.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With columns image_id, expression and perhaps subject.
+    seed : int
+
+    Returns
+    -------
+    pandas.Series
+        str, a split a row.
+    """
+    place = _order(table, seed)
+    edges = [TEST_FRACTION, TEST_FRACTION + VALIDATION_FRACTION]
+    names = np.array(["test", "validation", "train"])
+    return pd.Series(names[np.searchsorted(edges, place, side="right")], table.index)
+
+
+def hold_out_validation(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
+    """Move a share of the training rows to a validation split, if the table has none.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As in `affectkit.data.table`.
+    fraction : float
+        In (0, 1); of the training rows, or of their subjects where those are known.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows in the same order.
+
+    Raises
+    ------
+    ValueError
+        If the fraction is not in (0, 1).
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"expected validation_fraction in (0, 1), got {fraction}")
+    training = (table["split"] == "train").to_numpy()
+    if (table["split"] == "validation").any() or not training.any():
+        return table
+    held = np.zeros(len(table), bool)
+    held[training] = _order(table[training], seed) < fraction
+    table = table.copy()
+    table.loc[held, "split"] = "validation"
+    return table
+
+
+def limit_rows(table: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
+    """Keep at most so many rows of each split, a like share of every expression.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As in `affectkit.data.table`.
+    limit : int
+        At least 1.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index 0..n-1, order kept; if rows were dropped, the protocol in `attrs` gets the suffix
+        " (subset of N)".
+
+    Raises
+    ------
+    ValueError
+        If the limit is below 1.
+    """
+    if limit < 1:
+        raise ValueError(f"expected a limit of at least 1 row a split, got {limit}")
+    keep = []
+    for _, part in table.groupby("split", sort=False):
+        order = np.argsort(stratified_order(part, seed), kind="stable")
+        keep.append(part.index[order[:limit]])
+    index = np.sort(np.concatenate(keep)) if keep else []
+    if len(index) == len(table):
+        return table
+    limited = table.loc[index].reset_index(drop=True)
+    protocol = table.attrs.get("protocol", "")
+    limited.attrs = {**table.attrs, "protocol": f"{protocol} (subset of {limit})"}
+    return limited
