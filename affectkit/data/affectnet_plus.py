@@ -122,9 +122,8 @@ def _read_part(root: Path, folder: str, split: str, skipped: SkippedRows) -> pd.
         lambda number: read_annotation(base / f"{number}.json"), numbers, f"reading {folder}"
     )
     frame = pd.DataFrame([row or {} for row in rows], index=range(len(numbers)))
-    frame = frame.reindex(
-        columns=pd.Index(["expression", "valence", "arousal"]).union(frame.columns)
-    )
+    needed = [name for name in ("expression", "valence", "arousal") if name not in frame]
+    frame[needed] = ""
     raw = frame.pop("soft_label") if "soft_label" in frame else pd.Series(None, frame.index)
     frame = frame.fillna("").astype("str")
     frame[LINE] = numbers

@@ -9,11 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from affectkit.data import affectfaces, affectnet, ferplus, folder
+from affectkit.data.overview import dataset_overview
 from affectkit.data.protocols import apply_protocol, default_protocol, get_protocol
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.splitting import assign_splits, hold_out_validation, limit_rows
 from affectkit.data.table import SPLITS, make_table
-from affectkit.labels import EXPRESSIONS, NON_EXPRESSIONS
+
+__all__ = ["DATASETS", "Dataset", "dataset_overview", "get_dataset", "load_splits", "load_table"]
 
 
 @dataclass(frozen=True)
@@ -189,43 +191,6 @@ def get_dataset(name: str) -> Dataset:
     if name not in DATASETS:
         raise ValueError(f"expected a data set of {', '.join(DATASETS)}; got {name!r}")
     return DATASETS[name]
-
-
-def dataset_overview(table: pd.DataFrame) -> pd.DataFrame:
-    """Count rows and average valence and arousal, by split and expression.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As in `affectkit.data.table`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a split and expression (and one "all" a split): split, expression (name), rows,
-        share (of the split's rows), valence, arousal (means, NaN if not annotated), subjects
-        (0 if not known).
-    """
-    names = dict(enumerate(EXPRESSIONS)) | NON_EXPRESSIONS | {-1: "not annotated"}
-    rows = []
-    for split in SPLITS:
-        part = table[table["split"] == split]
-        if part.empty:
-            continue
-        groups = list(part.groupby(part["expression"].fillna(-1).astype(int)))
-        for name, group in [*((names[code], group) for code, group in groups), ("all", part)]:
-            rows.append(
-                {
-                    "split": split,
-                    "expression": name,
-                    "rows": len(group),
-                    "share": len(group) / len(part),
-                    "valence": group["valence"].mean(),
-                    "arousal": group["arousal"].mean(),
-                    "subjects": group["subject"].nunique(),
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def _check_root(dataset: Dataset, root: str | Path | None) -> Path | None:

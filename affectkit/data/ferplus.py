@@ -8,11 +8,7 @@ Three layouts are read, told apart by what the folder holds:
    files (also below `data/`);
 3. `fer2013new.csv` beside FER2013's own `fer2013.csv`, joined row by row.
 
-The expression follows the "majority" mode of Microsoft's code (github.com/microsoft/FERPlus,
-src/ferplus.py), which the published accuracies rest on: single votes are removed as outliers, then
-the category with more than half of the votes left wins. So a tie never wins; such a row is
-"uncertain" (9), as is one whose majority is "unknown"; a majority of "not a face" gives 10.
-The soft label is the share of each expression among all votes for the eight expressions.
+What the votes are turned into is told in `affectkit.data.ferplus_votes`.
 """
 
 from __future__ import annotations
@@ -23,19 +19,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from affectkit.data.ferplus_votes import vote_columns
 from affectkit.data.image_files import check_image_files
 from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.row_checks import RowChecks
 from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import SOFT_LABEL_COLUMNS
-from affectkit.labels import (
-    EXPRESSIONS,
-    FERPLUS_TO_AFFECTNET,
-    FERPLUS_VOTE_COLUMNS,
-    NO_FACE,
-    UNCERTAIN,
-    VALENCE_AROUSAL,
-)
+from affectkit.labels import FERPLUS_VOTE_COLUMNS
 
 LAYOUT = (
     "train.npz and valid.npz (with images, votes, names), or Microsoft's fer2013new.csv with "
@@ -65,9 +54,9 @@ def load_ferplus(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns of the documented table, every rated row; `agreement` is the share of the largest category
-        among all ten votes. Valence and arousal are derived: the mean of AffectNet's class means
-        weighted by the soft label.
+        Columns of the documented table, every rated row. `agreement` is the share of the largest
+        category among all ten votes. Valence and arousal are derived: the mean of AffectNet's
+        class means, weighted by the soft label.
 
     Raises
     ------
@@ -92,63 +81,6 @@ def load_ferplus(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
     if not (table["split"] == "test").any():
         table["split"] = table["split"].replace({"validation": "test"})
     return table
-
-
-def majority_expression(votes: np.ndarray) -> np.ndarray:
-    """Give the expression of Microsoft's "majority" mode.
-
-    Parameters
-    ----------
-    votes : numpy.ndarray
-        Counts, shape (n, 10), order of `FERPLUS_VOTE_COLUMNS`.
-
-    Returns
-    -------
-    numpy.ndarray
-        int, shape (n,): AffectNet's code 0..7; 9 for no majority or "unknown", 10 for no face.
-
-    Examples
-    --------
-    >>> majority_expression(np.array([[6, 1, 1, 2, 0, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0, 0, 0]]))
-    array([0, 9])
-    """
-    counts = np.where(votes > 1, votes, 0).astype(float)
-    codes = np.array([*(FERPLUS_TO_AFFECTNET[i] for i in range(8)), UNCERTAIN, NO_FACE])
-    wins = counts.max(axis=1) > 0.5 * counts.sum(axis=1)
-    return np.where(wins, codes[counts.argmax(axis=1)], UNCERTAIN)
-
-
-def vote_columns(votes: np.ndarray) -> dict[str, np.ndarray]:
-    """Derive a table's columns from votes.
-
-    Parameters
-    ----------
-    votes : numpy.ndarray
-        Counts, shape (n, 10), order of `FERPLUS_VOTE_COLUMNS`.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        expression, valence, arousal, the soft labels, agreement and derived_valence_arousal. Soft
-        labels, valence and arousal are NaN where nobody voted for an expression.
-    """
-    votes = np.asarray(votes, float)
-    soft = np.zeros((len(votes), len(EXPRESSIONS)))
-    for position, code in FERPLUS_TO_AFFECTNET.items():
-        soft[:, code] = votes[:, position]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        soft /= soft.sum(axis=1, keepdims=True)
-        agreement = votes.max(axis=1) / votes.sum(axis=1)
-    means = np.array([VALENCE_AROUSAL[name][:2] for name in EXPRESSIONS])
-    valence, arousal = (soft @ means).T
-    return {
-        "expression": majority_expression(votes),
-        "valence": valence,
-        "arousal": arousal,
-        **dict(zip(SOFT_LABEL_COLUMNS, soft.T, strict=True)),
-        "agreement": agreement,
-        "derived_valence_arousal": np.ones(len(votes), bool),
-    }
 
 
 def _read_npz(path: Path, split: str, skipped: SkippedRows) -> pd.DataFrame:
@@ -181,7 +113,8 @@ def _read_npz(path: Path, split: str, skipped: SkippedRows) -> pd.DataFrame:
     checks = RowChecks(path, frame, skipped)
     _check_votes(checks, votes)
     checks.unique(pd.Series(names))
-    columns = dict(image_id=names, path=str(path), row=np.arange(len(names)), split=split)
+    rows = np.arange(len(names))
+    columns = {"image_id": names, "path": str(path), "row": rows, "split": split}
     return checks.table(**columns, **vote_columns(votes))
 
 

@@ -56,7 +56,7 @@ def list_files(root: Path, folders: Iterable[str]) -> dict[str, frozenset[str]]:
 
 
 def _inside(base: str, folder: str) -> Iterable[str]:
-    directory = os.path.join(base, folder)
+    directory = Path(base) / folder
     if not _is_within(base, directory):
         return
     try:
@@ -70,7 +70,7 @@ def _inside(base: str, folder: str) -> Iterable[str]:
         return
 
 
-def _is_within(base: str, path: str) -> bool:
+def _is_within(base: str, path: str | Path) -> bool:
     real = os.path.realpath(path)
     return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
 
@@ -96,11 +96,8 @@ def check_image_files(checks: RowChecks, names: pd.Series, root: Path) -> pd.Ser
         lambda row: f"{names.iloc[row][:80]!r} is not a path inside the root folder",
         "write the file's path relative to the root folder, without '..'",
     )
-    split = names.str.rsplit("/", n=1)
-    base = split.str[-1]
-    folder = (
-        names.str.slice(0, None).where(names.str.contains("/"), "/").str.rsplit("/", n=1).str[0]
-    )
+    parts = names.str.rpartition("/")
+    folder, base = parts[0], parts[2]
     files = list_files(root, pd.unique(folder[checks.good]))
     found = np.fromiter(
         (b in files.get(f, ()) for b, f in zip(base, folder, strict=True)), bool, len(names)

@@ -76,7 +76,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "ferplus-majority",
-            "FER+ rows in which one of the 8 expressions has most votes (Microsoft's majority mode)",
+            "FER+ rows where one of the 8 expressions has the majority, as Microsoft's code counts",
             "ferplus",
         ),
         Protocol("affectfaces", "all bundled synthetic faces, 8 expressions", "affectfaces"),
