@@ -90,14 +90,15 @@ def evaluate_classification(
     }
     groups, skipped = slice_groups(table)
     masks = slice_masks(groups)
+    slice_vectors = {key: (correct * mask, mask.astype(float)) for key, mask in masks.items()}
     clusters = clusters_of(table)
 
     def statistic(weights: np.ndarray) -> dict:
         values = resampled_classification_metrics(labels, probabilities, weights)
         values |= {key: weights @ loss / weights.sum(axis=1) for key, loss in losses.items()}
         with np.errstate(invalid="ignore"):
-            for key, mask in masks.items():
-                values[key] = (weights @ (correct * mask)) / (weights @ mask)
+            for key, (hits, members) in slice_vectors.items():
+                values[key] = (weights @ hits) / (weights @ members)
         return values
 
     intervals = bootstrap_intervals(statistic, len(table), bootstrap, seed, clusters)

@@ -138,28 +138,45 @@ def resampled_classification_metrics(
     """
     size = probabilities.shape[1]
     present = np.unique(labels)
-    cells = np.eye(size * size)[labels * size + probabilities.argmax(axis=1)]
-    matrices = (weights @ cells).reshape(-1, size, size)
+    cells = labels * size + probabilities.argmax(axis=1)
+    counts = [np.bincount(cells, row, size * size) for row in weights]
+    matrices = np.reshape(counts, (-1, size, size))
     curves = [_areas(labels == k, probabilities[:, k], weights) for k in present]
     areas = np.ma.masked_invalid(curves).mean(axis=0).filled(np.nan)
     return confusion_metrics(matrices, present) | {"roc_auc": areas[0], "auc_pr": areas[1]}
 
 
 def _areas(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Give weighted ROC AUC and average precision, shape (2, resamples), ties handled."""
+    """Give weighted ROC AUC and average precision, shape (2, resamples), ties handled.
+
+    Both are sums over the positive rows: of the negatives ranked below (tied ones half), and of
+    the precision when everything down to the row's score is selected.
+    """
     order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    ranked_weights = weights[:, order]
-    hits = ranked_weights * positive[order]
-    both = np.add.reduceat(ranked_weights, starts, axis=1)
-    hits = np.add.reduceat(hits, starts, axis=1)
-    true_positives, selected = hits.cumsum(axis=1), both.cumsum(axis=1)
-    total_hits, total_misses = true_positives[:, -1], selected[:, -1] - true_positives[:, -1]
+    ranked, is_positive = -scores[order], positive[order]
+    places = np.flatnonzero(is_positive)
+    first = np.searchsorted(ranked, ranked[places], side="left")
+    last = np.searchsorted(ranked, ranked[places], side="right")
+    hits_before = np.r_[0, is_positive.cumsum()]
+
+    ranked_weights = np.take(weights, order, axis=1)
+    own = ranked_weights[:, places]
+    selected, hits = _running_sum(ranked_weights), _running_sum(own)
+    total_hits = hits[:, -1]
+    total_misses = selected[:, -1] - total_hits
+    above, upto = np.take(selected, first, axis=1), np.take(selected, last, axis=1)
+    hits_above, hits_upto = hits[:, hits_before[first]], hits[:, hits_before[last]]
+    misses = (above - hits_above + upto - hits_upto) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        roc = ((both - hits) * (true_positives - hits / 2)).sum(axis=1)
-        roc /= total_hits * total_misses
-        precision = true_positives / np.maximum(selected, 1e-300)
-        average_precision = (hits * precision).sum(axis=1) / total_hits
+        roc = 1 - (own * misses).sum(axis=1) / (total_hits * total_misses)
+        precision = hits_upto / np.maximum(upto, 1e-300)
+        average_precision = (own * precision).sum(axis=1) / total_hits
     average_precision[total_misses == 0] = np.nan
     return np.stack([roc, average_precision])
+
+
+def _running_sum(values: np.ndarray) -> np.ndarray:
+    """Give cumulative sums along the rows, starting with 0: shape (b, n) to (b, n + 1)."""
+    sums = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums
