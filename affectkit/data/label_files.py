@@ -60,33 +60,33 @@ def read_label_csv(
     frame = None if complex_rows else _read_fast(path, names, keep)
     if frame is None:
         frame = _read_carefully(path, names, keep, skipped)
-    return frame[(frame[keep] != "").any(axis=1)].reset_index(drop=True)
+    suspects = frame.index[frame[keep[0]] == ""]
+    blank = suspects[(frame.loc[suspects, keep] == "").all(axis=1)]
+    return frame.drop(blank).reset_index(drop=True)
 
 
 def _check_text(path: Path) -> bool:
     """Check that a file is UTF-8 text; tell whether a row might not be exactly one line."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    lines, blank, complex_rows = 1, True, False
+    blank, complex_rows = True, False
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
+                end = file.tell()
                 decoder.decode(chunk)
                 if b"\0" in chunk:
-                    line = lines + chunk[: chunk.index(b"\0")].count(b"\n")
-                    raise ValueError(
-                        f"{path} line {line} holds a zero byte; it is damaged or no CSV"
-                    )
+                    line = _line_at(path, end - len(chunk) + chunk.index(b"\0"))
+                    raise ValueError(f"{path} line {line} holds a zero byte; it is damaged")
                 blank = blank and not chunk.strip()
-                lone_returns = chunk.count(b"\r") != chunk.count(b"\r\n")
-                complex_rows = complex_rows or lone_returns or b'"' in chunk
-                lines += chunk.count(b"\n")
+                returns = b"\r" in chunk and chunk.count(b"\r") != chunk.count(b"\r\n")
+                complex_rows = complex_rows or returns or b'"' in chunk
         decoder.decode(b"", final=True)
     except FileNotFoundError:
         raise FileNotFoundError(f"expected a label file at {path}, found none") from None
     except OSError as error:
         raise ValueError(f"{path} can't be read ({error.strerror}); check the file") from None
     except UnicodeDecodeError as error:
-        line = lines + error.object[: error.start].count(b"\n")
+        line = _line_at(path, end - len(error.object) + error.start)
         raise ValueError(
             f"{path} line {line} is not UTF-8 text (byte {error.object[error.start]:#04x}); save "
             "the file as CSV in UTF-8 encoding, or check that it is a CSV at all"
@@ -94,6 +94,12 @@ def _check_text(path: Path) -> bool:
     if blank:
         raise ValueError(f"{path} is empty; expected a CSV with a header line. Restore the file")
     return complex_rows
+
+
+def _line_at(path: Path, offset: int) -> int:
+    """Give the line number of a byte position."""
+    with path.open("rb") as file:
+        return file.read(offset).count(b"\n") + 1
 
 
 def _read_header(path: Path) -> list[str]:
@@ -144,7 +150,6 @@ def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | 
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning):
         return None
-    frame = frame.fillna("")
     frame[LINE] = np.arange(2, len(frame) + 2)
     return frame
 

@@ -60,10 +60,10 @@ class RowChecks:
 
     def numbers(self, column: str) -> np.ndarray:
         """Give a column as float64, NaN where it is empty; other text and inf are rejected."""
-        text = self.frame[column].str.strip()
-        values = pd.to_numeric(text, errors="coerce").to_numpy(float)
+        text = self.frame[column]
+        values = _as_float(text)
         self.reject(
-            ~np.isfinite(values) & (text != "").to_numpy(),
+            ~np.isfinite(values) & _is_written(text, ~np.isfinite(values)),
             lambda row: f"{column} {text.iloc[row][:40]!r} is not a finite number",
             "write a number, or leave the field empty if it is not known",
         )
@@ -90,15 +90,12 @@ class RowChecks:
         A box is unusable if a number is missing or not finite, if width or height is not positive
         (AffectNet has face_width < 0), or if all of it lies left of or above the image.
         """
-        box = np.stack([
-            pd.to_numeric(self.frame[name], errors="coerce").to_numpy(float)
-            for name in BOX_COLUMNS
-        ])  # fmt: skip
+        box = np.stack([_as_float(self.frame[name]) for name in BOX_COLUMNS])
         x, y, width, height = box
         usable = np.isfinite(box).all(axis=0) & (width > 0) & (height > 0)
         usable &= (x + width > 0) & (y + height > 0)
-        written = (self.frame[list(BOX_COLUMNS)] != "").any(axis=1).to_numpy()
-        unusable = ~usable & written & self.good
+        bad = ~usable & self.good
+        unusable = np.any([_is_written(self.frame[name], bad) for name in BOX_COLUMNS], axis=0)
         if unusable.any():
             example = self.frame[unusable].iloc[0]
             numbers = ", ".join(f"{name} {example[name]}" for name in BOX_COLUMNS)
@@ -114,10 +111,14 @@ class RowChecks:
 
     def unique(self, names: pd.Series) -> None:
         """Skip rows that name an image again; the first one counts."""
-        first = pd.Series(self.frame[LINE].to_numpy()).groupby(names.to_numpy()).transform("min")
+        again = names.where(self.good).duplicated().to_numpy() & self.good
+        if not again.any():
+            return
+        lines = pd.Series(self.frame[LINE].to_numpy()[self.good], names[self.good])
+        first = lines[~lines.index.duplicated()]
         self.reject(
-            names.where(self.good).duplicated().to_numpy() & self.good,
-            lambda row: f"{names.iloc[row]} is listed again (first in line {first.iloc[row]})",
+            again,
+            lambda row: f"{names.iloc[row]!r} is listed again (first: {first[names.iloc[row]]})",
             "keep one row an image",
         )
 
@@ -125,6 +126,21 @@ class RowChecks:
         """Give the good rows of the values read and of `columns` (whole or scalar)."""
         frame = pd.DataFrame(self.values | columns, index=self.frame.index)
         return frame[self.good].reset_index(drop=True)
+
+
+def _as_float(text: pd.Series) -> np.ndarray:
+    """Give text as float64, NaN where it is no number."""
+    try:
+        return text.to_numpy(object).astype(float)  # ten times as fast, if all are numbers
+    except ValueError:
+        return pd.to_numeric(text.str.strip(), errors="coerce").to_numpy(float)
+
+
+def _is_written(text: pd.Series, where: np.ndarray) -> np.ndarray:
+    """Tell for some rows whether there is any text; False for the others."""
+    written = np.zeros(len(text), bool)
+    written[where] = text[where].str.strip() != ""
+    return written
 
 
 def affectnet_code(value: object) -> int:
