@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -135,3 +137,14 @@ def test_a_doctored_copy_is_found(tmp_path, file, pattern, new, expected):
     assert count == 1
     (tmp_path / file).write_text(doctored, encoding="utf-8")
     assert any(re.search(expected, problem) for problem in find_disagreements(tmp_path))
+
+
+def test_pip_accepts_the_pip_section(tmp_path):
+    """As conda hands it over; nothing is downloaded, since all of it is installed."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("\n".join(environment["dependencies"][-1]["pip"]), encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--requirement", str(requirements)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
