@@ -43,7 +43,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  exit 1; \
 	fi
 	@echo "Installing $$(grep -c '^[a-z0-9].*==' requirements.lock) packages into $(VENV)" \
-	  '(about 1 GB to download the first time, some minutes)'
+	  '(1 GB to download the first time, 3 GB on disk, some minutes)'
 	$(PIP) install $(QUIET) --require-hashes --requirement requirements.lock
 	$(PIP) install $(QUIET) --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c 'import cv2' || { \
