@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from affectkit.faces.camera import project
-from affectkit.faces.sampling import stream
-from affectkit.faces.skin import srgb_to_linear
+from affectkit.faces.colour import srgb_to_linear
+from affectkit.faces.randomness import stream
 
 
 def _fill(size, outline):
@@ -65,7 +65,7 @@ def add_glasses(image, neutral_landmarks, to_camera, frame, face, ambient: float
 
 
 def add_occluder(image, skin, face, ambient: float):
-    """Paint a hand or an object over part of `image`; returns the image and its mask (S, S)."""
+    """Paint a hand or an object over part of `image` (S, S, 3)."""
     rng = stream(face["seed"], "occluder_shape")
     size = image.shape[0]
     mask = np.zeros((size, size), np.float32)
@@ -88,4 +88,4 @@ def add_occluder(image, skin, face, ambient: float):
         shading = np.ones((size, size), np.float32)
     mask = cv2.GaussianBlur(mask, (0, 0), size / 190)
     paint = shading[..., None] * colour.astype(np.float32) * np.float32(ambient)
-    return (image * (1 - mask[..., None]) + mask[..., None] * paint).astype(np.float32), mask
+    return (image * (1 - mask[..., None]) + mask[..., None] * paint).astype(np.float32)

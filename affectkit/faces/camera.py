@@ -7,14 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from affectkit.faces.sampling import stream
-from affectkit.faces.skin import noise, srgb_to_linear
-
-
-def linear_to_srgb(value: np.ndarray) -> np.ndarray:
-    """Encode linear light to sRGB, both in [0, 1]."""
-    value = np.clip(value, 0, 1)
-    return np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
+from affectkit.faces.colour import linear_to_srgb
+from affectkit.faces.randomness import stream
 
 
 def face_box(points: np.ndarray) -> np.ndarray:
@@ -51,36 +45,6 @@ def frame_face(landmarks: np.ndarray, size: int, face: dict) -> tuple[float, flo
     centre = np.array([x + side / 2, y + side / 2]) + rng.normal(0, 0.03, 2) * side
     wanted = (size - 1) / 2
     return focal, wanted - focal * centre[0], wanted - focal * (centre[1] - 0.03 * side)
-
-
-def background(size: int, face: dict) -> np.ndarray:
-    """A blurred, random background (size, size, 3) in linear light."""
-    rng = stream(face["seed"], "background")
-    saturation = rng.choice([0.12, 0.3, 0.7], p=[0.45, 0.4, 0.15])
-
-    def colour():
-        grey = np.full(3, rng.uniform(0.05, 0.95))
-        mixed = saturation * rng.uniform(0.05, 0.95, 3) + (1 - saturation) * grey
-        return srgb_to_linear(mixed).astype(np.float32)
-
-    first, second = colour(), colour()
-    rows, columns = np.mgrid[0:size, 0:size].astype(np.float32) / size - 0.5
-    angle = rng.uniform(0, 2 * math.pi)
-    share = np.clip(columns * math.cos(angle) + rows * math.sin(angle) + 0.5, 0, 1)[..., None]
-    image = first * (1 - share) + second * share
-    if rng.uniform() < 0.75:
-        for _ in range(int(rng.integers(3, 12))):
-            tone = (colour() * rng.uniform(0.4, 1)).tolist()
-            x, y = (int(value) for value in rng.integers(0, size, 2))
-            width, height = (int(value) for value in rng.integers(4, size // 2, 2))
-            if rng.uniform() < 0.55:
-                corner = (x - width, y - 2 * height)
-                cv2.rectangle(image, corner, (x + width // 2, y + height), tone, -1)
-            else:
-                cv2.ellipse(image, (x, y), (width // 2, height // 2), 0, 0, 360, tone, -1)
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(1.5, 12)) * size / 224)
-        image *= 1 + 0.1 * noise(rng, ((8, 1), (32, 0.7)), size, size)[..., None]
-    return np.clip(image, 0, 2).astype(np.float32)
 
 
 def expose(image: np.ndarray, level: float, face: dict) -> np.ndarray:

@@ -2,71 +2,32 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
-from affectkit.faces import camera, lighting
+from affectkit.faces import camera
 from affectkit.faces.accessories import add_glasses, add_occluder
 from affectkit.faces.assets import HAIR, LASHES, SKIN, load_head
+from affectkit.faces.background import background
+from affectkit.faces.clothes import below_neckline
 from affectkit.faces.expressions import morph_weights
-from affectkit.faces.geometry import (
-    expressive_vertices,
-    identity_vertices,
-    macro_weights,
-    rotation,
-    turn_eyes,
-    vertex_normals,
-)
-from affectkit.faces.hair import curtain, grow_hair, hair_field
+from affectkit.faces.geometry import expressive_vertices, rotation, turn_eyes, vertex_normals
+from affectkit.faces.lighting import light_vertices
 from affectkit.faces.rasterize import barycentric, rasterize
 from affectkit.faces.sampling import draw_face, skin_tone_category
-from affectkit.faces.shading import shade
-from affectkit.faces.skin import skin_texture
+from affectkit.faces.shading import Fragments, shade
+from affectkit.faces.subject import Subject, load_subject
+from affectkit.faces.wrinkles import wrinkle_map
 
 SUPERSAMPLING = 2
 PIVOT = np.array([0, -2, 6], np.float32)
-SUBJECT_KEYS = ("subject", "age", "gender", "skin_tone_ita", "hair", "beard", "makeup")
-_GREATEST_SIZE = 1024
+LASH_OPACITY = 0.55
+SMALLEST, GREATEST = 32, 1024
 
 
-class _Subject:
-    """What is the same in all images of a subject: neutral vertices, texture, hair."""
-
-    def __init__(self, face: dict):
-        head = load_head()
-        macro = macro_weights(face["ethnicity"], face["gender"], face["age"])
-        self.neutral = identity_vertices(head, macro, face["details"])
-        self.texture = skin_texture(face)
-        self.field = hair_field(head.positions, face)
-        grown = grow_hair(head, self.neutral, self.field, face)
-        self.growth = grown - self.neutral
-        self.curtain, self.curtain_triangles = curtain(self.neutral, face)
-
-
-@lru_cache(maxsize=4)
-def _cached_subject(key) -> _Subject:
-    return _Subject(dict(key[1]))
-
-
-class _Key(tuple):
-    """Hashes by its first item only, a digest of the subject's parameters."""
-
-    def __hash__(self):
-        return hash(self[0])
-
-    def __eq__(self, other):
-        return self[0] == other[0]
-
-
-def _subject(face: dict) -> _Subject:
-    names = (*SUBJECT_KEYS, "ethnicity", "details", "hair_colour")
-    digest = b"|".join(np.asarray(face[name]).tobytes() for name in names)
-    return _cached_subject(_Key((digest, tuple((name, face[name]) for name in names))))
-
-
-def render_face(seed: int, size: int = 112, **fixed) -> tuple[np.ndarray, dict]:
+def render_face(seed: int, size: int = 112, **fixed: object) -> tuple[np.ndarray, dict]:
     """Render one synthetic face.
 
     Parameters
@@ -84,73 +45,103 @@ def render_face(seed: int, size: int = 112, **fixed) -> tuple[np.ndarray, dict]:
     image : ndarray, shape (size, size, 3), uint8
         RGB picture in sRGB.
     truth : dict
-        All drawn parameters, the annotation (`expression`, `expression_second`, `valence`,
-        `arousal`), `landmarks` (68, 2) and `face_box` (x, y, width, height), both in pixels.
+        All drawn parameters, among them the annotation (`expression`, `expression_second`,
+        `valence`, `arousal`), and `landmarks` (68, 2) and `face_box` (x, y, width, height) in
+        pixels, pixel centres at integers.
 
     Raises
     ------
     ValueError
         If the size or a parameter is impossible.
     """
-    if not 32 <= size <= _GREATEST_SIZE:
-        raise ValueError(f"expected a size of 32 to {_GREATEST_SIZE} pixels, got {size}")
+    if not SMALLEST <= size <= GREATEST:
+        raise ValueError(f"expected a size of {SMALLEST} to {GREATEST} pixels, got {size}")
     face = draw_face(seed, **fixed)
     head = load_head()
-    subject = _subject(face)
+    subject = load_subject(face)
+    scale = size * SUPERSAMPLING
+
     weights = morph_weights(face["action_units"], head.unit_names)
     moved = expressive_vertices(head, subject.neutral, weights)
     moved = turn_eyes(head, moved, face["gaze_yaw"], face["gaze_pitch"]) + subject.growth
     turn = rotation(face["yaw"], face["pitch"], face["roll"])
-    shift = np.array([0, 0, -face["distance"]], np.float32)
+    away = np.array([0, 0, -face["distance"]], np.float32)
 
-    def to_camera(points):
-        return (points - PIVOT) @ turn.T + shift
+    def to_camera(points: np.ndarray) -> np.ndarray:
+        return (points - PIVOT) @ turn.T + away
 
     vertices = to_camera(np.concatenate([moved, subject.curtain]))
-    normals = vertex_normals(moved, head.quads)
-    scale = size * SUPERSAMPLING
+    normals = _normals(moved, subject, turn)
     marks = vertices[head.landmarks]
     frame = camera.frame_face(marks, scale, face)
-    keep = head.material != LASHES
-    triangles = np.concatenate([head.triangles[keep], subject.curtain_triangles + len(moved)])
-    material = np.concatenate(
-        [head.material[keep], np.full(len(subject.curtain_triangles), HAIR, np.uint8)]
-    )
     pixels = camera.project(vertices, frame)
-    front = _front_facing(pixels, triangles) | (material != SKIN)
-    triangles, material = triangles[front], material[front]
-    nearness = np.clip(10.0 / -vertices[:, 2], 0, 1)
-    index, _ = rasterize(pixels, nearness, triangles, scale, scale)
+    nearness = np.clip(10 / -vertices[:, 2], 0, 1)
+    picture = cv2.resize(background(size, face), (scale, scale), interpolation=cv2.INTER_LINEAR)
+
+    triangles, material = _visible_triangles(subject, pixels)
+    index, depth = rasterize(pixels, nearness, triangles, scale, scale)
     rows, columns, corner_weights = barycentric(index, pixels, nearness, triangles)
     chosen = index[rows, columns]
-    surface = dict(
-        corners=triangles[chosen], weights=corner_weights, material=material[chosen],
-        vertices=vertices, normals=normals, turn=turn, units=face["action_units"],
-        subject=subject, face=face, pixels_per_cm=frame[0] / face["distance"],
+    fragments = Fragments(rows, columns, triangles[chosen], corner_weights, material[chosen])
+    neckline = np.concatenate([below_neckline(face), np.full(len(subject.curtain), -1)])
+    light = light_vertices(normals, turn, face, len(subject.curtain))
+    values = np.column_stack([light, subject.coordinates, neckline]).astype(np.float32)
+    wrinkles = wrinkle_map(face["action_units"], face, subject.wrinkle_variation)
+    colour, level = shade(
+        fragments, values, normals, subject.texture, wrinkles, face, scale,
+        frame[0] / face["distance"],
     )  # fmt: skip
-    colour, level = shade(head, surface)
-    picture = camera.background(scale, face) * np.float32(level * 1.1)
+    picture *= np.float32(level * 1.1)
     picture[rows, columns] = colour
-    if face["glasses"] != "none":
-        neutral = subject.neutral[head.landmarks]
-        picture = add_glasses(picture, neutral, to_camera, frame, face, level)
-    if face["occluder"] != "none":
-        skin = subject.texture[..., :3].mean((0, 1))
-        picture, _ = add_occluder(picture, skin, face, level)
+    _add_lashes(picture, pixels, nearness, depth, face)
+    picture = _add_accessories(picture, subject, to_camera, frame, face, level)
     picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-    image = camera.expose(picture, level * _skin_level(subject), face)
+    image = camera.expose(picture, level * subject.skin_level, face)
     landmarks = (camera.project(marks, frame) + 0.5) / SUPERSAMPLING - 0.5
     return image, _truth(face, landmarks, size)
 
 
-def _skin_level(subject) -> float:
-    return float(subject.texture[..., :3].mean())
+def _normals(moved: np.ndarray, subject: Subject, turn: np.ndarray) -> np.ndarray:
+    """Camera-space normals (V + C, 3); the curtain's face the camera."""
+    normals = vertex_normals(moved, load_head().quads) @ turn.T
+    if not len(subject.curtain):
+        return normals
+    hanging = vertex_normals(subject.curtain, subject.curtain_quads) @ turn.T
+    hanging *= np.where(hanging[:, 2:] < 0, -1, 1)
+    return np.concatenate([normals, hanging])
 
 
-def _front_facing(pixels, triangles):
+def _visible_triangles(subject: Subject, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles (T, 3) to draw and their material (T,): no lashes, no skin that looks away."""
+    head = load_head()
+    quads = subject.curtain_quads + len(head.positions)
+    hanging = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    triangles = np.concatenate([head.triangles, hanging])
+    material = np.concatenate([head.material, np.full(len(hanging), HAIR, np.uint8)])
     a, b, c = (pixels[triangles[:, corner]] for corner in range(3))
-    ab, ac = b - a, c - a
-    return ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0] < 0
+    facing = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0] < 0
+    keep = (facing | (material != SKIN)) & (material != LASHES)
+    return triangles[keep], material[keep]
+
+
+def _add_lashes(
+    picture: np.ndarray, pixels: np.ndarray, nearness: np.ndarray, depth: np.ndarray, face: dict
+) -> None:
+    head = load_head()
+    lashes = head.triangles[head.material == LASHES]
+    index, near = rasterize(pixels, nearness, lashes, *depth.shape)
+    shown = (index >= 0) & (near >= depth - 2e-4)
+    opacity = np.float32(LASH_OPACITY + 0.3 * face["makeup"])
+    picture[shown] *= 1 - opacity
+
+
+def _add_accessories(picture, subject, to_camera, frame, face, level) -> np.ndarray:  # noqa: ANN001
+    if face["glasses"] != "none":
+        neutral = subject.neutral[load_head().landmarks]
+        picture = add_glasses(picture, neutral, to_camera, frame, face, level)
+    if face["occluder"] != "none":
+        picture = add_occluder(picture, subject.skin, face, level)
+    return picture
 
 
 def _truth(face: dict, landmarks: np.ndarray, size: int) -> dict:
@@ -164,7 +155,9 @@ def _truth(face: dict, landmarks: np.ndarray, size: int) -> dict:
     return truth
 
 
-def render_sweep(seed: int, parameter: str, values, size: int = 112, **fixed):
+def render_sweep(
+    seed: int, parameter: str, values: Iterable, size: int = 112, **fixed: object
+) -> tuple[np.ndarray, list[dict]]:
     """Render the same face once for each value of one parameter.
 
     Parameters
@@ -175,6 +168,10 @@ def render_sweep(seed: int, parameter: str, values, size: int = 112, **fixed):
         Name of a parameter of `affectkit.faces.sampling.draw_face`, such as "light_azimuth".
     values : iterable
         Its values.
+    size : int
+        Width and height in pixels.
+    **fixed
+        Other parameters to set.
 
     Returns
     -------

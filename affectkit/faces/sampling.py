@@ -7,25 +7,20 @@ one of them leaves all others as they were: the same face, only the light turns.
 from __future__ import annotations
 
 import math
-import zlib
 
 import numpy as np
 
 from affectkit.faces import annotation, expressions
 from affectkit.faces.assets import load_head
+from affectkit.faces.hair import STYLES
+from affectkit.faces.randomness import stream
 from affectkit.labels import EXPRESSIONS
 
-HAIR_STYLES = ("bald", "buzz", "short", "fringe", "medium", "long", "tied")
 GLASSES = ("none", "clear", "sun")
 OCCLUDERS = ("none", "hand", "object")
 SKIN_TONES = ("dark", "medium", "light")
 ITA_LIMITS = (10.0, 41.0)
 """ITA in degrees at or above which skin is medium (tan, intermediate) and light (Del Bino 2013)."""
-
-
-def stream(seed: int, name: str) -> np.random.Generator:
-    """The random stream of one parameter of one face."""
-    return np.random.default_rng([int(seed), zlib.crc32(name.encode())])
 
 
 def skin_tone_category(ita: float) -> str:
@@ -49,12 +44,13 @@ def _details(rng):
 
 
 def _hair_style(rng, femininity, age):
+    # In the order of hair.STYLES: bald, buzz, short, fringe, curly, medium, long, tied, hat.
     if femininity < 0.5:
-        bald = 0.06 + 0.2 * age
-        probabilities = (bald, 0.16, 0.5 - bald, 0.12, 0.12, 0.06, 0.04)
+        bald = 0.05 + 0.18 * age
+        shares = (bald, 0.16, 0.48 - bald, 0.12, 0.08, 0.08, 0.03, 0.02, 0.05)
     else:
-        probabilities = (0.01, 0.03, 0.14, 0.08, 0.28, 0.32, 0.14)
-    return str(rng.choice(HAIR_STYLES, p=np.array(probabilities) / sum(probabilities)))
+        shares = (0.01, 0.02, 0.10, 0.07, 0.09, 0.26, 0.28, 0.13, 0.04)
+    return str(rng.choice(STYLES, p=np.array(shares) / sum(shares)))
 
 
 def _hair_colour(rng, ita, age):

