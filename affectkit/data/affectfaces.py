@@ -109,8 +109,9 @@ def unpack(archive: Path, cache: Path) -> Path:
         )
     expected = hash_file.read_text().split()[0].lower()
     target = cache / f"{archive.stem}-{expected[:16]}"
-    if target.is_dir():
+    if _is_complete(target, archive):
         return target
+    shutil.rmtree(target, ignore_errors=True)  # damaged since: it was moved there whole
     found = pooch.file_hash(str(archive), alg="sha256")
     if found != expected:
         raise ValueError(
@@ -128,6 +129,20 @@ def unpack(archive: Path, cache: Path) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _is_complete(folder: Path, archive: Path) -> bool:
+    """Tell whether every file of a zip is in a folder, in its full size."""
+    if not folder.is_dir():
+        return False
+    try:
+        with zipfile.ZipFile(archive) as source:
+            members = [member for member in source.infolist() if not member.is_dir()]
+            return all((folder / m.filename).stat().st_size == m.file_size for m in members)
+    except OSError:
+        return False
+    except zipfile.BadZipFile:
+        raise ValueError(f"{archive} is damaged; reinstall affectkit") from None
 
 
 def _extract(archive: Path, folder: Path) -> None:

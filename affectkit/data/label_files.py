@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ LINE = "line"
 
 _FIELD_LIMIT = 1_000_000
 _CHUNK = 1 << 24
+_SURPLUS = "\0surplus"
 
 
 def read_label_csv(
@@ -133,25 +133,24 @@ def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | 
     """Read a file without quotes, where a row is a line; None if a row has too many fields."""
     positions = [names.index(name) for name in keep]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path,
-                header=0,
-                names=names,
-                usecols=positions,
-                index_col=False,
-                dtype=str,
-                keep_default_na=False,
-                na_filter=False,
-                skip_blank_lines=False,
-                encoding="utf-8-sig",
-                quoting=csv.QUOTE_NONE,
-            )
-    except (pd.errors.ParserError, pd.errors.ParserWarning):
+        frame = pd.read_csv(
+            path,
+            header=0,
+            names=[*names, _SURPLUS],
+            usecols=[*positions, len(names)],
+            index_col=False,
+            dtype=str,
+            na_filter=False,
+            skip_blank_lines=False,
+            encoding="utf-8-sig",
+            quoting=csv.QUOTE_NONE,
+        )
+    except pd.errors.ParserError:
+        return None
+    if (frame.pop(_SURPLUS) != "").any():
         return None
     frame[LINE] = np.arange(2, len(frame) + 2)
-    return frame
+    return frame[[*keep, LINE]]
 
 
 def _read_carefully(
@@ -166,7 +165,7 @@ def _read_carefully(
         try:
             start = reader.line_num + 1
             for fields in reader:
-                if len(fields) > len(names):
+                if any(fields[len(names) :]):
                     skipped.add(
                         path,
                         start,
@@ -174,7 +173,8 @@ def _read_carefully(
                         "put quotes around a field that holds a comma",
                     )
                 elif fields:
-                    rows.append(fields + [""] * (len(names) - len(fields)))
+                    padding = [""] * (len(names) - len(fields))
+                    rows.append(fields[: len(names)] + padding)
                     lines.append(start)
                 start = reader.line_num + 1
         except csv.Error as error:
