@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +20,7 @@ from affectkit.notebook_runs import (
 )
 from affectkit.profiles import get_profile
 from affectkit.report import write_report
-from affectkit.run_folder import RunFolder, open_run_folder
+from affectkit.run_folder import RunFolder, new_run_path, open_run_folder
 from affectkit.summary import (
     SUMMARY_FILE,
     collect_metrics,
@@ -140,7 +139,7 @@ def run_course(
     for path in chosen:
         check_parameters(path, {*settings, "output"})
     earlier = _earlier_notebooks(chain, chosen, output, settings)
-    folder = open_run_folder(output or Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+    folder = open_run_folder(output or new_run_path())
     if start <= EVALUATION_NUMBER:
         for file in folder.metrics.glob("*.json"):
             file.unlink()

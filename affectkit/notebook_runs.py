@@ -195,7 +195,11 @@ def _kernel_manager_class(output: object) -> type:
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # figures belong in the notebook
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     source = Path(package_file).resolve().parent.parent
     if (source / "pyproject.toml").is_file():  # a checkout works without being installed, too
         paths = [str(source), *filter(None, [os.environ.get("PYTHONPATH")])]

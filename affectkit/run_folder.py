@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -58,3 +59,8 @@ def open_run_folder(output: str | Path = "") -> RunFolder:
     path = Path(output).expanduser().resolve() if output else home / "runs" / "notebooks"
     path.mkdir(parents=True, exist_ok=True)
     return RunFolder(path)
+
+
+def new_run_path() -> Path:
+    """Give the path of a new run, `runs/<date>_<time>` in the working directory; not made yet."""
+    return Path.cwd() / "runs" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")

@@ -1,0 +1,78 @@
+"""The top command, and what all commands share: error messages, warnings, version."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from affectkit import __version__
+from affectkit.cli import course, datasets, doctor, evaluate, faces, train
+
+USER_ERROR = 2
+"""Exit code when the user can mend what went wrong."""
+
+
+class FriendlyGroup(typer.core.TyperGroup):
+    """Turns errors that a user can mend into one message, and warnings into notes."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the chosen command."""
+        console = Console(stderr=True)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _print(
+                console, "Note: ", "yellow", str(message)
+            )
+            try:
+                return super().invoke(ctx)
+            except BrokenPipeError:
+                raise
+            except (ValueError, OSError, ImportError) as error:
+                if ctx.params.get("debug"):
+                    raise
+                _print(console, "Error: ", "bold red", str(error) or type(error).__name__)
+                console.print("[dim]`affectkit --debug ...` shows where it arose.[/dim]")
+                raise typer.Exit(USER_ERROR) from error
+
+
+def _print(console: Console, label: str, style: str, message: str) -> None:
+    console.print(Text.assemble((label, style), message), soft_wrap=True)
+
+
+app = typer.Typer(
+    cls=FriendlyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Teach, learn and benchmark facial affect: expression, valence and arousal.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"affectkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Teach, learn and benchmark facial affect: expression, valence and arousal."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+app.command("course")(course.run)
+app.command("evaluate")(evaluate.run)
+app.command("datasets")(datasets.run)
+app.command("doctor")(doctor.run)
+app.add_typer(train.app, name="train")
+app.add_typer(faces.app, name="faces")

@@ -1,0 +1,69 @@
+"""`affectkit course`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Root, Seed
+
+
+def run(
+    dataset: Dataset = "affectfaces",
+    root: Root = None,
+    profile: Profile = "quick",
+    output: Annotated[
+        Path | None, typer.Option(help="Run folder; runs/<date>_<time> if omitted.")
+    ] = None,
+    start: Annotated[
+        int,
+        typer.Option(
+            "--from", min=0, max=99, help="Go on in --output with this notebook's number."
+        ),
+    ] = 0,
+    seed: Seed = 0,
+    limit: Limit = 0,
+    epochs: Epochs = 0,
+    cell_timeout: Annotated[
+        int, typer.Option(min=0, help="Seconds that one cell may take; 0 for the profile's own.")
+    ] = 0,
+) -> None:
+    """Run the numbered notebooks and write summary.json and report.html."""
+    from affectkit.course import run_course
+
+    result = run_course(
+        dataset,
+        root or "",
+        profile,
+        output or "",
+        start,
+        seed,
+        limit,
+        epochs,
+        cell_timeout=cell_timeout,
+    )
+    console = Console()
+    failed = result.summary["failed"]
+    if failed:
+        place = failed["notebook"] + (f", cell [{failed['cell']}]" if failed["cell"] else "")
+        console.print(Text.assemble((f"Failed in {place}: ", "bold red"), failed["error"]))
+        number = failed["notebook"][:2]
+        console.print(
+            Text(
+                "Once it is mended, go on with: affectkit course (same options) "
+                f"--output {result.folder} --from {number}"
+            ),
+            soft_wrap=True,
+        )
+    for model, metrics in result.summary["metrics"].items():
+        lead = [name for name in ("accuracy", "valence_ccc", "arousal_ccc") if metrics]
+        for name in lead:
+            if entry := metrics["metrics"].get(name):
+                value = "undefined" if entry["value"] is None else f"{entry['value']:.3f}"
+                console.print(f"{model} {name.replace('_', ' ')}: {value}", highlight=False)
+    console.print(Text(f"Report: {result.report}"), soft_wrap=True)
+    raise typer.Exit(result.exit_code)

@@ -1,0 +1,69 @@
+"""`affectkit datasets`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from affectkit.cli.options import Protocol, Root
+
+
+def run(
+    name: Annotated[str | None, typer.Argument(help="Count this data set.")] = None,
+    root: Root = None,
+    protocol: Protocol = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Write the counts into this data card's snapshot.")
+    ] = None,
+) -> None:
+    """List the data sets and how to get them; with NAME: count its faces."""
+    from affectkit.data.datasets import DATASETS, dataset_overview, load_table
+
+    console = Console()
+    if name is None:
+        if root or card or protocol:
+            raise ValueError("name the data set that the options are about")
+        table = Table("data set", Column("about it", overflow="fold"), show_lines=True)
+        for dataset in DATASETS.values():
+            about = {
+                "": dataset.description,
+                "Folder: ": dataset.layout,
+                "Licence: ": dataset.licence,
+                "Get it: ": dataset.obtain,
+            }
+            lines = [Text.assemble((label, "bold"), text) for label, text in about.items()]
+            table.add_row(Text(dataset.name, style="bold"), Text("\n").join(lines))
+        console.print(table)
+        return
+    rows = load_table(name, root, protocol=protocol)
+    if card is not None:
+        from affectkit.data.snapshot import snapshot_markdown, write_snapshot
+
+        write_snapshot(card, snapshot_markdown(rows))
+    overview = dataset_overview(rows)
+    table = Table(title=f"{name}, protocol {rows.attrs['protocol']}")
+    for column in overview.columns:
+        numeric = column not in ("split", "expression")
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in overview.itertuples(index=False):
+        numbers = [row.share * 100, row.valence, row.arousal]
+        share, valence, arousal = (
+            "–" if number != number else form.format(number)
+            for number, form in zip(numbers, ("{:.1f} %", "{:.2f}", "{:.2f}"), strict=True)
+        )
+        table.add_row(
+            row.split,
+            row.expression,
+            f"{row.rows:,}",
+            share,
+            valence,
+            arousal,
+            f"{row.subjects:,}" if row.subjects else "–",
+            end_section=row.expression == "all",
+        )
+    console.print(table)

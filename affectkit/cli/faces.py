@@ -1,0 +1,99 @@
+"""`affectkit faces render`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+app = typer.Typer(no_args_is_help=True, help="Render synthetic faces.")
+
+
+@app.command("render")
+def render(
+    output: Annotated[Path, typer.Option(help="Folder; gets AffectNet's original layout.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of faces, five a person.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same faces.")] = 0,
+    size: Annotated[int, typer.Option(min=16, help="Side of an image in pixels.")] = 112,
+    split: Annotated[str, typer.Option(help="training, validation or test.")] = "training",
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a CPU.")] = 0,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=LOW:HIGH[:STEPS] or NAME=A,B,C: render every face with each value "
+            "(5 steps if omitted), e.g. yaw=-30:30. Repeatable."
+        ),
+    ] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE for all faces, e.g. light_strength=1. Repeatable."),
+    ] = None,
+) -> None:
+    """Render faces with expression, valence and arousal, CC0."""
+    varied = dict(parse_variation(text) for text in vary or [])
+    fixed = {name: parse_value(value) for name, value in map(split_assignment, fix or [])}
+    if both := sorted(set(varied) & set(fixed)):
+        raise ValueError(f"{', '.join(both)} is both varied and fixed; choose one")
+    from affectkit.faces.dataset import render_dataset
+
+    folder = render_dataset(
+        output, count, seed, size, vary=varied, fix=fixed, workers=workers or None, split=split
+    )
+    Console().print(Text(f"Faces: {folder}"), soft_wrap=True)
+
+
+def parse_variation(text: str) -> tuple[str, list[object]]:
+    """Read NAME=LOW:HIGH[:STEPS] or NAME=A,B,C.
+
+    Returns
+    -------
+    tuple of (str, list)
+        The name and its values, evenly spaced for a range.
+
+    Raises
+    ------
+    ValueError
+        If the text is neither.
+    """
+    name, value = split_assignment(text)
+    if ":" not in value:
+        return name, [parse_value(part.strip()) for part in value.split(",")]
+    try:
+        low, high, *steps = (float(part) for part in value.split(":"))
+        number = int(steps[0]) if steps else 5
+    except ValueError as error:
+        raise ValueError(
+            f"expected NAME=LOW:HIGH or NAME=LOW:HIGH:STEPS with numbers, got {text!r}"
+        ) from error
+    if number < 2 or len(steps) > 1:
+        raise ValueError(f"expected at least 2 steps in NAME=LOW:HIGH:STEPS, got {text!r}")
+    return name, [low + (high - low) * step / (number - 1) for step in range(number)]
+
+
+def split_assignment(text: str) -> tuple[str, str]:
+    """Split NAME=VALUE.
+
+    Raises
+    ------
+    ValueError
+        If there is no name, value or equals sign.
+    """
+    name, _, value = (part.strip() for part in text.partition("="))
+    if not name or not value:
+        raise ValueError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def parse_value(text: str) -> object:
+    """Read a number, true or false, or else text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,22 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Dataset = Annotated[str, typer.Option(help="affectfaces, affectnet, ferplus or folder.")]
+Root = Annotated[
+    Path | None, typer.Option(help="Folder of the data set; not needed for affectfaces.")
+]
+Profile = Annotated[
+    str, typer.Option(help="quick (minutes), standard (an hour) or full (AffectNet on a GPU).")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+Limit = Annotated[int, typer.Option(min=0, help="At most so many faces a split; 0 for all.")]
+Epochs = Annotated[int, typer.Option(min=0, help="Epochs; 0 for the profile's own.")]
+Protocol = Annotated[
+    str | None, typer.Option(help="Which rows count; the data set's usual protocol if omitted.")
+]

@@ -1,0 +1,117 @@
+"""`affectkit train classifier` and `affectkit train regressor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Protocol, Root, Seed
+
+if TYPE_CHECKING:
+    from affectkit.data.skipped import SkippedRows
+    from affectkit.run_folder import RunFolder
+
+app = typer.Typer(no_args_is_help=True, help="Train a network.")
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Run folder, gets models/ and logs/; runs/<date>_<time> if omitted."),
+]
+
+
+@app.command("classifier")
+def train_classifier(
+    dataset: Dataset = "affectfaces",
+    root: Root = None,
+    profile: Profile = "quick",
+    output: Output = None,
+    weights: Annotated[
+        str,
+        typer.Option(help="Start from: none, imagenet or a .weights.h5 file (profile's if empty)."),
+    ] = "",
+    epochs: Epochs = 0,
+    limit: Limit = 0,
+    seed: Seed = 0,
+    protocol: Protocol = None,
+) -> None:
+    """Train the expression classifier, as notebook 02 does."""
+    from affectkit.profiles import get_profile
+
+    settings = get_profile(profile, weights, epochs)
+    folder = _open(output, "classifier")
+    from affectkit.data.datasets import load_splits
+    from affectkit.data.skipped import SkippedRows
+    from affectkit.experiments import train_classifier_run
+
+    skipped = SkippedRows()
+    splits = load_splits(dataset, root, protocol, skipped, limit or None, seed)
+    loaded = train_classifier_run(splits, settings, folder, seed, skipped)
+    _report(folder, "classifier", loaded.task, skipped)
+
+
+@app.command("regressor")
+def train_regressor(
+    dataset: Dataset = "affectfaces",
+    root: Root = None,
+    profile: Profile = "quick",
+    output: Output = None,
+    classifier: Annotated[
+        Path | None,
+        typer.Option(help="Classifier whose features are used; the one in --output if omitted."),
+    ] = None,
+    epochs: Epochs = 0,
+    limit: Limit = 0,
+    seed: Seed = 0,
+    protocol: Protocol = None,
+) -> None:
+    """Train the valence and arousal regressor from a classifier's features, as notebook 03 does."""
+    from affectkit.profiles import get_profile
+
+    settings = get_profile(profile, epochs=epochs)
+    if classifier is None and output is None:
+        raise ValueError("give --classifier PATH, or the --output folder that holds a classifier")
+    folder = _open(output, "regressor")
+    from affectkit.data.datasets import load_splits
+    from affectkit.data.skipped import SkippedRows
+    from affectkit.experiments import train_regressor_run
+    from affectkit.model_files import load_model
+
+    loaded = load_model(classifier or folder.models / "classifier.keras")
+    if loaded.task != "classification":
+        raise ValueError(f"expected a classifier as --classifier, {classifier} is a regressor")
+    skipped = SkippedRows()
+    splits = load_splits(dataset, root, protocol, skipped, limit or None, seed)
+    regressor = train_regressor_run(loaded, splits, settings, folder, seed, skipped)
+    _report(folder, "regressor", regressor.task, skipped)
+
+
+def _open(output: Path | None, name: str) -> RunFolder:
+    from affectkit.run_folder import new_run_path, open_run_folder
+
+    if output and (output / "models" / f"{name}.keras").exists():
+        raise ValueError(
+            f"{output} already holds a {name}; choose another --output, or delete the model first"
+        )
+    return open_run_folder(output or new_run_path())
+
+
+def _report(folder: RunFolder, name: str, task: str, skipped: SkippedRows) -> None:
+    """Say how training ended and where everything is."""
+    import pandas as pd
+
+    console = Console()
+    log = pd.read_csv(folder.logs / f"{task}_log.csv")
+    best = log.loc[log["val_loss"].idxmin()]
+    measure = "accuracy" if task == "classification" else "rmse"
+    console.print(
+        f"Best of {len(log)} epochs: {int(best['epoch']) + 1}, validation {measure} "
+        f"{best[f'val_{measure}']:.3f}",
+        highlight=False,
+    )
+    file = skipped.to_csv(folder.path / "skipped_rows.csv")
+    if len(skipped):
+        console.print(Text(f"{len(skipped)} rows were skipped: {file}"), soft_wrap=True)
+    console.print(Text(f"Model: {folder.models / name}.keras"), soft_wrap=True)
