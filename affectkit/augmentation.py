@@ -50,9 +50,7 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
     ]
 
 
-def with_augmentation(
-    model: keras.Model, strength: str = "light", seed: int = 0
-) -> keras.Model:
+def with_augmentation(model: keras.Model, strength: str = "light", seed: int = 0) -> keras.Model:
     """Wrap a model for training: uint8-range pixels -> augmentation -> scaling -> the model.
 
     The wrapper shares the model's weights, so training it trains the model.

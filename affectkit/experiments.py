@@ -161,9 +161,7 @@ def _read(
     return pairs
 
 
-def _find(
-    path: str | Path, default: Path, splits: Splits, profile: Profile
-) -> LoadedModel | None:
+def _find(path: str | Path, default: Path, splits: Splits, profile: Profile) -> LoadedModel | None:
     if path:
         return load_model(path)
     if not default.is_file():

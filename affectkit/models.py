@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import keras
@@ -94,7 +95,10 @@ def build_backbone(
         ) from error
     if file is not None:
         try:
-            backbone.load_weights(file)
+            with warnings.catch_warnings():
+                # of containers without weights, one for each list inside the model
+                warnings.filterwarnings("ignore", "Skipping nested container")
+                backbone.load_weights(file)
         except (ValueError, OSError, KeyError) as error:
             raise ValueError(
                 f"the weights in {str(file)!r} do not fit MobileNetV2 with alpha {alpha} without "

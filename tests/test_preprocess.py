@@ -1,0 +1,126 @@
+"""The one recipe from image and box to network input, against hand-computed crops."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from affectkit.data.table import make_table
+from affectkit.input_pipeline import load_faces, make_batches
+from affectkit.preprocess import (
+    Preprocessing,
+    crop_face,
+    face_input,
+    read_face,
+    resize_face,
+    scale_pixels,
+)
+
+EXACT = Preprocessing(image_size=32, crop_margin=0.0)
+
+
+def coordinates(height, width):
+    """An image that holds its own coordinates: red = x, green = y."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x, y, 0 * x], axis=2).astype(np.uint8)
+
+
+def test_square_box_without_margin_is_cut_exactly():
+    face = crop_face(coordinates(100, 200), (50, 20, 32, 32), EXACT)
+    np.testing.assert_array_equal(face, coordinates(100, 200)[20:52, 50:82])
+
+
+def test_margin_is_a_share_of_the_longer_side_on_each_side():
+    # box 16 x 20: side 20 * (1 + 2 * .3) = 32, centre (68, 60): x 52..84, y 44..76
+    preprocessing = Preprocessing(image_size=32, crop_margin=0.3)
+    face = crop_face(coordinates(100, 200), (60, 50, 16, 20), preprocessing)
+    np.testing.assert_array_equal(face, coordinates(100, 200)[44:76, 52:84])
+
+
+def test_edge_pixels_are_repeated_outside_the_image():
+    face = crop_face(coordinates(100, 200), (-10, 80, 32, 32), EXACT)
+    np.testing.assert_array_equal(face[:, :10, 0], 0)
+    np.testing.assert_array_equal(face[0, 10:, 0], np.arange(22))
+    np.testing.assert_array_equal(face[20:, 0, 1], 99)
+    np.testing.assert_array_equal(face[:20, 0, 1], np.arange(80, 100))
+
+
+def test_no_box_takes_the_largest_centred_square():
+    face = crop_face(coordinates(32, 64), None, EXACT)
+    np.testing.assert_array_equal(face, coordinates(32, 64)[:, 16:48])
+
+
+def test_shrinking_averages_areas_and_growing_interpolates():
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * 200
+    small = resize_face(np.repeat(checks[..., None], 3, 2).astype(np.uint8), 32)
+    np.testing.assert_array_equal(small, 100)
+    step = np.zeros((2, 2, 3), np.uint8)
+    step[:, 1] = 100
+    assert set(np.unique(resize_face(step, 4))) == {0, 25, 75, 100}
+
+
+@pytest.mark.parametrize("box", [(0, 0, 0, 5), (300, 0, 10, 10), (0, -50, 10, 20), (0, 0, -1, 5)])
+def test_boxes_that_hold_nothing_are_refused(box):
+    with pytest.raises(ValueError, match="empty or outside the image of 200 x 100 pixels"):
+        crop_face(coordinates(100, 200), box, EXACT)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    x=st.floats(-300, 300),
+    y=st.floats(-300, 300),
+    width=st.floats(0.01, 1e6),
+    height=st.floats(0.01, 1e6),
+    margin=st.floats(0, 1),
+)
+def test_any_box_gives_a_face_or_our_error(x, y, width, height, margin):
+    try:
+        face = crop_face(
+            coordinates(90, 120), (x, y, width, height), Preprocessing(48, crop_margin=margin)
+        )
+    except ValueError as error:
+        assert "outside the image" in str(error)  # noqa: PT017
+    else:
+        assert face.shape == (48, 48, 3)
+        assert face.dtype == np.uint8
+
+
+def test_scaling_is_minus_one_to_one():
+    np.testing.assert_allclose(scale_pixels(np.array([0.0, 127.5, 255.0])), [-1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"image_size": 8}, "image_size of 32..1024"),
+        ({"crop_margin": 3.0}, "crop_margin of 0..1"),
+        ({"colour_order": "BGR"}, "colour order RGB"),
+        ({"scaling": "x / 255"}, "scaling"),
+    ],
+)
+def test_settings_that_do_not_exist(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Preprocessing(**settings)
+
+
+def test_settings_survive_json():
+    preprocessing = Preprocessing(72, 0.25)
+    assert Preprocessing(**preprocessing.to_dict()) == preprocessing
+
+
+def test_every_caller_feeds_the_same_pixels():
+    """Training, evaluation (cached and streamed) and inference on a frame agree exactly."""
+    image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    box = (30.0, 20.0, 60.0, 70.0)
+    table = make_table({"image_id": ["a"], "split": ["test"]}, "memory")
+    table[["face_x", "face_y", "face_width", "face_height"]] = box
+    table["image"] = [image]
+    preprocessing = Preprocessing(48)
+    frame = face_input(image, [box], preprocessing)
+    row = read_face(next(table.itertuples(index=False)), preprocessing)
+    faces, kept = load_faces(table, preprocessing)
+    cached = next(iter(make_batches(kept, faces, preprocessing)))[0].numpy()
+    streamed = next(iter(make_batches(kept, None, preprocessing)))[0].numpy()
+    assert frame.shape == (1, 48, 48, 3)
+    for pixels in (row[None], faces, cached, streamed):
+        np.testing.assert_array_equal(scale_pixels(pixels.astype(np.float32)), frame)

@@ -1,0 +1,165 @@
+"""Training: targets and weights by hand, learning, determinism, resume and NaN."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from affectkit.data.table import make_table
+from affectkit.models import build_classifier, build_regressor
+from affectkit.preprocess import Preprocessing
+from affectkit.profiles import TrainingSettings
+from affectkit.training import annotated_rows, class_weights, train_model, training_targets
+
+SIZE = Preprocessing(32)
+COLOURS = [(255, 0, 0), (0, 0, 255)]
+
+
+def two_colour_split(rows, split, seed=0):
+    """Faces of two 'expressions' that differ in colour: red is Neutral, blue is Happy."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(rows) % 2
+    faces = np.array(COLOURS, np.float32)[labels][:, None, None] * np.ones((1, 32, 32, 1))
+    faces = (faces * 0.7 + generator.uniform(0, 76, faces.shape)).astype(np.uint8)
+    values = np.where(labels, 0.6, -0.6)
+    columns = {"image_id": [str(row) for row in range(rows)], "split": [split] * rows}
+    columns |= {"expression": labels, "valence": values, "arousal": -values}
+    return make_table(columns, "colours", "folder"), faces
+
+
+def table_of(expressions, **columns):
+    ids = [str(row) for row in range(len(expressions))]
+    split = ["train"] * len(expressions)
+    return make_table({"image_id": ids, "split": split, "expression": expressions} | columns, "t")
+
+
+def test_class_weights_by_hand():
+    table = table_of([0] * 6 + [1] * 2)
+    # scikit-learn: 8 / (2 * 6) = 2/3 and 8 / (2 * 2) = 2; their mean over the rows is 1
+    np.testing.assert_allclose(class_weights(table)[:3], [2 / 3, 2, 1], rtol=1e-6)
+    np.testing.assert_array_equal(class_weights(table, balance=0), 1)
+    half = np.sqrt([2 / 3, 2])
+    mean = (6 * half[0] + 2 * half[1]) / 8
+    np.testing.assert_allclose(class_weights(table, balance=0.5)[:2], half / mean, rtol=1e-6)
+
+
+def test_targets_by_hand():
+    table = table_of([1, 7], valence=[0.5, -0.25], arousal=[0.0, 1.0])
+    np.testing.assert_array_equal(training_targets(table, "classification").argmax(axis=1), [1, 7])
+    np.testing.assert_array_equal(training_targets(table, "regression"), [[0.5, 0], [-0.25, 1]])
+    table.loc[1, "arousal"] = np.nan
+    with pytest.raises(ValueError, match="1 of 2 rows of 't' have no valence and arousal"):
+        training_targets(table, "regression")
+    assert annotated_rows(table, "regression").tolist() == [True, False]
+
+
+def test_annotated_rows_of_classification():
+    table = table_of([0, 8, pd.NA, 7])
+    assert annotated_rows(table, "classification").tolist() == [True, False, False, True]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A classifier and a regressor trained for a few epochs on two colours."""
+    keras.utils.set_random_seed(0)
+    train, validation = two_colour_split(256, "train"), two_colour_split(64, "validation", seed=1)
+    settings = TrainingSettings(epochs=4, batch_size=32, learning_rate=3e-3, patience=4)
+    folder = tmp_path_factory.mktemp("logs")
+    classifier = build_classifier(image_size=32)
+    log = train_model(classifier, train, validation, SIZE, settings, folder)
+    regressor = build_regressor(classifier)
+    regressor_log = train_model(regressor, train, validation, SIZE, settings, folder)
+    return classifier, log, regressor, regressor_log, folder
+
+
+def test_both_networks_learn_and_log(trained):
+    _, log, _, regressor_log, folder = trained
+    assert log["val_accuracy"].max() == 1.0
+    assert regressor_log["val_rmse"].min() < 0.3  # the constant guess scores 0.6
+    assert log["epoch"].tolist() == list(range(len(log)))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "classification_log.csv",
+        "regression_log.csv",
+    ]
+
+
+def test_the_backbone_stays_trainable(trained):
+    classifier, _, regressor, _, _ = trained
+    for model in (classifier, regressor):
+        assert len(model.trainable_weights) > 100
+
+
+def test_nan_loss_stops_with_advice(tmp_path):
+    table, faces = two_colour_split(32, "train")
+    model = build_classifier(image_size=32)
+    kernel, bias = model.get_layer("expression").get_weights()
+    model.get_layer("expression").set_weights([kernel * np.nan, bias])
+    with pytest.raises(ValueError, match="lower the learning_rate"):
+        train_model(
+            model, (table, faces), (table, faces), SIZE, TrainingSettings(epochs=1), tmp_path
+        )
+
+
+RUN = """
+    import sys, keras
+    sys.path.insert(0, {tests!r})
+    from test_training import two_colour_split, SIZE
+    from affectkit.models import build_classifier
+    from affectkit.profiles import TrainingSettings
+    from affectkit.training import train_model
+
+    keras.utils.set_random_seed(5)
+    train, validation = two_colour_split(128, "train"), two_colour_split(32, "validation", seed=1)
+    model = build_classifier(image_size=32)
+    settings = TrainingSettings(epochs=3, batch_size=32, patience=3)
+    print(train_model(model, train, validation, SIZE, settings, sys.argv[1]).to_json())
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_with_one_seed_agree_to_the_last_bit(tmp_path):
+    script = textwrap.dedent(RUN).format(tests=str(Path(__file__).parent))
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / name)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        ).stdout
+        for name in ("first", "second")
+    ]
+    assert '"val_loss"' in outputs[0]
+    assert outputs[0] == outputs[1]
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ends the training like Ctrl-C does."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_from_its_last_epoch(tmp_path, monkeypatch):
+    train, validation = two_colour_split(128, "train"), two_colour_split(32, "validation", seed=1)
+    settings = TrainingSettings(epochs=4, batch_size=32, patience=4)
+    original = keras.callbacks.EarlyStopping.on_epoch_begin
+    monkeypatch.setattr(keras.callbacks.EarlyStopping, "on_epoch_begin", Interrupt.on_epoch_begin)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(build_classifier(32), train, validation, SIZE, settings, tmp_path)
+    assert (tmp_path / "classification_backup").exists()
+    interrupted = pd.read_csv(tmp_path / "classification_log.csv")
+    monkeypatch.setattr(keras.callbacks.EarlyStopping, "on_epoch_begin", original)
+    log = train_model(build_classifier(32), train, validation, SIZE, settings, tmp_path)
+    assert log["epoch"].tolist() == [0, 1, 2, 3]
+    pd.testing.assert_frame_equal(log.head(2), interrupted.head(2))
+    assert not (tmp_path / "classification_backup").exists()
