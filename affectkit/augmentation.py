@@ -1,4 +1,4 @@
-"""Augmentation as Keras layers; it runs inside the training model and is never saved or exported."""
+"""Augmentation as Keras layers: part of the training model, never saved or exported."""
 
 from __future__ import annotations
 

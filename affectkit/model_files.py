@@ -95,7 +95,7 @@ def save_model(
         "sha256": hashlib.sha256(partial.read_bytes()).hexdigest(),
         "training": training or {},
     }
-    os.replace(partial, path)
+    partial.replace(path)
     write_json(card, path.with_suffix(".json"))
     return path
 
@@ -161,5 +161,5 @@ def write_json(content: dict[str, object], path: str | Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
     return path

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from affectkit.data.images import read_table_image
 from affectkit.data.table import BOX_COLUMNS
+
+Pixels = TypeVar("Pixels")
+"""A NumPy array or a tensor."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Preprocessing:
         if self.colour_order != "RGB" or self.scaling != "x / 127.5 - 1":
             raise ValueError(
                 f"this version knows colour order RGB and scaling 'x / 127.5 - 1' only, got "
-                f"{self.colour_order!r} and {self.scaling!r}; use the affectkit that saved the model"
+                f"{self.colour_order!r} and {self.scaling!r}; use the version that saved the model"
             )
 
     def to_dict(self) -> dict[str, object]:
@@ -129,7 +133,7 @@ def resize_face(face: np.ndarray, image_size: int) -> np.ndarray:
     return cv2.resize(face, (image_size, image_size), interpolation=interpolation)
 
 
-def scale_pixels(pixels):
+def scale_pixels(pixels: Pixels) -> Pixels:
     """Scale pixels from 0..255 to the range [-1, 1] that MobileNetV2 expects.
 
     Parameters

@@ -71,8 +71,8 @@ def training_targets(table: pd.DataFrame, task: str) -> np.ndarray:
     if np.isnan(targets).any():
         missing = int(np.isnan(targets).any(axis=1).sum())
         raise ValueError(
-            f"{missing} of {len(table)} rows of {table.attrs.get('dataset', 'the table')!r} have no "
-            "valence and arousal; drop them with `annotated_rows`, or use a data set that has them"
+            f"{missing} of {len(table)} rows of {table.attrs.get('dataset', 'the table')!r} have "
+            "no valence and arousal; drop them with `annotated_rows` or use data that has them"
         )
     return targets
 

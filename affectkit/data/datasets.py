@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from affectkit.data import affectfaces, affectnet, ferplus, folder
+from affectkit.data.derived import derive_valence_arousal
 from affectkit.data.overview import dataset_overview
 from affectkit.data.protocols import apply_protocol, default_protocol, get_protocol
 from affectkit.data.skipped import SkippedRows
@@ -169,6 +170,9 @@ def load_splits(
 ) -> dict[str, pd.DataFrame]:
     """Load the three splits of a data set; arguments and errors are those of `load_table`.
 
+    Where no row at all has valence and arousal, they are derived from the expressions, marked and
+    warned about (see `affectkit.data.derived`), so that every notebook runs on such data too.
+
     Returns
     -------
     dict of str to pandas.DataFrame
@@ -177,6 +181,7 @@ def load_splits(
     table = load_table(
         dataset, root, "all", protocol, skipped, limit, seed, validation_fraction, **options
     )
+    table = derive_valence_arousal(table)
     return {split: _take_split(table, split) for split in SPLITS}
 
 

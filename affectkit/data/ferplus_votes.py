@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from affectkit.data.derived import expected_valence_arousal
 from affectkit.data.table import SOFT_LABEL_COLUMNS
 from affectkit.labels import (
     EXPRESSIONS,
     FERPLUS_TO_AFFECTNET,
     NO_FACE,
     UNCERTAIN,
-    VALENCE_AROUSAL,
 )
 
 
@@ -67,8 +67,7 @@ def vote_columns(votes: np.ndarray) -> dict[str, np.ndarray]:
     with np.errstate(invalid="ignore", divide="ignore"):
         soft /= soft.sum(axis=1, keepdims=True)
         agreement = votes.max(axis=1) / votes.sum(axis=1)
-    means = np.array([VALENCE_AROUSAL[name][:2] for name in EXPRESSIONS])
-    valence, arousal = (soft @ means).T
+    valence, arousal = expected_valence_arousal(soft).T
     return {
         "expression": majority_expression(votes),
         "valence": valence,

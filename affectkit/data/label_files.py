@@ -17,7 +17,6 @@ LINE = "line"
 
 _FIELD_LIMIT = 1_000_000
 _CHUNK = 1 << 24
-_SURPLUS = "\0surplus"
 
 
 def read_label_csv(
@@ -53,11 +52,12 @@ def read_label_csv(
         If it is empty, not UTF-8 text, not a CSV, or lacks a column.
     """
     path = Path(path)
-    complex_rows = _check_text(path)
+    lines_are_rows, most_commas = _check_text(path)
     header = _read_header(path)
     names = _column_names(path, header, required)
     keep = [name for name in names if name in required or wanted is None or wanted(name)]
-    frame = None if complex_rows else _read_fast(path, names, keep)
+    simple = lines_are_rows and most_commas < len(names)
+    frame = _read_fast(path, names, keep) if simple else None
     if frame is None:
         frame = _read_carefully(path, names, keep, skipped)
     suspects = frame.index[frame[keep[0]] == ""]
@@ -65,10 +65,10 @@ def read_label_csv(
     return frame.drop(blank).reset_index(drop=True)
 
 
-def _check_text(path: Path) -> bool:
-    """Check that a file is UTF-8 text; tell whether a row might not be exactly one line."""
+def _check_text(path: Path) -> tuple[bool, int]:
+    """Check that a file is UTF-8 text; tell whether each line is a row, and the most commas."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    blank, complex_rows = True, False
+    blank, lines_are_rows, most, carry = True, True, 0, 0
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
@@ -79,7 +79,9 @@ def _check_text(path: Path) -> bool:
                     raise ValueError(f"{path} line {line} holds a zero byte; it is damaged")
                 blank = blank and not chunk.strip()
                 returns = b"\r" in chunk and chunk.count(b"\r") != chunk.count(b"\r\n")
-                complex_rows = complex_rows or returns or b'"' in chunk
+                lines_are_rows = lines_are_rows and not returns and b'"' not in chunk
+                counts = _commas_by_line(chunk, carry)
+                most, carry = max(most, int(counts.max())), int(counts[-1])
         decoder.decode(b"", final=True)
     except FileNotFoundError:
         raise FileNotFoundError(f"expected a label file at {path}, found none") from None
@@ -93,7 +95,17 @@ def _check_text(path: Path) -> bool:
         ) from None
     if blank:
         raise ValueError(f"{path} is empty; expected a CSV with a header line. Restore the file")
-    return complex_rows
+    return lines_are_rows, most
+
+
+def _commas_by_line(chunk: bytes, carry: int) -> np.ndarray:
+    """Count the commas of each line; the first continues one with `carry`, the last is open."""
+    content = np.frombuffer(chunk, np.uint8)
+    commas, ends = np.flatnonzero(content == ord(",")), np.flatnonzero(content == ord("\n"))
+    edges = np.append(np.searchsorted(commas, ends), len(commas))
+    counts = np.diff(edges, prepend=0)
+    counts[0] += carry
+    return counts
 
 
 def _line_at(path: Path, offset: int) -> int:
@@ -131,13 +143,12 @@ def _column_names(path: Path, header: Sequence[str], required: Sequence[str]) ->
 
 def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | None:
     """Read a file without quotes, where a row is a line; None if a row has too many fields."""
-    positions = [names.index(name) for name in keep]
     try:
         frame = pd.read_csv(
             path,
             header=0,
-            names=[*names, _SURPLUS],
-            usecols=[*positions, len(names)],
+            names=names,
+            usecols=keep,
             index_col=False,
             dtype=str,
             na_filter=False,
@@ -147,10 +158,9 @@ def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | 
         )
     except pd.errors.ParserError:
         return None
-    if (frame.pop(_SURPLUS) != "").any():
-        return None
+    frame = frame.fillna("")  # where a row is short
     frame[LINE] = np.arange(2, len(frame) + 2)
-    return frame[[*keep, LINE]]
+    return frame
 
 
 def _read_carefully(

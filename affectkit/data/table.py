@@ -28,11 +28,15 @@ group of it. `table.attrs` holds two short strings, `dataset` and `protocol`.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from affectkit.labels import EXPRESSIONS, NO_FACE
+
+if TYPE_CHECKING:
+    import pandera.pandas
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 SOFT_LABEL_COLUMNS: tuple[str, ...] = tuple(f"soft_{name.lower()}" for name in EXPRESSIONS)
@@ -54,7 +58,7 @@ _FLOAT_COLUMNS = ("valence", "arousal", *SOFT_LABEL_COLUMNS, *BOX_COLUMNS)
 
 
 @cache
-def table_schema():
+def table_schema() -> pandera.pandas.DataFrameSchema:
     """Build the pandera schema of the table (pandera is imported on the first call only).
 
     Returns
