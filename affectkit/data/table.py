@@ -187,7 +187,7 @@ def soft_labels(table: pd.DataFrame) -> np.ndarray:
     ValueError
         If a row has neither a soft label nor an expression 0..7.
     """
-    soft = table[list(SOFT_LABEL_COLUMNS)].to_numpy(np.float32)
+    soft = table[list(SOFT_LABEL_COLUMNS)].to_numpy(np.float32, copy=True)
     hard = table["expression"].to_numpy(dtype=float, na_value=np.nan)
     absent = np.isnan(soft).any(axis=1)
     usable = (hard >= 0) & (hard < len(EXPRESSIONS))
