@@ -12,10 +12,11 @@ from pathlib import Path
 import jinja2
 import nbformat
 
-from affectkit.metric_tables import metric_table, number
+from affectkit.metric_tables import BASELINE_NAMES, metric_name, metric_table, number
 
 REPORT_FILE = "report.html"
 TEMPLATE = Path(__file__).parent / "assets" / "report.html.j2"
+LEADING_METRICS = ("accuracy", "macro_f1", "valence_ccc", "arousal_ccc")
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$", re.MULTILINE)
 _ERROR_TAG = "papermill-error-cell-tag"
 
@@ -140,17 +141,29 @@ def _plain_text(markdown: str) -> str:
 def _result(name: str, result: dict) -> dict[str, object]:
     """Prepare one result for the template."""
     header, rows = metric_table(result)
-    lead = {"classifier": ("accuracy", "macro_f1"), "regressor": ("valence_ccc", "arousal_ccc")}
+    lead = [key for key in LEADING_METRICS if key in result["metrics"]]
+    baseline, guess = next(iter(result["baselines"].items()))
     return {
         "name": name,
         "result": result,
         "header": header,
         "rows": rows,
-        "lead": [key for key in lead[name] if key in result["metrics"]],
+        "lead": lead,
+        "baseline": BASELINE_NAMES.get(baseline, baseline),
+        "guess": {key: guess.get(key) for key in lead},
+        "weak": [
+            metric_name(key) for key in lead if not _beats(result["metrics"][key], guess.get(key))
+        ],
         "small_groups": sum(
             group["small"] for groups in result.get("slices", {}).values() for group in groups
         ),
     }
+
+
+def _beats(entry: dict[str, float | None], guess: float | None) -> bool:
+    """Tell whether a metric, with its interval if there is one, lies above a baseline."""
+    lowest = entry["value"] if entry["low"] is None else entry["low"]
+    return lowest is not None and (guess is None or lowest > guess)
 
 
 def _seconds(value: float | None) -> str:
@@ -174,4 +187,5 @@ def _template() -> jinja2.Template:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"seconds": _seconds, "gigabytes": _gigabytes, "number": number}
+    environment.filters["metric_name"] = metric_name
     return environment.from_string(TEMPLATE.read_text("utf-8"))

@@ -161,6 +161,17 @@ def test_the_report_says_where_valence_and_arousal_were_derived(tmp_path):
     assert "60 of\n60 faces were computed from expression labels" in text
 
 
+def test_a_model_that_does_not_beat_a_guess_is_called_so(tmp_path):
+    metrics = results()
+    metrics["classifier"]["metrics"]["accuracy"] = {"value": 0.9, "low": 0.8, "high": 0.95}
+    metrics["classifier"]["metrics"]["macro_f1"] = {"value": 0.9, "low": 0.8, "high": 0.95}
+    metrics["regressor"]["metrics"]["valence_ccc"] = {"value": 0.1, "low": -0.1, "high": 0.3}
+    metrics["regressor"]["metrics"]["arousal_ccc"] = {"value": 0.1, "low": 0.05, "high": 0.3}
+    text = Page(write_report(tmp_path, make_summary(metrics=metrics), []).read_text()).text
+    assert text.count("not clearly better") == 1
+    assert "By valence CCC this model is not clearly better" in text
+
+
 def test_a_failed_run_is_reported_and_its_text_is_escaped(tmp_path):
     failed = {"notebook": "02_train", "cell": 5, "error": "ValueError: <script>alert(1)</script>"}
     summary = make_summary(status="failed", failed=failed)
