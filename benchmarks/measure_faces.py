@@ -251,8 +251,8 @@ def main() -> None:
     with zipfile.ZipFile(arguments.archive) as archive:
         test_images, test_table = load_split(archive, "test")
         report("archive, MB", arguments.archive.stat().st_size / 1e6)
-        report("annotators agree (test)",
-               float((test_table["expression"] == test_table["expression_second"]).mean()))  # fmt: skip
+        agree = test_table["expression"] == test_table["expression_second"]
+        report("annotators agree (test)", float(agree.mean()))
         if "detectors" in parts:
             if arguments.yunet:
                 measure_yunet(test_images, test_table, arguments.yunet)

@@ -18,7 +18,7 @@ def brow_mask(face: dict) -> np.ndarray:
     rng = stream(face["subject"], "brows")
     scale = 2
     mask = np.zeros((HEIGHT * scale, WIDTH * scale), np.float32)
-    masculine = face["gender"] < 0.5
+    masculine = face["femininity"] < 0.5
     count = int(rng.uniform(90, 180) * (1.0 if masculine else 0.8))
     thickness = rng.uniform(3.4, 6.2) * (1.15 if masculine else 0.8)
     arch = rng.normal(0, 1.0)

@@ -47,13 +47,14 @@ def frame_face(landmarks: np.ndarray, size: int, face: dict) -> tuple[float, flo
     return focal, wanted - focal * centre[0], wanted - focal * (centre[1] - 0.03 * side)
 
 
-def expose(image: np.ndarray, level: float, face: dict) -> np.ndarray:
+def expose(image: np.ndarray, light: float, skin: float, face: dict) -> np.ndarray:
     """Turn linear light (S, S, 3) into an sRGB picture uint8, with a camera's faults.
 
-    `level` is the linear brightness of the lit face that the exposure meter aims at.
+    The exposure meter evens out most of the mean light on the face and half (in stops) of the
+    difference between skin tones, `skin` being the linear reflectance.
     """
     rng = stream(face["seed"], "camera")
-    gain = 0.30 / max(level, 0.02) ** 0.75 * math.exp(rng.normal(0, 0.18))
+    gain = 0.43 / (max(light, 0.1) ** 0.75 * max(skin, 0.01) ** 0.5) * math.exp(rng.normal(0, 0.18))
     image = image * gain * np.exp(rng.normal(0, 0.05, 3)).astype(np.float32)
     image = np.where(image > 0.7, 0.7 + 0.3 * (1 - np.exp(-(image - 0.7) / 0.3)), image)
     size = image.shape[0]

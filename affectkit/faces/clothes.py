@@ -13,14 +13,15 @@ def below_neckline(face: dict) -> np.ndarray:
     """Depth (V,) float32 in centimetres of every vertex below the collar; negative above it."""
     rng = stream(face["seed"], "neckline")
     x, y, z = load_head().positions.T
+    front = np.clip((z - 1) / 4, 0, 1)
     style = rng.integers(3)
     line = rng.uniform(-17.5, -14.5)
     if style == 0:  # crew neck
-        line = line - 0.8 * np.cos(x / 3) * (z > 3)
+        line = line - 0.8 * np.cos(x / 3) * front
     elif style == 1:  # V-neck
-        line = line - np.clip(4.0 - 0.9 * np.abs(x), 0, 4) * (z > 3)
+        line = line - np.clip(4.0 - 0.9 * np.abs(x), 0, 4) * front
     else:  # shirt or turtle neck
-        line = line + 2.2 - 0.5 * np.cos(x / 2) * (z > 3)
+        line = line + 2.2 - 0.5 * np.cos(x / 2) * front
     return (line - y).astype(np.float32)
 
 

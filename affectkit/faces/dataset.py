@@ -2,146 +2,53 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import itertools
 import json
 import multiprocessing
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
 from affectkit.faces import GENERATOR_VERSION
-from affectkit.faces.annotation import annotator_matrix, clean_given_annotated
+from affectkit.faces.parameters import check_parameters
 from affectkit.faces.render import render_face
-from affectkit.faces.sampling import stream
-from affectkit.labels import EXPRESSIONS
+from affectkit.faces.schedule import SPLITS, class_schedule, derived_seed, labels_of_face
+from affectkit.faces.tables import IMAGE_ROOT, face_row, tree_hash, write_tables
 
-SPLITS = ("training", "validation", "test")
-IMAGE_ROOT = "Manually_Annotated_Images"
 FACES_PER_SUBJECT = 5
 WEBP_QUALITY = 85
-AFFECTNET_COLUMNS = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height",
-                     "facial_landmarks", "expression", "valence", "arousal")  # fmt: skip
-EXTRA_COLUMNS = (
-    "subDirectory_filePath", "split", "subject", "expression_clean", "expression_second",
-    "intensity", "action_units", "age", "femininity", "gender", "ethnicity_african",
-    "ethnicity_asian", "ethnicity_caucasian", "skin_tone_ita", "skin_tone", "yaw", "pitch",
-    "roll", "light_azimuth", "light_elevation", "light_strength", "occluder", "glasses", "blur",
-    "hair",
-)  # fmt: skip
-# Images per class in AffectNet's training split (287,651 images of the eight classes).
-AFFECTNET_TRAINING = (74874, 134416, 25459, 14090, 6378, 3803, 24882, 3750)
-LONG_TAIL_EXPONENT = 0.55
+_LABELS = ("expression", "expression_clean")
 
 
-def _number(*parts) -> int:
-    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
-    return int.from_bytes(digest[:6], "little")
+class _Block(NamedTuple):
+    """The faces of one subject: the unit of work, and of what a stopped run keeps."""
 
+    output: Path
+    split: str
+    seed: int
+    size: int
+    number: int
+    members: list[tuple[int, int]]  # index and annotated class of each face
+    variations: list[dict]
+    fix: dict
 
-def class_priors(split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distributions of a split: annotated (8,), and P(clean | annotated) with rows annotated.
-
-    Training has AffectNet's long tail, flattened by the exponent 0.55 so that the rarest class
-    keeps about 4 %; validation and test are balanced in the annotated label.
-    """
-    if split == "training":
-        clean = np.array(AFFECTNET_TRAINING, float) ** LONG_TAIL_EXPONENT
-    else:
-        uniform = np.full(len(EXPRESSIONS), 1 / len(EXPRESSIONS))
-        clean = np.clip(np.linalg.solve(annotator_matrix().T, uniform), 0, None)
-    clean /= clean.sum()
-    annotated, posterior = clean_given_annotated(clean)
-    return annotated, posterior
-
-
-def class_schedule(count: int, seed: int, split: str) -> np.ndarray:
-    """Annotated class (count,) of every face: exact proportions in shuffled order."""
-    annotated, _ = class_priors(split)
-    wanted = annotated * count
-    numbers = np.floor(wanted).astype(int)
-    missing = count - numbers.sum()
-    numbers[np.argsort(numbers - wanted, kind="stable")[:missing]] += 1
-    return stream(_number(seed, split), "schedule").permutation(np.repeat(np.arange(8), numbers))
-
-
-def _render_block(job) -> str:
-    """Render one subject's faces and write their rows; skipped if the rows exist."""
-    output, split, seed, size, number, members, variations, fix = job
-    done = output / ".partial" / f"{split}-{number:06d}.json"
-    if done.is_file():
-        return done.name
-    cv2.setNumThreads(1)
-    _, posterior = class_priors(split)
-    rows = []
-    for index, label in members:
-        face_seed = _number(seed, split, index)
-        clean = stream(face_seed, "clean_given_annotated").choice(8, p=posterior[label])
-        for variation, values in enumerate(variations):
-            fixed = {
-                "subject": _number(seed, split, "subject", number),
-                "expression": EXPRESSIONS[label],
-                "expression_clean": EXPRESSIONS[clean],
-                **fix,
-                **values,
-            }
-            image, truth = render_face(face_seed, size, **fixed)
-            name = hashlib.sha256(f"{seed}/{split}/{index}/{variation}".encode()).hexdigest()[:24]
-            path = output / IMAGE_ROOT / name[:2] / f"{name}.webp"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            quality = [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY]
-            path.write_bytes(cv2.imencode(".webp", image[..., ::-1], quality)[1].tobytes())
-            rows.append(_row(truth, f"{name[:2]}/{path.name}", split, f"{split}-{number:05d}"))
-    temporary = done.with_suffix(".tmp")
-    temporary.write_text(json.dumps(rows))
-    os.replace(temporary, done)
-    return done.name
-
-
-def _row(truth: dict, path: str, split: str, subject: str) -> dict:
-    x, y, width, height = truth["face_box"]
-    units = {
-        name: [round(side, 3) for side in sides]
-        for name, sides in sorted(truth["action_units"].items())
-        if max(sides) >= 0.005
-    }
-    row = {
-        "subDirectory_filePath": path,
-        "face_x": int(round(x)),
-        "face_y": int(round(y)),
-        "face_width": int(width),
-        "face_height": int(height),
-        "facial_landmarks": ";".join(f"{value:.2f}" for value in truth["landmarks"].ravel()),
-        "expression": EXPRESSIONS.index(truth["expression"]),
-        "split": split,
-        "subject": subject,
-        "expression_clean": EXPRESSIONS.index(truth["expression_clean"]),
-        "expression_second": EXPRESSIONS.index(truth["expression_second"]),
-        "action_units": json.dumps(units, separators=(",", ":")),
-        "femininity": round(truth["gender"], 3),
-        "gender": "female" if truth["gender"] >= 0.5 else "male",
-    }
-    row.update(
-        (f"ethnicity_{name}", round(float(share), 3))
-        for name, share in zip(("african", "asian", "caucasian"), truth["ethnicity"], strict=True)
-    )
-    for name in ("valence", "arousal", "intensity", "age", "skin_tone_ita", "yaw", "pitch", "roll",
-                 "light_azimuth", "light_elevation", "light_strength", "blur"):  # fmt: skip
-        row[name] = round(float(truth[name]), 3)
-    return row | {name: truth[name] for name in ("skin_tone", "occluder", "glasses", "hair")}
+    @property
+    def rows_file(self) -> Path:
+        return self.output / ".partial" / f"{self.split}-{self.number:06d}.json"
 
 
 def render_dataset(
-    output, count: int, seed: int, size: int = 112, vary=None, fix=None, workers=None,
-    split: str = "training", progress: bool = True,
+    output: str | Path, count: int, seed: int, size: int = 112, vary: dict | None = None,
+    fix: dict | None = None, workers: int | None = None, split: str = "training",
+    progress: bool = True,
 ) -> Path:  # fmt: skip
     """Render faces into a directory in AffectNet's original layout.
 
-    Stopped runs continue where they were: finished subjects are not rendered again.
+    A stopped run goes on where it was: finished subjects are not rendered again.
 
     Parameters
     ----------
@@ -157,11 +64,11 @@ def render_dataset(
     vary : dict, optional
         Parameter name to the list of values that every face is rendered with.
     fix : dict, optional
-        Parameter name to a value that all faces have.
+        Parameter name to a value that all faces have; names as in `faces.parameters`.
     workers : int, optional
         Processes; the number of processors when omitted. 1 renders in this process.
     split : {"training", "validation", "test"}
-        Names the csv file and sets the class balance, see `class_priors`.
+        Names the csv file and sets the class balance, see `schedule.class_priors`.
     progress : bool
         Show a progress bar.
 
@@ -174,90 +81,109 @@ def render_dataset(
     Raises
     ------
     ValueError
-        If an argument is impossible, or the directory holds the same split of other arguments.
+        If an argument is impossible, or the directory holds an unfinished split of others.
     """
-    output = Path(output)
+    output, vary, fix = Path(output), dict(vary or {}), dict(fix or {})
     if split not in SPLITS:
         raise ValueError(f"expected a split of {SPLITS}, got {split!r}")
     if count < 1:
         raise ValueError(f"expected a count of at least 1, got {count}")
-    vary, fix = dict(vary or {}), dict(fix or {})
-    settings = dict(generator=GENERATOR_VERSION, seed=seed, count=count, size=size, split=split,
-                    vary={k: list(v) for k, v in vary.items()}, fix=fix)  # fmt: skip
-    _check_settings(output, split, settings)
     variations = [
         dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())
     ]
-    schedule = class_schedule(count, seed, split)
-    members = list(enumerate(int(label) for label in schedule))
-    jobs = [
-        (output, split, seed, size, number, members[start : start + FACES_PER_SUBJECT],
-         variations, fix)
+    for variation in variations:
+        check_parameters({**fix, **variation})
+    settings = {
+        "generator": GENERATOR_VERSION, "seed": seed, "count": count, "size": size,
+        "split": split, "fix": fix, "vary": {name: list(values) for name, values in vary.items()},
+    }  # fmt: skip
+    _remember_settings(output, split, settings)
+    members = list(enumerate(class_schedule(count, seed, split).tolist()))
+    blocks = [
+        _Block(output, split, seed, size, number, members[start : start + FACES_PER_SUBJECT],
+               variations, fix)
         for number, start in enumerate(range(0, count, FACES_PER_SUBJECT))
     ]  # fmt: skip
-    workers = workers or os.cpu_count() or 1
-    bar = tqdm(total=len(jobs), desc=f"rendering {split}", unit="subject", disable=not progress)
-    with bar:
-        if workers == 1:
-            for job in jobs:
-                _render_block(job)
-                bar.update()
-        else:
-            with multiprocessing.get_context("spawn").Pool(workers) as pool:
-                for _ in pool.imap_unordered(_render_block, jobs, chunksize=2):
-                    bar.update()
-    _write_tables(output, split, settings, len(jobs))
+    _render_blocks(blocks, workers or os.cpu_count() or 1, progress)
+    _finish(output, split, settings, blocks)
     return output
 
 
-def _check_settings(output: Path, split: str, settings: dict) -> None:
-    (output / ".partial").mkdir(parents=True, exist_ok=True)
+def _render_blocks(blocks: list[_Block], workers: int, progress: bool) -> None:
+    bar = tqdm(
+        total=len(blocks), desc=f"rendering {blocks[0].split}", unit="subject",
+        disable=not progress,
+    )  # fmt: skip
+    with bar:
+        if workers == 1:
+            for block in blocks:
+                _render_block(block)
+                bar.update()
+            return
+        # One thread a worker: the matrix products are small.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        with multiprocessing.get_context("spawn").Pool(min(workers, len(blocks))) as pool:
+            for _ in pool.imap_unordered(_render_block, blocks):
+                bar.update()
+
+
+def _render_block(block: _Block) -> None:
+    """Render one subject's faces and write their rows last; nothing to do if these exist."""
+    if block.rows_file.is_file():
+        return
+    cv2.setNumThreads(1)
+    rows = []
+    for index, annotated in block.members:
+        for number, variation in enumerate(block.variations):
+            fixed = {"subject": derived_seed(block.seed, block.split, "subject", block.number)}
+            fixed |= {**block.fix, **variation}
+            if "expression_clean" not in fixed:
+                labels = labels_of_face(block.seed, block.split, index, annotated)
+                fixed = labels | fixed
+            face_seed = derived_seed(block.seed, block.split, index)
+            image, truth = render_face(face_seed, block.size, **fixed)
+            path = _write_image(block, index, number, image)
+            rows.append(face_row(truth, path, block.split, f"{block.split}-{block.number:05d}"))
+    temporary = block.rows_file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(rows))
+    temporary.replace(block.rows_file)
+
+
+def _write_image(block: _Block, index: int, variation: int, image: object) -> str:
+    identity = f"{block.seed}/{block.split}/{index}/{variation}"
+    name = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    path = f"{name[0]}/{name}.webp"
+    target = block.output / IMAGE_ROOT / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    encoded = cv2.imencode(".webp", image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1]
+    target.write_bytes(encoded.tobytes())
+    return path
+
+
+def _remember_settings(output: Path, split: str, settings: dict) -> None:
     marker = output / ".partial" / f"{split}.settings.json"
-    text = json.dumps(settings, sort_keys=True)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(settings, sort_keys=True, default=str)
     if marker.is_file() and marker.read_text() != text:
         raise ValueError(
-            f"expected {output} to be empty or to hold an unfinished {split} split of the same "
-            f"arguments, got {marker.read_text()}; choose another directory"
+            f"expected {output} to hold no unfinished {split} split, or one of the same arguments "
+            f"to continue; got {marker.read_text()}. Choose another directory or delete it"
         )
     marker.write_text(text)
 
 
-def _write_csv(path: Path, columns, rows) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _write_tables(output: Path, split: str, settings: dict, blocks: int) -> None:
-    rows = []
-    for number in range(blocks):
-        partial = output / ".partial" / f"{split}-{number:06d}.json"
-        rows += json.loads(partial.read_text())
-    _write_csv(output / f"{split}.csv", AFFECTNET_COLUMNS, rows)
-    extras = output / "extras.csv"
-    others = []
-    if extras.is_file():
-        with extras.open(newline="") as file:
-            others = [row for row in csv.DictReader(file) if row["split"] != split]
-    _write_csv(extras, EXTRA_COLUMNS, sorted(others + rows, key=lambda row: (
-        SPLITS.index(row["split"]), row["subject"], row["subDirectory_filePath"])))  # fmt: skip
+def _finish(output: Path, split: str, settings: dict, blocks: list[_Block]) -> None:
+    """Write the tables, licence and manifest, then forget the partial results."""
+    rows = [row for block in blocks for row in json.loads(block.rows_file.read_text())]
+    write_tables(output, split, rows)
     licence = Path(__file__).with_name("LICENSE-CC0.txt").read_text()
     (output / "LICENSE.txt").write_text(licence)
-    manifest_path = output / "manifest.json"
-    manifest = json.loads(manifest_path.read_text()) if manifest_path.is_file() else {}
-    manifest[split] = settings | {"tree_sha256": tree_hash(output, rows)}
-    manifest_path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    manifest_file = output / "manifest.json"
+    manifest = json.loads(manifest_file.read_text()) if manifest_file.is_file() else {}
+    manifest[split] = settings | {"images": len(rows), "tree_sha256": tree_hash(output, rows)}
+    text = json.dumps(manifest, indent=2, sort_keys=True, default=str)
+    manifest_file.write_text(text + "\n")
     for path in (output / ".partial").glob(f"{split}*"):
         path.unlink()
     if not any((output / ".partial").iterdir()):
         (output / ".partial").rmdir()
-
-
-def tree_hash(output: Path, rows) -> str:
-    """sha256 over the sorted image paths of `rows` and the sha256 of each file."""
-    total = hashlib.sha256()
-    for path in sorted(row["subDirectory_filePath"] for row in rows):
-        digest = hashlib.sha256((output / IMAGE_ROOT / path).read_bytes()).hexdigest()
-        total.update(f"{path} {digest}\n".encode())
-    return total.hexdigest()

@@ -15,19 +15,19 @@ from affectkit.labels import EXPRESSIONS
 PROTOTYPES = {
     "Neutral": [(1.0, {})],
     "Happy": [
-        (0.45, {"AU6": 0.8, "AU12": 0.9, "AU25": 0.8}),
-        (0.25, {"AU6": 0.9, "AU12": 1.0, "AU25": 1.0, "AU26": 0.3, "AU10": 0.1}),
-        (0.30, {"AU6": 0.5, "AU12": 0.75}),
+        (0.45, {"AU6": 0.8, "AU12": 1.05, "AU25": 0.9}),
+        (0.30, {"AU6": 0.9, "AU12": 1.1, "AU25": 1.1, "AU26": 0.35}),
+        (0.25, {"AU6": 0.6, "AU12": 0.95}),
     ],
     "Sad": [
-        (0.4, {"AU1": 1.0, "AU4": 0.5, "AU15": 0.9}),
-        (0.3, {"AU1": 0.9, "AU4": 0.6, "AU15": 1.0, "AU17": 0.6}),
-        (0.2, {"AU1": 1.0, "AU4": 0.4, "AU15": 0.6, "AU7": 0.3}),
-        (0.1, {"AU1": 0.9, "AU4": 0.8, "AU15": 0.7, "AU20": 0.4, "AU25": 0.6, "AU7": 0.6}),
+        (0.4, {"AU1": 1.1, "AU4": 0.5, "AU15": 1.0, "AU43": 0.25}),
+        (0.3, {"AU1": 1.0, "AU4": 0.6, "AU15": 1.1, "AU17": 0.7, "AU43": 0.2}),
+        (0.15, {"AU1": 1.1, "AU4": 0.4, "AU15": 0.8, "AU7": 0.3, "AU43": 0.4}),
+        (0.15, {"AU1": 1.0, "AU4": 0.8, "AU15": 0.8, "AU20": 0.4, "AU25": 0.6, "AU7": 0.6}),
     ],
     "Surprise": [
-        (0.7, {"AU1": 1.0, "AU2": 1.0, "AU5": 0.8, "AU26": 0.6, "AU25": 0.3}),
-        (0.3, {"AU1": 1.0, "AU2": 1.0, "AU5": 0.6, "AU26": 0.3, "AU25": 0.2}),
+        (0.7, {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 0.8, "AU25": 0.3}),
+        (0.3, {"AU1": 1.0, "AU2": 1.0, "AU5": 0.9, "AU26": 0.4, "AU25": 0.2}),
     ],
     "Fear": [
         (0.5, {"AU1": 1.0, "AU2": 0.5, "AU4": 0.7, "AU5": 1.0, "AU7": 0.3, "AU20": 0.8,
@@ -72,8 +72,9 @@ UNIT_GAINS = {
     "AU20": {"mouthStretch*": 1.15},
     "AU23": {"mouthPress*": 0.9, "mouthRollUpper": 0.25, "mouthRollLower": 0.25},
     "AU24": {"mouthPress*": 1.2},
-    "AU25": {"jawOpen": 0.1, "mouthUpperUp*": 0.25, "mouthLowerDown*": 0.45},
+    "AU25": {"jawOpen": 0.12, "mouthUpperUp*": 0.38, "mouthLowerDown*": 0.5},
     "AU26": {"jawOpen": 1.2},
+    "AU43": {"eyeBlink*": 1.0},
     "AU45": {"eyeBlink*": 1.0},
 }
 ACTION_UNITS = tuple(UNIT_GAINS)
@@ -134,7 +135,7 @@ def sample_action_units(
     return units
 
 
-def blend_action_units(first, second, share: float) -> dict[str, tuple[float, float]]:
+def blend_action_units(first: dict, second: dict, share: float) -> dict[str, tuple[float, float]]:
     """Mix two sets of action units: (1 - share) of the first plus share of the second."""
     zero = (0.0, 0.0)
     return {

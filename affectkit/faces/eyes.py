@@ -17,7 +17,9 @@ def _inside(radius: np.ndarray, edge: float, softness: float) -> np.ndarray:
     return np.clip((edge - radius) / softness + 0.5, 0, 1)[:, None]
 
 
-def paint_eyes(material: np.ndarray, place: np.ndarray, normals: np.ndarray, face: dict):
+def paint_eyes(
+    material: np.ndarray, place: np.ndarray, normals: np.ndarray, face: dict
+) -> tuple[np.ndarray, np.ndarray]:
     """Colour points of the eyeballs.
 
     Parameters
@@ -54,7 +56,8 @@ def paint_eyes(material: np.ndarray, place: np.ndarray, normals: np.ndarray, fac
         shade = 0.95 - 0.45 * np.clip(offset[:, 1] - 0.05, 0, 1)
         corner = 1 - 0.35 * np.clip(np.abs(offset[:, 0]) - 0.6, 0, 1)
         albedo[chosen] = colour * (shade * corner)[:, None]
-    half = key_direction(face["light_azimuth"], face["light_elevation"]) + (0, 0, 1)
+    half = key_direction(face["light_azimuth"], face["light_elevation"])
+    half = half + np.array([0, 0, 1])
     window = np.array([0.15, 0.5, 2.0])
     key = np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** 160
     ambient = np.clip(normals @ (window / np.linalg.norm(window)), 0, 1) ** 160

@@ -24,8 +24,8 @@ def identity_vertices(head: Head, macro: np.ndarray, detail: np.ndarray) -> np.n
     return (moved + detail[used] @ head.details[used]).reshape(-1, 3).astype(np.float32)
 
 
-def macro_weights(ethnicity, femininity: float, age: float) -> np.ndarray:
-    """Weights (12,) of the macro targets from ethnicity shares (3,), femininity and age in [0, 1]."""
+def macro_weights(ethnicity: np.ndarray, femininity: float, age: float) -> np.ndarray:
+    """Weigh the macro targets (12,) by ethnicity shares (3,), femininity and age in [0, 1]."""
     gender = np.array([1 - femininity, femininity])
     years = np.array([1 - age, age])
     return np.einsum("e,g,a->ega", np.asarray(ethnicity), gender, years).ravel()

@@ -36,7 +36,7 @@ def hair_field(positions: np.ndarray, face: dict) -> np.ndarray:
     if face["hair"] == "hat":
         return (y - 4.6 + 1.0 * np.cos(np.radians(angle))).astype(np.float32)
     line = np.interp(angle, _ANGLES, _HEIGHTS)
-    recede = 1.6 * face["age"] * rng.uniform() if face["gender"] < 0.5 else 0.0
+    recede = 1.6 * face["age"] * rng.uniform() if face["femininity"] < 0.5 else 0.0
     temples, peak = rng.uniform(0, 1.2), rng.uniform(-0.3, 0.6)
     shift = rng.normal(0, 0.35) + recede * (0.5 + np.exp(-(((angle - 32) / 14) ** 2)))
     shift = shift + temples * np.exp(-(((angle - 42) / 10) ** 2)) - peak * np.exp(-((x / 1.2) ** 2))
@@ -54,7 +54,7 @@ def grow_hair(head: Head, vertices: np.ndarray, face: dict) -> np.ndarray:
         return np.zeros_like(vertices)
     rng = stream(face["subject"], "hair_volume")
     field = hair_field(head.positions, face)
-    ramp = np.clip((field + 0.1) / (0.7 if face["hair"] == "hat" else 1.8), 0, 1)
+    ramp = np.clip((field + 0.1) / (0.7 if face["hair"] == "hat" else 2.6), 0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp) * (1 - np.clip(2 * head.ears, 0, 1))
     x, y, z = head.positions.T
     phase = rng.uniform(0, 6, 3)
@@ -107,11 +107,11 @@ def paint_hair(texture: np.ndarray, face: dict) -> tuple[np.ndarray, np.ndarray]
         shine = 0.1
     else:
         softness = {"buzz": 1.6, "curly": 0.6}.get(face["hair"], 0.8)
-        opacity = np.clip((field + 0.35 * strands * softness) / softness, 0, 1)
+        opacity = np.clip((field + 0.16 * strands * softness) / softness, 0, 1)
         opacity *= {"bald": 0.0, "buzz": 0.75}.get(face["hair"], 1.0)
         opacity *= _scalp_mask()
         colour = face["hair_colour"] * np.clip(1 + 0.35 * strands, 0.2, 2)[..., None]
-        shine = 0.35
+        shine = 0.2
     texture = texture.copy()
     texture[..., :3] += opacity[..., None] * (colour - texture[..., :3])
     texture[..., 3] += opacity * (shine - texture[..., 3])
@@ -153,9 +153,9 @@ def curtain(neutral: np.ndarray, face: dict) -> tuple[np.ndarray, np.ndarray]:
     return points.astype(np.float32), np.stack([c.ravel() for c in corners], 1).astype(np.int32)
 
 
-def curtain_coordinates() -> np.ndarray:
-    """Coordinates (N, 2) float32 of the curtain's vertices in `strand_pattern`."""
+def curtain_coordinates(below: int) -> np.ndarray:
+    """Coordinates (N, 2) of the curtain's vertices in a strand pattern `below` rows down."""
     across = np.linspace(4, WIDTH - 5, CURTAIN_COLUMNS)
-    down = np.linspace(4, HEIGHT - 5, CURTAIN_ROWS)
+    down = below + np.linspace(4, HEIGHT - 5, CURTAIN_ROWS)
     grid = np.stack(np.meshgrid(across, down), -1)
     return grid.reshape(-1, 2).astype(np.float32)

@@ -17,11 +17,9 @@ _WRAP = np.array([0.32, 0.16, 0.11], np.float32)  # red light travels furthest t
 
 
 def key_direction(azimuth: float, elevation: float) -> np.ndarray:
-    """Unit vector (3,) towards the key light; azimuth 0 is the camera, positive is image right."""
+    """Give the unit vector (3,) towards the key light; azimuth 0 is the camera, 90 image right."""
     a, e = math.radians(azimuth), math.radians(elevation)
-    return np.array(
-        [math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)], np.float32
-    )
+    return np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)], np.float32)
 
 
 def ambient_cube(face: dict) -> np.ndarray:

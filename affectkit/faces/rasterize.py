@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 _BUCKETS = ((0, 1), (1, 2), (2, 3), (3, 4), (4, 6), (6, 10), (10, 20), (20, 60), (60, 200))
+_EDGE = 1e-5  # rounding must not open cracks between neighbours
 _DEPTH_BITS = 40
 _INDEX_BITS = 20
 
 
-def rasterize(pixels, nearness, triangles, height, width):
+def rasterize(
+    pixels: np.ndarray, nearness: np.ndarray, triangles: np.ndarray, height: int, width: int,
+    bias: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Find the nearest triangle behind every pixel centre.
 
     Parameters
@@ -22,6 +26,8 @@ def rasterize(pixels, nearness, triangles, height, width):
         Vertex indices; both windings are drawn. At most 2**20 triangles.
     height, width : int
         Size of the image.
+    bias : ndarray, shape (T,), float, optional
+        Subtracted from the nearness of each triangle, to let others hide it.
 
     Returns
     -------
@@ -67,7 +73,7 @@ def rasterize(pixels, nearness, triangles, height, width):
         first = 1 + (first_x[:, None] * across)[:, None, :] + (first_y[:, None] * down)[:, :, None]
         second = (second_x[:, None] * across)[:, None, :] + (second_y[:, None] * down)[:, :, None]
         third = 1 - first - second
-        inside = (first >= 0) & (second >= 0) & (third >= 0)
+        inside = (first >= -_EDGE) & (second >= -_EDGE) & (third >= -_EDGE)
         inside &= (step <= (bottom - top)[chosen, None])[:, :, None]
         inside &= (step <= (right - left)[chosen, None])[:, None, :]
         which, row, column = np.nonzero(inside)
@@ -78,6 +84,8 @@ def rasterize(pixels, nearness, triangles, height, width):
             + third[which, row, column] * corner_near[:, 2]
         )
         place = (top[chosen][which] + row) * width + left[chosen][which] + column
+        if bias is not None:
+            depth = np.maximum(depth - bias[chosen][which], 0)
         code = (depth.astype(np.float64) * (1 << _DEPTH_BITS)).astype(np.int64)
         np.maximum.at(buffer, place, (code << _INDEX_BITS) | chosen[which])
 
@@ -87,7 +95,9 @@ def rasterize(pixels, nearness, triangles, height, width):
     return index.reshape(height, width), nearest.reshape(height, width)
 
 
-def barycentric(index, pixels, nearness, triangles):
+def barycentric(
+    index: np.ndarray, pixels: np.ndarray, nearness: np.ndarray, triangles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return perspective-correct barycentric weights of the covered pixels.
 
     Parameters

@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 
 from affectkit.faces import camera
-from affectkit.faces.accessories import add_glasses, add_occluder
 from affectkit.faces.assets import HAIR, LASHES, SKIN, load_head
 from affectkit.faces.background import background
 from affectkit.faces.clothes import below_neckline
 from affectkit.faces.expressions import morph_weights
 from affectkit.faces.geometry import expressive_vertices, rotation, turn_eyes, vertex_normals
+from affectkit.faces.glasses import add_glasses
 from affectkit.faces.lighting import light_vertices
+from affectkit.faces.occluders import add_occluder
 from affectkit.faces.rasterize import barycentric, rasterize
 from affectkit.faces.sampling import draw_face, skin_tone_category
 from affectkit.faces.shading import Fragments, shade
@@ -24,6 +25,7 @@ from affectkit.faces.wrinkles import wrinkle_map
 SUPERSAMPLING = 2
 PIVOT = np.array([0, -2, 6], np.float32)
 LASH_OPACITY = 0.55
+INSIDE_BIAS = 0.4  # centimetres
 SMALLEST, GREATEST = 32, 1024
 
 
@@ -79,14 +81,17 @@ def render_face(seed: int, size: int = 112, **fixed: object) -> tuple[np.ndarray
     picture = cv2.resize(background(size, face), (scale, scale), interpolation=cv2.INTER_LINEAR)
 
     triangles, material = _visible_triangles(subject, pixels)
-    index, depth = rasterize(pixels, nearness, triangles, scale, scale)
+    # The lips and cheeks hide teeth and lining that a wide morph pushes through them.
+    inside = (material != SKIN) & (material != HAIR)
+    bias = np.where(inside, 10 * INSIDE_BIAS / face["distance"] ** 2, 0).astype(np.float32)
+    index, depth = rasterize(pixels, nearness, triangles, scale, scale, bias)
     rows, columns, corner_weights = barycentric(index, pixels, nearness, triangles)
     chosen = index[rows, columns]
     fragments = Fragments(rows, columns, triangles[chosen], corner_weights, material[chosen])
     neckline = np.concatenate([below_neckline(face), np.full(len(subject.curtain), -1)])
     light = light_vertices(normals, turn, face, len(subject.curtain))
     values = np.column_stack([light, subject.coordinates, neckline]).astype(np.float32)
-    wrinkles = wrinkle_map(face["action_units"], face, subject.wrinkle_variation)
+    wrinkles = wrinkle_map(face["action_units"], face["age"], subject.wrinkle_variation)
     colour, level = shade(
         fragments, values, normals, subject.texture, wrinkles, face, scale,
         frame[0] / face["distance"],
@@ -94,10 +99,15 @@ def render_face(seed: int, size: int = 112, **fixed: object) -> tuple[np.ndarray
     picture *= np.float32(level * 1.1)
     picture[rows, columns] = colour
     _add_lashes(picture, pixels, nearness, depth, face)
-    picture = _add_accessories(picture, subject, to_camera, frame, face, level)
+    if face["glasses"] != "none":
+        neutral = subject.neutral[head.landmarks]
+        picture = add_glasses(picture, neutral, to_camera, frame, face, level)
+    mark_pixels = camera.project(marks, frame)
+    if face["occluder"] != "none":
+        picture = add_occluder(picture, mark_pixels, subject.skin, face, level)
     picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-    image = camera.expose(picture, level * subject.skin_level, face)
-    landmarks = (camera.project(marks, frame) + 0.5) / SUPERSAMPLING - 0.5
+    image = camera.expose(picture, level, subject.skin_level, face)
+    landmarks = (mark_pixels + 0.5) / SUPERSAMPLING - 0.5
     return image, _truth(face, landmarks, size)
 
 
@@ -135,20 +145,12 @@ def _add_lashes(
     picture[shown] *= 1 - opacity
 
 
-def _add_accessories(picture, subject, to_camera, frame, face, level) -> np.ndarray:  # noqa: ANN001
-    if face["glasses"] != "none":
-        neutral = subject.neutral[load_head().landmarks]
-        picture = add_glasses(picture, neutral, to_camera, frame, face, level)
-    if face["occluder"] != "none":
-        picture = add_occluder(picture, subject.skin, face, level)
-    return picture
-
-
 def _truth(face: dict, landmarks: np.ndarray, size: int) -> dict:
     x, y, width, height = camera.face_box(landmarks)
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, size), min(y + height, size)
     truth = {name: value for name, value in face.items() if name != "details"}
+    truth["gender"] = "female" if face["femininity"] >= 0.5 else "male"
     truth["skin_tone"] = skin_tone_category(face["skin_tone_ita"])
     truth["landmarks"] = landmarks
     truth["face_box"] = (float(left), float(top), float(right - left), float(bottom - top))

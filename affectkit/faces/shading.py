@@ -24,7 +24,8 @@ from affectkit.faces.lighting import key_colour, key_direction
 from affectkit.faces.randomness import stream
 from affectkit.faces.wrinkles import SCALE
 
-WRINKLE_RELIEF, WRINKLE_SHADE = 0.32, 0.32
+TOOTH_WIDTH = 0.75  # centimetres
+WRINKLE_RELIEF, WRINKLE_SHADE = 0.32, 0.27
 
 
 class Fragments(NamedTuple):
@@ -99,7 +100,7 @@ def shade(
     albedo *= 1 - np.clip(WRINKLE_SHADE * depth, -0.1, 0.5)[:, None]
 
     glint = np.zeros(len(albedo), np.float32)
-    _paint_mouth(albedo, shine, light, material, face)
+    _paint_mouth(albedo, shine, light, fragments, face)
     paint_clothes(albedo, shine, skin, points[:, 8], face)
     eye = np.flatnonzero((material == LEFT_EYE) | (material == RIGHT_EYE))
     if len(eye):
@@ -113,7 +114,9 @@ def shade(
     return (colour + glint[:, None]).astype(np.float32), level
 
 
-def _relief(depth, fragments, face, size, pixels_per_cm) -> np.ndarray:  # noqa: ANN001
+def _relief(
+    depth: np.ndarray, fragments: Fragments, face: dict, size: int, pixels_per_cm: float
+) -> np.ndarray:
     """Change of the cosine to the key light (P,) by the slope of the wrinkles."""
     height = np.zeros((size, size), np.float32)
     height[fragments.rows, fragments.columns] = -WRINKLE_RELIEF * depth
@@ -125,11 +128,18 @@ def _relief(depth, fragments, face, size, pixels_per_cm) -> np.ndarray:  # noqa:
     return np.clip(slope[fragments.rows, fragments.columns], -0.5, 0.5)
 
 
-def _paint_mouth(albedo, shine, light, material, face) -> None:  # noqa: ANN001
-    teeth = (material == UPPER_TEETH) | (material == LOWER_TEETH)
-    if teeth.any():
+def _paint_mouth(
+    albedo: np.ndarray, shine: np.ndarray, light: np.ndarray, fragments: Fragments, face: dict
+) -> None:
+    """Colour, in place, teeth, tongue and the lining of the mouth."""
+    material = fragments.material
+    teeth = np.flatnonzero((material == UPPER_TEETH) | (material == LOWER_TEETH))
+    if len(teeth):
         tone = stream(face["subject"], "teeth").uniform(0.8, 1.05)
-        albedo[teeth] = np.array([0.80, 0.75, 0.65]) * tone
+        corners, weights = fragments.corners[teeth], fragments.weights[teeth]
+        across = interpolate(load_head().positions[:, :1], corners, weights)
+        gaps = np.exp(-((np.sin(np.pi * across / TOOTH_WIDTH) / 0.22) ** 2))
+        albedo[teeth] = np.array([0.80, 0.75, 0.65]) * tone * (1 - 0.4 * gaps)
         shine[teeth] = 0.8
     tongue = material == TONGUE
     albedo[tongue] = (0.34, 0.10, 0.10)
@@ -138,4 +148,4 @@ def _paint_mouth(albedo, shine, light, material, face) -> None:  # noqa: ANN001
     albedo[lining] = (0.16, 0.035, 0.03)
     light[lining] *= 0.35
     hair = material == HAIR
-    shine[hair] = 0.35
+    shine[hair] = 0.2

@@ -7,7 +7,8 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from affectkit.faces.dataset import SPLITS, render_dataset
+from affectkit.faces.dataset import render_dataset
+from affectkit.faces.schedule import SPLITS
 
 SHARD_SEED = 2026
 SHARD_COUNTS = {"training": 6000, "validation": 800, "test": 800}

@@ -11,10 +11,10 @@ from affectkit.faces.geometry import identity_vertices, macro_weights
 from affectkit.faces.hair import curtain, curtain_coordinates, grow_hair, paint_hair, strand_pattern
 from affectkit.faces.randomness import stream
 from affectkit.faces.skin import skin_texture
-from affectkit.faces.texture_space import HEIGHT, texture_coordinates
+from affectkit.faces.texture_space import HEIGHT, WIDTH, texture_coordinates
 from affectkit.faces.wrinkles import NAMES
 
-_KEYS = ("subject", "age", "gender", "ethnicity", "details", "skin_tone_ita", "hair",
+_KEYS = ("subject", "age", "femininity", "ethnicity", "details", "skin_tone_ita", "hair",
          "hair_colour", "beard", "makeup")  # fmt: skip
 _CACHED = 4
 _cache: OrderedDict[bytes, Subject] = OrderedDict()
@@ -43,22 +43,23 @@ class Subject:
 
     def __init__(self, face: dict) -> None:
         head = load_head()
-        macro = macro_weights(face["ethnicity"], face["gender"], face["age"])
+        macro = macro_weights(face["ethnicity"], face["femininity"], face["age"])
         self.neutral = identity_vertices(head, macro, face["details"])
         self.growth = grow_hair(head, self.neutral, face)
         self.curtain, self.curtain_quads = curtain(self.neutral, face)
         texture, _ = paint_hair(skin_texture(face), face)
         strands = face["hair_colour"] * np.clip(1 + 0.35 * strand_pattern(), 0.2, 2)[..., None]
-        strands = np.dstack([strands, np.full(strands.shape[:2], 0.35)])
+        strands = np.dstack([strands, np.full(strands.shape[:2], 0.2)])
         self.texture = np.concatenate([texture, strands]).astype(np.float32)
         coordinates = texture_coordinates(head.positions)
-        coordinates[:, 1] = np.clip(coordinates[:, 1], 1, HEIGHT - 3)  # shoulders end in the last row
+        # The shoulders below the texture get its last rows.
+        coordinates[:, 1] = np.clip(coordinates[:, 1], 1, HEIGHT - 3)
         if len(self.curtain):
-            coordinates = np.concatenate([coordinates, curtain_coordinates() + (0, HEIGHT)])
+            coordinates = np.concatenate([coordinates, curtain_coordinates(HEIGHT)])
         self.coordinates = coordinates.astype(np.float32)
         rng = stream(face["subject"], "wrinkles")
         self.wrinkle_variation = rng.uniform(0.6, 1.4, len(NAMES)).astype(np.float32)
-        middle = texture[HEIGHT // 4 : 3 * HEIGHT // 4, texture.shape[1] // 3 : -texture.shape[1] // 3]
+        middle = texture[HEIGHT // 4 : 3 * HEIGHT // 4, WIDTH // 3 : -WIDTH // 3]
         self.skin_level = float(np.median(middle[..., :3].mean(-1)))
         self.skin = np.median(middle[..., :3].reshape(-1, 3), axis=0)
 

@@ -60,16 +60,15 @@ def position_map() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _front_vertices() -> tuple[np.ndarray, np.ndarray]:
+def _front_vertices() -> np.ndarray:
     head = load_head()
     skin = np.unique(head.triangles[head.material == SKIN])
-    front = skin[head.positions[skin, 2] > 6]
-    return head.positions[front], texture_coordinates(head.positions[front])
+    return head.positions[skin[head.positions[skin, 2] > 6]]
 
 
 def front_pixels(points: np.ndarray) -> np.ndarray:
     """Texture pixels (N, 2) of points (N, 2) given as x and y centimetres on the face."""
-    positions, pixels = _front_vertices()
+    positions = _front_vertices()
     result = []
     for point in np.asarray(points, np.float32):
         distance = np.linalg.norm(positions[:, :2] - point, axis=1)
@@ -89,7 +88,7 @@ def spot(x: float, y: float, radius_x: float, radius_y: float) -> np.ndarray:
 
 
 def polygon(pixels: np.ndarray, softness: float) -> np.ndarray:
-    """Filled polygon (HEIGHT, WIDTH) with texture corners (N, 2), blurred by `softness` pixels."""
+    """Fill a polygon (HEIGHT, WIDTH) with texture corners (N, 2), blurred by `softness` pixels."""
     mask = np.zeros((HEIGHT, WIDTH), np.float32)
     cv2.fillPoly(mask, [np.rint(pixels * 8).astype(np.int32)], 1.0, cv2.LINE_8, 3)
     return cv2.GaussianBlur(mask, (0, 0), softness)
@@ -121,7 +120,7 @@ def strokes(curves: list[np.ndarray], width: int, softness: float) -> np.ndarray
 
 
 def mirrored(curves: list) -> list:
-    """The curves and their mirror images."""
+    """Return the curves and their mirror images."""
     return [*curves, *([(-x, y) for x, y in curve] for curve in curves)]
 
 

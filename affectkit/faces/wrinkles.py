@@ -27,7 +27,7 @@ def wrinkle_masks() -> np.ndarray:
     masks = dict(
         forehead=strokes(forehead, 2, 1.6),
         frown=strokes(
-            mirrored([[(0.5, 2.9), (0.42, 2.2), (0.5, 1.3)], [(0.95, 2.9), (0.8, 2.2)]]), 2, 1.4
+            mirrored([[(0.55, 3.0), (0.5, 2.2), (0.55, 1.4)], [(1.05, 2.8), (0.9, 2.3)]]), 2, 1.8
         ),
         crow=strokes(crow, 2, 1.3),
         bunny=strokes(
@@ -38,7 +38,9 @@ def wrinkle_masks() -> np.ndarray:
         ),
         marionette=strokes(mirrored([[(2.9, -7.3), (3.1, -8.2), (3.0, -9.2)]]), 2, 1.7),
         dimple=strokes(mirrored([[(3.45, -6.0), (3.65, -6.8), (3.45, -7.6)]]), 3, 1.7),
-        eye_bag=strokes(mirrored([[(1.9, -0.95), (2.7, -1.3), (3.6, -1.35), (4.4, -0.95)]]), 2, 1.4),
+        eye_bag=strokes(
+            mirrored([[(1.9, -0.95), (2.7, -1.3), (3.6, -1.35), (4.4, -0.95)]]), 2, 1.4
+        ),
         chin=np.clip(chin / chin.std(), -1.5, 1.5) * 0.4 * spot(0, -9.4, 1.4, 1.0),
     )
     size = (WIDTH // SCALE, HEIGHT // SCALE)
@@ -58,7 +60,7 @@ def wrinkle_depths(units: dict[str, tuple[float, float]], side: int, age: float)
     smile = max(unit("AU12"), 0.8 * unit("AU9"), 0.9 * unit("AU10"), 0.5 * unit("AU6"))
     return np.array([
         0.25 * old + 0.8 * max(unit("AU1"), unit("AU2")) * (0.4 + 0.6 * age),
-        0.2 * old + 1.2 * unit("AU4"),
+        0.2 * old + 0.9 * unit("AU4"),
         0.35 * old + 0.7 * unit("AU6"),
         0.9 * unit("AU9"),
         0.15 + 0.35 * age + 0.75 * smile,
@@ -69,13 +71,15 @@ def wrinkle_depths(units: dict[str, tuple[float, float]], side: int, age: float)
     ], np.float32)  # fmt: skip
 
 
-def wrinkle_map(units: dict[str, tuple[float, float]], face: dict, variation: np.ndarray):
+def wrinkle_map(
+    units: dict[str, tuple[float, float]], age: float, variation: np.ndarray
+) -> np.ndarray:
     """Depth (HEIGHT / 2, WIDTH / 2) float32 of the wrinkles of one image.
 
     `variation` (9,) makes some wrinkles of a subject deeper than others.
     """
     masks = wrinkle_masks()
     middle = masks.shape[2] // 2
-    left = np.tensordot(wrinkle_depths(units, 0, face["age"]) * variation, masks[..., middle:], 1)
-    right = np.tensordot(wrinkle_depths(units, 1, face["age"]) * variation, masks[..., :middle], 1)
+    left = np.tensordot(wrinkle_depths(units, 0, age) * variation, masks[..., middle:], 1)
+    right = np.tensordot(wrinkle_depths(units, 1, age) * variation, masks[..., :middle], 1)
     return np.concatenate([right, left], axis=1)
