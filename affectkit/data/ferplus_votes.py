@@ -13,12 +13,7 @@ import numpy as np
 
 from affectkit.data.derived import expected_valence_arousal
 from affectkit.data.table import SOFT_LABEL_COLUMNS
-from affectkit.labels import (
-    EXPRESSIONS,
-    FERPLUS_TO_AFFECTNET,
-    NO_FACE,
-    UNCERTAIN,
-)
+from affectkit.labels import EXPRESSIONS, FERPLUS_TO_AFFECTNET, NO_FACE, UNCERTAIN
 
 
 def majority_expression(votes: np.ndarray) -> np.ndarray:

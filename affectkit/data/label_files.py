@@ -12,7 +12,7 @@ import pandas as pd
 
 from affectkit.data.skipped import SkippedRows
 
-LINE = "line"
+LINE = "line in the file"
 """Column with the line number of a row in its file, as an editor shows it."""
 
 _FIELD_LIMIT = 1_000_000
@@ -41,7 +41,7 @@ def read_label_csv(
     Returns
     -------
     pandas.DataFrame
-        A str column each ("" where the file has nothing), and `line` (int). Blank lines are left
+        A str column each ("" where the file has nothing), and `LINE` (int). Blank lines are left
         out.
 
     Raises

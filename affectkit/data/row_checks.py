@@ -25,7 +25,7 @@ class RowChecks:
     file : Path
         Named in messages.
     frame : pandas.DataFrame
-        Text columns and `line`, as from `affectkit.data.label_files.read_label_csv`.
+        Text columns and `LINE`, as from `affectkit.data.label_files.read_label_csv`.
     skipped : SkippedRows
         Gets the rows that fail, each once.
     """

@@ -62,6 +62,13 @@ def _order(table: pd.DataFrame, seed: int) -> np.ndarray:
     )
 
 
+def _first(place: np.ndarray, fraction: float) -> np.ndarray:
+    """Tell which places lie below a fraction; at least the first of several."""
+    if np.unique(place).size < 2:
+        return np.zeros(len(place), bool)
+    return (place < fraction) | (place == place.min())
+
+
 def assign_splits(table: pd.DataFrame, seed: int) -> pd.Series:
     """Assign train, validation and test (70, 15, 15 %): by subject if known, else stratified.
 
@@ -77,13 +84,16 @@ def assign_splits(table: pd.DataFrame, seed: int) -> pd.Series:
         str, a split a row.
     """
     place = _order(table, seed)
-    edges = [TEST_FRACTION, TEST_FRACTION + VALIDATION_FRACTION]
-    names = np.array(["test", "validation", "train"])
-    return pd.Series(names[np.searchsorted(edges, place, side="right")], table.index)
+    test = _first(place, TEST_FRACTION)
+    validation = ~test
+    validation[~test] = _first(place[~test], TEST_FRACTION + VALIDATION_FRACTION)
+    return pd.Series(np.select([test, validation], ["test", "validation"], "train"), table.index)
 
 
 def hold_out_validation(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
     """Move a share of the training rows to a validation split, if the table has none.
+
+    At least one row or subject is moved, unless there is only one.
 
     Parameters
     ----------
@@ -109,7 +119,7 @@ def hold_out_validation(table: pd.DataFrame, fraction: float, seed: int) -> pd.D
     if (table["split"] == "validation").any() or not training.any():
         return table
     held = np.zeros(len(table), bool)
-    held[training] = _order(table[training], seed) < fraction
+    held[training] = _first(_order(table[training], seed), fraction)
     table = table.copy()
     table.loc[held, "split"] = "validation"
     return table

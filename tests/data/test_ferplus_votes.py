@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affectkit.data.ferplus_votes import majority_expression, vote_columns
@@ -54,6 +54,7 @@ vote_rows = st.lists(
 
 
 @given(vote_rows)
+@settings(deadline=None)
 def test_majority_agrees_with_a_plain_count(rows):
     order = [0, 1, 3, 2, 6, 5, 4, 7, 9, 10]
     expected = []
@@ -65,6 +66,7 @@ def test_majority_agrees_with_a_plain_count(rows):
 
 
 @given(vote_rows)
+@settings(deadline=None)
 def test_derived_columns_stay_in_range(rows):
     columns = vote_columns(np.array(rows))
     soft = np.stack([values for name, values in columns.items() if name.startswith("soft_")])

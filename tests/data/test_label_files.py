@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from affectkit.data.label_files import read_label_csv
+from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.skipped import SkippedRows
 
 
@@ -20,20 +20,20 @@ def test_reads_text_and_editor_lines(tmp_path):
     frame = read_label_csv(path, ["file", "expression"], SkippedRows())
     assert frame["file"].tolist() == ["a.jpg", "  ", "b.jpg", "c.jpg"]
     assert frame["expression"].tolist() == ["1", "", "2", ""]
-    assert frame["line"].tolist() == [2, 4, 5, 6]
+    assert frame[LINE].tolist() == [2, 4, 5, 6]
 
 
 def test_line_numbers_follow_quoted_line_breaks(tmp_path):
     path = write(tmp_path / "a.csv", 'file,note\r\na.jpg,"two\r\nlines, one field"\r\nb.jpg,\r\n')
     frame = read_label_csv(path, ["file"], SkippedRows())
-    assert frame["line"].tolist() == [2, 4]
+    assert frame[LINE].tolist() == [2, 4]
     assert frame["note"].tolist() == ["two\r\nlines, one field", ""]
 
 
 def test_byte_order_mark_and_wanted_columns(tmp_path):
     path = write(tmp_path / "a.csv", b"\xef\xbb\xbffile,big,x\na,1,2\n")
     frame = read_label_csv(path, ["file"], SkippedRows(), lambda name: name == "x")
-    assert list(frame) == ["file", "x", "line"]
+    assert list(frame) == ["file", "x", LINE]
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
