@@ -4,5 +4,5 @@ The head is MakeHuman's CC0 base mesh (see ``LICENSE-CC0.txt``). `render.render_
 image with its ground truth, `dataset.render_dataset` writes a data set in AffectNet's layout.
 """
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 """Raised whenever the same seed no longer gives the same image."""

@@ -16,7 +16,7 @@ from affectkit.labels import VALENCE_AROUSAL
 
 ANNOTATOR_AGREEMENT = 0.607
 INTENSITY_SLOPE = 0.45
-INTENSITY_MEAN, INTENSITY_STD = 0.82, 0.2
+INTENSITY_MEAN, INTENSITY_STD = 0.87, 0.2
 
 # Rows true, columns predicted, 4,000 images of AffectNet's validation split.
 PUBLISHED_CONFUSION = np.array([
@@ -38,7 +38,7 @@ def sample_valence_arousal(
 
     With class mean m, standard deviation s and correlation r of AffectNet's validation split::
 
-        value = m * (1 + 0.45 * (intensity - 0.82)) + residual
+        value = m * (1 + 0.45 * (intensity - 0.87)) + residual
 
     where the residual is Gaussian with what the intensity term leaves of s and r, so that the
     class statistics over the sampled intensities are AffectNet's. Neutral has no intensity term.

@@ -31,7 +31,7 @@ def background(size: int, face: dict) -> np.ndarray:
         for _ in range(int(rng.integers(3, 12))):
             _add_shape(image, (colour() * rng.uniform(0.4, 1)).tolist(), rng)
         image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.7, 6)) * size / 112)
-        image *= 1 + 0.08 * noise(rng, ((8, 1), (24, 0.7)), size, size)[..., None]
+        image *= 1 + 0.05 * noise(rng, ((8, 1), (24, 0.7)), size, size)[..., None]
     return np.clip(image, 0, 2).astype(np.float32)
 
 

@@ -64,7 +64,7 @@ def expose(image: np.ndarray, light: float, skin: float, face: dict) -> np.ndarr
         small = max(int(size * rng.uniform(0.35, 0.8)), 8)
         image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
         image = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
-    grain = abs(rng.normal(0, 0.018))
+    grain = abs(rng.normal(0, 0.012))
     shape = image.shape
     image = np.clip(image, 0, 1)
     image = image + rng.standard_normal(shape, np.float32) * np.sqrt(image * 0.3 + 0.02) * grain

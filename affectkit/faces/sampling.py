@@ -89,7 +89,7 @@ def _draw_expression(face: dict, fixed: dict) -> None:
 
     draw("expression_clean", lambda rng: EXPRESSIONS[rng.integers(len(EXPRESSIONS))])
     clean = face["expression_clean"]
-    draw("intensity", lambda rng: float(0.3 + 0.9 * rng.beta(2.2, 1.6)))
+    draw("intensity", lambda rng: float(0.3 + 0.9 * rng.beta(2.4, 1.4)))
     if clean == "Neutral":
         face["intensity"] = 0.0
     draw("blend", lambda rng: float(rng.uniform(0.15, 0.4)) if rng.uniform() < 0.15 else 0.0)
@@ -115,19 +115,25 @@ def _draw_scene(face: dict, fixed: dict) -> None:
     draw("gaze_yaw", _normal, 8, -25, 25)
     draw("gaze_pitch", _gaze_pitch, face["expression_clean"])
     draw("yaw", _normal, 15, -50, 50)
-    draw("pitch", _normal, 8, -26, 26)
+    draw("pitch", _pitch, face["expression_clean"])
     draw("roll", _normal, 6, -25, 25)
     draw("light_azimuth", lambda rng: float(rng.uniform(-75, 75)))
     draw("light_elevation", lambda rng: float(rng.uniform(-10, 65)))
     draw("light_strength", lambda rng: float(rng.uniform(0, 1)))
     draw("occluder", _choice, CHOICES["occluder"], (0.9, 0.045, 0.045, 0.01))
-    draw("blur", lambda rng: float(abs(rng.normal(0, 1.1))) if rng.uniform() < 0.35 else 0.0)
+    draw("blur", lambda rng: float(abs(rng.normal(0, 0.9))) if rng.uniform() < 0.3 else 0.0)
     draw("grey", lambda rng: bool(rng.uniform() < 0.1))
     draw("distance", lambda rng: float(math.exp(rng.uniform(math.log(42), math.log(160)))))
 
 
 def _normal(rng: np.random.Generator, spread: float, low: float, high: float) -> float:
     return float(np.clip(rng.normal(0, spread), low, high))
+
+
+def _pitch(rng: np.random.Generator, expression: str) -> float:
+    # Sad heads sink, contemptuous ones tilt back (Keltner et al., 2019), both a little.
+    lean = 5 * rng.uniform() * {"Sad": 1, "Contempt": -1}.get(expression, 0)
+    return float(np.clip(rng.normal(0, 8) + lean, -26, 26))
 
 
 def _choice(rng: np.random.Generator, names: tuple, shares: tuple) -> str:

@@ -13,7 +13,7 @@ from affectkit.labels import EXPRESSIONS
 SPLITS = ("training", "validation", "test")
 AFFECTNET_TRAINING = (74874, 134416, 25459, 14090, 6378, 3803, 24882, 3750)
 """Images per class in AffectNet's training split (287,651 images of the eight classes)."""
-LONG_TAIL_EXPONENT = 0.55
+LONG_TAIL_EXPONENT = 0.5
 
 
 def derived_seed(*parts: object) -> int:
@@ -25,8 +25,8 @@ def derived_seed(*parts: object) -> int:
 def class_priors(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Give a split's distribution (8,) of annotated labels and P(clean | annotated) (8, 8).
 
-    Training has AffectNet's long tail in the clean classes, flattened by the exponent 0.55 so
-    that the rarest keeps about 4 %; validation and test are balanced in the annotated label, as
+    Training has AffectNet's long tail in the clean classes, flattened by the exponent 0.5 so
+    that the rarest keeps about 5 %; validation and test are balanced in the annotated label, as
     AffectNet's validation split is.
     """
     if split == "training":

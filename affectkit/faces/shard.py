@@ -11,7 +11,7 @@ from affectkit.faces.dataset import render_dataset
 from affectkit.faces.schedule import SPLITS
 
 SHARD_SEED = 2026
-SHARD_COUNTS = {"training": 6000, "validation": 800, "test": 800}
+SHARD_COUNTS = {"training": 8000, "validation": 1600, "test": 1600}
 SHARD_SIZE = 112
 
 

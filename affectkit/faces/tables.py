@@ -21,18 +21,17 @@ EXTRA_COLUMNS = (
     "roll", "light_azimuth", "light_elevation", "light_strength", "occluder", "glasses", "blur",
     "hair",
 )  # fmt: skip
-_ROUNDED = ("valence", "arousal", "intensity", "age", "femininity", "skin_tone_ita", "yaw",
-            "pitch", "roll", "light_azimuth", "light_elevation", "light_strength",
-            "blur")  # fmt: skip
+_SHARES = ("valence", "arousal", "intensity", "age", "femininity", "light_strength", "blur")
+_DEGREES = ("skin_tone_ita", "yaw", "pitch", "roll", "light_azimuth", "light_elevation")
 _COPIED = ("gender", "skin_tone", "occluder", "glasses", "hair")
-_SMALLEST_UNIT = 0.005
+_SMALLEST_UNIT = 0.01
 
 
 def face_row(truth: dict, path: str, split: str, subject: str) -> dict:
     """Flatten the ground truth of `render.render_face` to one row of all columns."""
     x, y, width, height = truth["face_box"]
     units = {
-        name: [round(side, 3) for side in sides]
+        name: [round(side, 2) for side in sides]
         for name, sides in sorted(truth["action_units"].items())
         if max(sides) >= _SMALLEST_UNIT
     }
@@ -51,7 +50,8 @@ def face_row(truth: dict, path: str, split: str, subject: str) -> dict:
         row[name] = EXPRESSIONS.index(truth[name])
     for name, share in zip(("african", "asian", "caucasian"), truth["ethnicity"], strict=True):
         row[f"ethnicity_{name}"] = round(float(share), 3)
-    row |= {name: round(float(truth[name]), 3) for name in _ROUNDED}
+    row |= {name: round(float(truth[name]), 3) for name in _SHARES}
+    row |= {name: round(float(truth[name]), 1) for name in _DEGREES}
     return row | {name: truth[name] for name in _COPIED}
 
 

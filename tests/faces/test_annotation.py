@@ -49,7 +49,7 @@ def test_posterior_inverts_the_annotator():
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_valence_and_arousal_have_affectnets_statistics(expression):
     rng = np.random.default_rng(7)
-    intensities = 0.3 + 0.9 * rng.beta(2.2, 1.6, 3000)
+    intensities = 0.3 + 0.9 * rng.beta(2.4, 1.4, 3000)
     drawn = np.array([sample_valence_arousal(expression, i, rng) for i in intensities])
     target = VALENCE_AROUSAL[expression]
     np.testing.assert_allclose(drawn.mean(0), (target.valence, target.arousal), atol=0.02)

