@@ -21,6 +21,9 @@ def compute_with_tensorflow() -> str:
         and " avx " not in cpu_facts.read_text()
     ):
         raise RuntimeError("this processor has no AVX, which TensorFlow's wheels need")
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise RuntimeError(f"KERAS_BACKEND is {backend}; affectkit needs Keras on TensorFlow")
     with _hidden_stderr():
         import keras
         import tensorflow as tf
@@ -31,9 +34,6 @@ def compute_with_tensorflow() -> str:
         gpus = tf.config.list_physical_devices("GPU")
     if product != [3.0, 7.0]:
         raise RuntimeError(f"a matrix product came out as {product} instead of [3.0, 7.0]")
-    if keras.backend.backend() != "tensorflow":
-        backend = keras.backend.backend()
-        raise RuntimeError(f"KERAS_BACKEND is set: Keras runs on {backend} instead of tensorflow")
     devices = f"{len(gpus)} GPU" if gpus else "CPU, no GPU found (none is needed)"
     return f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {devices}"
 

@@ -22,6 +22,12 @@ def test_tensorflow_computes_without_chatter(capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_another_keras_backend_is_named(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(RuntimeError, match="KERAS_BACKEND is jax"):
+        self_test.compute_with_tensorflow()
+
+
 def write_kernel(folder, command):
     kernel = folder / "kernels" / "python3"
     kernel.mkdir(parents=True)
