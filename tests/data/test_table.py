@@ -1,0 +1,62 @@
+"""The schema that every loader's table must meet."""
+
+import numpy as np
+import pytest
+
+from affectkit.data.table import (
+    SOFT_LABEL_COLUMNS,
+    STANDARD_COLUMNS,
+    make_table,
+    slice_columns,
+    soft_labels,
+)
+
+MINIMAL = {"image_id": ["a", "b"], "split": ["train", "test"]}
+
+
+def test_absent_columns_are_filled_in():
+    table = make_table(MINIMAL | {"lamp": ["warm", "cold"]}, "folder", "all")
+    assert list(table) == [*STANDARD_COLUMNS, "lamp"]
+    assert slice_columns(table) == ["lamp"]
+    assert table.attrs == {"dataset": "folder", "protocol": "all"}
+    assert table[["row", "expression", "valence", "subject"]].isna().all(axis=None)
+    assert not table["derived_valence_arousal"].any()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"split": ["train", "dev"]},
+        {"expression": [0, 11]},
+        {"valence": [0, 1.01]},
+        {"arousal": [-2, 0]},
+        {"face_width": [5, 5]},
+        {"face_x": [0, 0], "face_y": [0, 0], "face_width": [5, 0], "face_height": [5, 5]},
+        {"image_id": ["a", "a"], "split": ["test", "test"]},
+        {"row": [0, -1]},
+        dict.fromkeys(SOFT_LABEL_COLUMNS, [0.125, 0.2]),
+        {"soft_happy": [1, 1]},
+    ],
+    ids=lambda bad: "+".join(bad)[:30],
+)
+def test_breaches_of_the_schema_are_value_errors(bad):
+    with pytest.raises(ValueError, match="'folder' breaks its schema"):
+        make_table(MINIMAL | bad, "folder")
+
+
+def test_one_image_may_be_in_two_splits_by_name():
+    assert len(make_table({"image_id": ["a", "a"], "split": ["train", "test"]}, "folder")) == 2
+
+
+def test_soft_labels_fall_back_to_one_hot():
+    shares = {name: [np.nan, 0.0] for name in SOFT_LABEL_COLUMNS}
+    shares |= {"soft_happy": [np.nan, 0.75], "soft_contempt": [np.nan, 0.25]}
+    table = make_table(MINIMAL | shares | {"expression": [6, 1]}, "folder")
+    expected = [[0, 0, 0, 0, 0, 0, 1, 0], [0, 0.75, 0, 0, 0, 0, 0, 0.25]]
+    np.testing.assert_array_equal(soft_labels(table), expected)
+
+
+def test_soft_labels_need_a_label():
+    table = make_table(MINIMAL | {"expression": [1, 8]}, "folder")
+    with pytest.raises(ValueError, match=r"'b' has neither.*protocol"):
+        soft_labels(table)
