@@ -34,7 +34,7 @@ def test_absent_columns_are_filled_in():
         {"face_x": [0, 0], "face_y": [0, 0], "face_width": [5, 0], "face_height": [5, 5]},
         {"image_id": ["a", "a"], "split": ["test", "test"]},
         {"row": [0, -1]},
-        dict.fromkeys(SOFT_LABEL_COLUMNS, [0.125, 0.2]),
+        {name: [0.125, 0.2] for name in SOFT_LABEL_COLUMNS},
         {"soft_happy": [1, 1]},
     ],
     ids=lambda bad: "+".join(bad)[:30],
