@@ -35,7 +35,7 @@ def snapshot_markdown(table: pd.DataFrame) -> str:
     def line(split: str, form: str) -> list[str]:
         found = {name: cells.loc[(split, name)] for name in columns if (split, name) in cells.index}
         if form == "rows":
-            return [f"{found[name]['rows']:,}" if name in found else "0" for name in columns]
+            return [f"{int(found[name]['rows']):,}" if name in found else "0" for name in columns]
         return [
             f"{found[name]['valence']:.2f}, {found[name]['arousal']:.2f}"
             if name in found and pd.notna(found[name]["valence"])
@@ -51,7 +51,7 @@ def snapshot_markdown(table: pd.DataFrame) -> str:
         *_markdown(
             ["rows", *columns, "subjects"],
             [
-                [split, *line(split, "rows"), f"{cells.loc[(split, 'all')]['subjects']:,}"]
+                [split, *line(split, "rows"), f"{int(cells.loc[(split, 'all')]['subjects']):,}"]
                 for split in splits
             ],
         ),
