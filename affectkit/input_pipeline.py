@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from affectkit.preprocess import Preprocessing, read_face
 
 MEMORY_LIMIT_BYTES = 2 * 1024**3
 """Faces of a split that need more than this are streamed from disk instead of kept in memory."""
+
+CHUNK_ROWS = 512
+"""Rows that are handed to the reading threads at a time; bounds what waits in memory."""
 
 
 def load_faces(
@@ -91,7 +95,7 @@ def _read_faces(
 
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         records = table.itertuples(index=False)
-        while chunk := [record for record, _ in zip(records, range(512), strict=False)]:
+        while chunk := list(islice(records, CHUNK_ROWS)):
             yield from pool.map(read, chunk)
 
 

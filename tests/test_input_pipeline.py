@@ -7,7 +7,7 @@ from PIL import Image
 
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import make_table
-from affectkit.input_pipeline import load_faces, make_batches
+from affectkit.input_pipeline import CHUNK_ROWS, load_faces, make_batches
 from affectkit.preprocess import Preprocessing
 
 SIZE = Preprocessing(32)
@@ -34,6 +34,17 @@ def test_faces_keep_the_tables_order(table):
     np.testing.assert_array_equal(faces[:, 0, 0, 0], np.arange(10) * 10)
     pd.testing.assert_frame_equal(kept, table)
     assert kept.attrs == table.attrs
+
+
+def test_many_rows_stay_paired_with_their_faces():
+    """More rows than are read at a time: every face must belong to its row."""
+    rows = 2 * CHUNK_ROWS + 7
+    ids = [str(row) for row in range(rows)]
+    table = make_table({"image_id": ids, "split": ["train"] * rows}, "memory")
+    table["image"] = [np.full((8, 8), row % 251, np.uint8) for row in range(rows)]
+    faces, kept = load_faces(table, SIZE)
+    assert kept["image_id"].tolist() == ids
+    np.testing.assert_array_equal(faces[:, 0, 0, 0], np.arange(rows) % 251)
 
 
 def test_bad_rows_are_skipped_listed_and_warned_about(table, tmp_path):
