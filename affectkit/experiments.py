@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from affectkit.calibration import fit_temperature
+from affectkit.metrics.calibration import fit_temperature
 from affectkit.data.skipped import SkippedRows
 from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces

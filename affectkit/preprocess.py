@@ -37,7 +37,7 @@ class Preprocessing:
     """
 
     image_size: int = 96
-    crop_margin: float = 0.1
+    crop_margin: float = 0.0
     colour_order: str = "RGB"
     scaling: str = "x / 127.5 - 1"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from affectkit.results import json_ready
+from affectkit.evaluation.results import json_ready
 
 RECORD_TYPE = "application/vnd.affectkit.record+json"
 """Mimetype of the cell output that holds one name and its value."""

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
-from tqdm.auto import tqdm
 
 from affectkit.augmentation import with_augmentation
+from affectkit.callbacks import CosineLearningRate, EpochProgress, StopOnNaN
 from affectkit.data.table import soft_labels
 from affectkit.input_pipeline import make_batches
 from affectkit.labels import NUM_EXPRESSIONS
@@ -133,7 +133,8 @@ def train_model(
     steps = math.ceil(len(train[0]) / settings.batch_size)
     trainer = with_augmentation(model, settings.augmentation, seed)
     trainer.compile(
-        optimizer=_optimizer(settings, steps), **_loss_and_metric(task, settings.label_smoothing)
+        optimizer=keras.optimizers.AdamW(weight_decay=settings.weight_decay),
+        **_loss_and_metric(task, settings.label_smoothing),
     )
     resumed = backup.exists() and log.exists()
     trainer.fit(
@@ -144,6 +145,7 @@ def train_model(
         shuffle=False,  # make_batches shuffles
         callbacks=[
             keras.callbacks.BackupAndRestore(backup),
+            CosineLearningRate(settings.epochs * steps, settings.learning_rate),
             keras.callbacks.CSVLogger(log, append=resumed),
             keras.callbacks.EarlyStopping(
                 monitor="val_loss", patience=settings.patience, restore_best_weights=True
@@ -174,54 +176,8 @@ def _batches(
     )
 
 
-def _optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    total = settings.epochs * steps_per_epoch
-    warm_up = max(1, total // 10)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.learning_rate / 100,
-        decay_steps=max(1, total - warm_up),
-        warmup_target=settings.learning_rate,
-        warmup_steps=warm_up,
-    )
-    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
-
-
 def _loss_and_metric(task: str, label_smoothing: float) -> dict[str, object]:
     if task == "regression":
         return {"loss": "mse", "metrics": [keras.metrics.RootMeanSquaredError(name="rmse")]}
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
     return {"loss": loss, "metrics": [keras.metrics.CategoricalAccuracy(name="accuracy")]}
-
-
-class StopOnNaN(keras.callbacks.Callback):
-    """Stop with advice when the loss is no longer a number."""
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Check the running loss."""
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            raise ValueError(
-                f"the loss became NaN or infinite at batch {batch}; lower the learning_rate (a "
-                "tenth is a good first try) or start from pretrained weights"
-            )
-
-
-class EpochProgress(keras.callbacks.Callback):
-    """One tqdm bar over the epochs, with the last losses; works in notebooks, shells and logs."""
-
-    def __init__(self, description: str) -> None:
-        super().__init__()
-        self._description = description
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        """Open the bar."""
-        self._bar = tqdm(total=self.params["epochs"], desc=self._description, unit="epoch")
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Move the bar and show the losses."""
-        logs = logs or {}
-        self._bar.set_postfix({name: f"{value:.3f}" for name, value in logs.items()})
-        self._bar.update(epoch + 1 - self._bar.n)
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        """Close the bar."""
-        self._bar.close()

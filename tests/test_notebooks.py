@@ -11,10 +11,10 @@ import papermill
 import pytest
 
 from affectkit.course import run_course
+from affectkit.course.summary import read_summary, summary_metrics
 from affectkit.data.affectfaces import bundled_faces
 from affectkit.evaluation import read_metrics
 from affectkit.record import read_records
-from affectkit.summary import read_summary, summary_metrics
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 COMMON = ["dataset", "root", "profile", "output", "seed", "limit", "epochs"]

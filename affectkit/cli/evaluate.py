@@ -33,7 +33,7 @@ def run(
     import matplotlib
 
     matplotlib.use("Agg")
-    from affectkit.metric_tables import metric_table
+    from affectkit.course.metric_tables import metric_table
     from affectkit.model_evaluation import evaluate_run
 
     result = evaluate_run(

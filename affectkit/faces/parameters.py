@@ -1,4 +1,4 @@
-"""Names, limits and choices of the parameters of a face, and reading them from text."""
+"""Names, limits and choices of the parameters of a face."""
 
 from __future__ import annotations
 
@@ -81,46 +81,3 @@ def check_parameters(fixed: dict) -> None:
                 f"expected action_units as {{'AU12': (left, right)}} with values from 0 to "
                 f"{LARGEST_UNIT}, got {unit!r}: {sides!r}"
             )
-
-
-def parse_values(name: str, text: str) -> list:
-    """Read the comma-separated values of a parameter, as on the command line.
-
-    Parameters
-    ----------
-    name : str
-        A numeric parameter, one with named values, "subject" or "grey".
-    text : str
-        For example "-30,0,30" or "none,sun".
-
-    Returns
-    -------
-    list
-        Values of the parameter's type.
-
-    Raises
-    ------
-    ValueError
-        If the name cannot be given as text or a value is impossible.
-    """
-    parts = [part.strip() for part in text.split(",")]
-    try:
-        if name in LIMITS:
-            values = [float(part) for part in parts]
-        elif name in CHOICES:
-            known = {choice.lower(): choice for choice in CHOICES[name]}
-            values = [known.get(part.lower(), part) for part in parts]
-        elif name == "subject":
-            values = [int(part) for part in parts]
-        elif name == "grey":
-            values = [{"true": True, "false": False}[part.lower()] for part in parts]
-        else:
-            raise ValueError(
-                f"expected a parameter of {sorted((*LIMITS, *CHOICES, 'subject', 'grey'))}, "
-                f"got {name!r}"
-            )
-    except KeyError as error:
-        raise ValueError(f"expected true or false for {name}, got {text!r}") from error
-    for value in values:
-        check_parameters({name: value})
-    return values

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from affectkit.faces.camera import face_box, project
-from affectkit.faces.parameters import CHOICES, LIMITS, parse_values
+from affectkit.faces.parameters import CHOICES, LIMITS
 from affectkit.faces.render import render_face, render_sweep
 from affectkit.faces.sampling import draw_face, skin_tone_category
 
@@ -122,13 +122,6 @@ def test_skin_tone_categories():
     ]  # fmt: skip
 
 
-def test_values_are_read_from_text():
-    assert parse_values("yaw", "-30, 0,30") == [-30.0, 0.0, 30.0]
-    assert parse_values("expression_clean", "happy,Sad") == ["Happy", "Sad"]
-    assert parse_values("grey", "true,false") == [True, False]
-    assert parse_values("subject", "7") == [7]
-
-
 @pytest.mark.parametrize(
     ("fixed", "message"),
     [({"yaw": 200.0}, "expected yaw between"), ({"nose": 1}, "expected a face parameter"),
@@ -140,12 +133,8 @@ def test_impossible_parameters_are_refused(fixed, message):
         render_face(0, SIZE, **fixed)
 
 
-def test_impossible_sizes_seeds_and_texts_are_refused():
+def test_impossible_sizes_and_seeds_are_refused():
     with pytest.raises(ValueError, match="expected a size"):
         render_face(0, 8)
     with pytest.raises(ValueError, match="expected a seed"):
         render_face(-1, SIZE)
-    with pytest.raises(ValueError, match="expected a parameter"):
-        parse_values("details", "1")
-    with pytest.raises(ValueError, match="expected true or false"):
-        parse_values("grey", "maybe")

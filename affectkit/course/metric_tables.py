@@ -1,0 +1,71 @@
+"""Evaluation results as tables of text, for the terminal and the report."""
+
+from __future__ import annotations
+
+CALIBRATION_NAMES = {
+    "ece": "calibration error ECE (lower is better)",
+    "nll": "log loss NLL (lower is better)",
+    "brier": "Brier score (lower is better)",
+}
+BASELINE_NAMES = {
+    "dummy_most_frequent": "dummy: most frequent class",
+    "dummy_prior": "dummy: class shares",
+    "dummy_stratified": "dummy: random by shares",
+    "constant_mean": "constant: training mean",
+    "constant_affectnet": "constant: AffectNet's mean",
+    "class_mean_oracle": "oracle: knows the expression",
+}
+
+
+def metric_name(name: str) -> str:
+    """Write a metric's name for people: valence_ccc -> valence CCC."""
+    from affectkit.plots.results import METRIC_NAMES
+
+    names = METRIC_NAMES | CALIBRATION_NAMES
+    start, _, end = name.partition("_")
+    return names.get(name) or f"{start} {names.get(end, end)}"
+
+
+def number(value: float | None) -> str:
+    """Write a number with three decimals; "–" where it is undefined."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def metric_table(result: dict) -> tuple[list[str], list[list[str]]]:
+    """Lay a result out as metric, value, 95 % interval and a column a baseline.
+
+    Parameters
+    ----------
+    result : dict
+        From `evaluate_classification` or `evaluate_regression`.
+
+    Returns
+    -------
+    header : list of str
+        Column names.
+    rows : list of list of str
+        A row a metric; a classifier's losses and calibration error (before temperature scaling)
+        stand last.
+    """
+    metrics = dict(result["metrics"])
+    calibration = result.get("calibration", {}).get("before", {})
+    metrics |= {name: calibration[name] for name in CALIBRATION_NAMES if name in calibration}
+    baselines = result["baselines"]
+    header = ["metric", "value", "95 % interval", *(BASELINE_NAMES.get(b, b) for b in baselines)]
+    rows = [
+        [
+            metric_name(name),
+            number(entry["value"]),
+            interval(entry),
+            *(number(values.get(name)) for values in baselines.values()),
+        ]
+        for name, entry in metrics.items()
+    ]
+    return header, rows
+
+
+def interval(entry: dict[str, float | None]) -> str:
+    """Write the interval of one metric: 0.612 to 0.655."""
+    if entry["low"] is None or entry["high"] is None:
+        return "–"
+    return f"{entry['low']:.3f} to {entry['high']:.3f}"

@@ -1,0 +1,191 @@
+"""report.html of a course run: one file with every number and figure, and what they mean."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import nbformat
+
+from affectkit.course.metric_tables import BASELINE_NAMES, metric_name, metric_table, number
+
+REPORT_FILE = "report.html"
+TEMPLATE = Path(__file__).parent.parent / "assets" / "report.html.j2"
+LEADING_METRICS = ("accuracy", "macro_f1", "valence_ccc", "arousal_ccc")
+_HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$", re.MULTILINE)
+_ERROR_TAG = "papermill-error-cell-tag"
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A picture from a notebook.
+
+    Attributes
+    ----------
+    caption : str
+        The heading that it stands under.
+    alternative : str
+        What a screen reader says instead of the picture.
+    png : str
+        Base64.
+    """
+
+    caption: str
+    alternative: str
+    png: str
+
+
+@dataclass(frozen=True)
+class NotebookFigures:
+    """The pictures of one notebook.
+
+    Attributes
+    ----------
+    name : str
+        File name without `.ipynb`.
+    title : str
+        Its first heading.
+    figures : tuple of ReportFigure
+        In the notebook's order.
+    """
+
+    name: str
+    title: str
+    figures: tuple[ReportFigure, ...]
+
+
+def write_report(
+    run_folder: str | Path, summary: dict, executed_notebooks: Iterable[Path] | None = None
+) -> Path:
+    """Write `report.html` of a run: self-contained, nothing is loaded from elsewhere.
+
+    Parameters
+    ----------
+    run_folder : str or Path
+        Where the report goes.
+    summary : dict
+        Content of the run's summary.json.
+    executed_notebooks : iterable of Path, optional
+        Whose figures are embedded; default: those of `run_folder/notebooks` that the summary
+        says have run.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    ValueError
+        If an executed notebook can't be read.
+    """
+    folder = Path(run_folder)
+    if executed_notebooks is None:
+        ran = [entry["name"] for entry in summary["notebooks"] if entry["status"] != "not run"]
+        paths = [folder / "notebooks" / f"{name}.ipynb" for name in ran]
+        executed_notebooks = [path for path in paths if path.is_file()]
+    html = _template().render(
+        summary=summary,
+        results=[_result(name, result) for name, result in summary["metrics"].items() if result],
+        notebooks=[read_figures(path) for path in executed_notebooks],
+    )
+    path = folder / REPORT_FILE
+    partial = path.with_name(f".{REPORT_FILE}.{os.getpid()}")
+    partial.write_text(html, "utf-8")
+    partial.replace(path)
+    return path
+
+
+def read_figures(notebook_path: str | Path) -> NotebookFigures:
+    """Collect the PNG pictures of an executed notebook with the headings that they stand under.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a notebook.
+    """
+    path = Path(notebook_path)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
+        raise ValueError(f"{path} is not a notebook ({error}); run it again") from error
+    title, heading, figures = "", "", []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and _ERROR_TAG not in cell.metadata.get("tags", []):
+            for marks, text in _HEADING.findall(cell.source):
+                heading = _plain_text(text)
+                title = title or (heading if marks == "#" else "")
+        pictures = (output.get("data", {}).get("image/png") for output in cell.get("outputs", []))
+        figures += [(heading or path.stem, "".join(png.split())) for png in pictures if png]
+    title = title or path.stem
+    return NotebookFigures(
+        path.stem,
+        title,
+        tuple(
+            ReportFigure(caption, f"Figure {count} of notebook {title}: {caption}", png)
+            for count, (caption, png) in enumerate(figures, start=1)
+        ),
+    )
+
+
+def _plain_text(markdown: str) -> str:
+    """Drop the marks of emphasis, code and links."""
+    return re.sub(r"[*`]|\[(.*?)\]\(.*?\)", r"\1", markdown)
+
+
+def _result(name: str, result: dict) -> dict[str, object]:
+    """Prepare one result for the template."""
+    header, rows = metric_table(result)
+    lead = [key for key in LEADING_METRICS if key in result["metrics"]]
+    baseline, guess = next(iter(result["baselines"].items()))
+    return {
+        "name": name,
+        "result": result,
+        "header": header,
+        "rows": rows,
+        "lead": lead,
+        "baseline": BASELINE_NAMES.get(baseline, baseline),
+        "guess": {key: guess.get(key) for key in lead},
+        "weak": [
+            metric_name(key) for key in lead if not _beats(result["metrics"][key], guess.get(key))
+        ],
+        "small_groups": sum(
+            group["small"] for groups in result.get("slices", {}).values() for group in groups
+        ),
+    }
+
+
+def _beats(entry: dict[str, float | None], guess: float | None) -> bool:
+    """Tell whether a metric, with its interval if there is one, lies above a baseline."""
+    lowest = entry["value"] if entry["low"] is None else entry["low"]
+    return lowest is not None and (guess is None or lowest > guess)
+
+
+def _seconds(value: float | None) -> str:
+    """Write a duration: 12 s, 3 min 05 s, 2 h 10 min."""
+    if value is None:
+        return "–"
+    minutes, seconds = divmod(round(value), 60)
+    if not minutes:
+        return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+
+
+def _gigabytes(value: int | None) -> str:
+    return "not measured" if value is None else f"{value / 1e9:.1f} GB"
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"seconds": _seconds, "gigabytes": _gigabytes, "number": number}
+    environment.filters["metric_name"] = metric_name
+    return environment.from_string(TEMPLATE.read_text("utf-8"))

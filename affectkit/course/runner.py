@@ -1,0 +1,244 @@
+"""Run the numbered notebooks in order, and write what came of it: summary.json and report.html."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from affectkit.course.notebook_runs import (
+    COMPLETED,
+    FAILED,
+    check_parameters,
+    find_notebooks,
+    notebook_number,
+    run_notebook,
+)
+from affectkit.course.progress import CourseProgress
+from affectkit.course.report import write_report
+from affectkit.course.summary import (
+    SUMMARY_FILE,
+    collect_metrics,
+    new_summary,
+    peak_memory_of_children,
+    read_summary,
+    write_summary,
+)
+from affectkit.data.datasets import get_dataset
+from affectkit.profiles import get_profile
+from affectkit.run_folder import RunFolder, new_run_path, open_run_folder
+
+EVALUATION_NUMBER = 4
+"""Number of the notebook that writes `metrics/classifier.json` and `metrics/regressor.json`."""
+
+CELL_TIMEOUTS = {"quick": 2 * 3600, "standard": 12 * 3600, "full": 72 * 3600}
+"""Seconds that one cell may take, by profile."""
+
+
+@dataclass(frozen=True)
+class CourseResult:
+    """What `run_course` made.
+
+    Attributes
+    ----------
+    folder : Path
+        The run folder.
+    summary : dict
+        Content of its summary.json.
+    report : Path
+        Its report.html.
+    """
+
+    folder: Path
+    summary: dict
+    report: Path
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every notebook ran to its end, else 1."""
+        return int(self.summary["status"] != COMPLETED)
+
+
+def run_course(
+    dataset: str = "affectfaces",
+    root: str | Path = "",
+    profile: str = "quick",
+    output: str | Path = "",
+    start: int = 0,
+    seed: int = 0,
+    limit: int = 0,
+    epochs: int = 0,
+    notebooks: str | Path | None = None,
+    progress: bool = True,
+    cell_timeout: int = 0,
+) -> CourseResult:
+    """Run the notebooks from number `start` on, each in its own kernel.
+
+    The run folder gets `notebooks/` (executed), `models/`, `logs/` (with `course.log`),
+    `metrics/`, `skipped_rows.csv`, `summary.json` and `report.html`. A notebook that fails stops
+    the chain; what ran is kept, and summary and report say what failed.
+
+    Parameters
+    ----------
+    dataset : str
+        affectfaces, affectnet, ferplus or folder.
+    root : str or Path
+        Folder of the data set; empty for the data set's default.
+    profile : str
+        quick, standard or full.
+    output : str or Path
+        The run folder; empty for `runs/<date>_<time>` in the working directory.
+    start : int
+        Number of the first notebook to run. Those before are taken as done in `output`.
+    seed : int
+        Of everything random.
+    limit, epochs : int
+        At most so many rows a split; epochs of both networks; 0 = the default.
+    notebooks : str or Path, optional
+        Folder with other notebooks.
+    progress : bool
+        Show progress bars.
+    cell_timeout : int
+        Seconds that one cell may take; 0 = the profile's of `CELL_TIMEOUTS`.
+
+    Returns
+    -------
+    CourseResult
+        Errors in a notebook do not raise; see its `exit_code`.
+
+    Raises
+    ------
+    ValueError
+        If a setting is impossible, a notebook lacks a parameter, or `output` holds another run.
+    FileNotFoundError
+        If there are no notebooks, no `root`, or no earlier run to go on from.
+    """
+    for name, value in {"limit": limit, "epochs": epochs, "cell_timeout": cell_timeout}.items():
+        if value < 0:
+            raise ValueError(f"expected {name} of 0 (the default) or more, got {value}")
+    get_profile(profile)
+    get_dataset(dataset)
+    if root and not Path(root).expanduser().exists():
+        raise FileNotFoundError(f"there is no folder {root}; give the data set's folder as root")
+    settings = {
+        "dataset": dataset,
+        "root": str(Path(root).expanduser().resolve()) if root else "",
+        "profile": profile,
+        "seed": seed,
+        "limit": limit,
+        "epochs": epochs,
+    }
+    chain = find_notebooks(notebooks)
+    chosen = [path for path in chain if notebook_number(path) >= start]
+    if not chosen:
+        raise ValueError(
+            f"there is no notebook from number {start:02d} on: the last is {chain[-1]}"
+        )
+    for path in chosen:
+        check_parameters(path, {*settings, "output"})
+    earlier = _earlier_notebooks(chain, chosen, output, settings)
+    folder = open_run_folder(output or new_run_path())
+    if start <= EVALUATION_NUMBER:
+        for file in folder.metrics.glob("*.json"):
+            file.unlink()
+    waiting = [{"name": path.stem, "seconds": None, "status": "not run"} for path in chosen]
+    summary = new_summary(settings, [*earlier, *waiting])
+    timeout = cell_timeout or CELL_TIMEOUTS[profile]
+    _run_chain(chosen, folder, settings, summary, progress, timeout)
+    return CourseResult(folder.path, summary, write_report(folder.path, summary))
+
+
+def _run_chain(
+    chosen: list[Path],
+    folder: RunFolder,
+    settings: dict[str, object],
+    summary: dict,
+    progress: bool,
+    cell_timeout: int,
+) -> None:
+    """Run notebooks until one fails, and keep the summary up to date on disk."""
+    begin = time.monotonic()
+    executed = folder.path / "notebooks"
+    executed.mkdir(exist_ok=True)
+    for path in chosen:
+        (executed / path.name).unlink(missing_ok=True)
+    skipped_file = folder.path / "skipped_rows.csv"
+    skipped = _merge_skipped_rows(pd.DataFrame(), skipped_file)
+    entries = {entry["name"]: entry for entry in summary["notebooks"]}
+    write_summary(summary, folder.path)
+    with CourseProgress(len(chosen), progress) as bars:
+        for path in chosen:
+            bars.start_notebook(path.stem)
+            run = run_notebook(
+                path,
+                executed / path.name,
+                settings | {"output": str(folder.path)},
+                folder.logs / "course.log",
+                folder.path,
+                cell_timeout,
+                bars.cell,
+            )
+            bars.end_notebook(run)
+            entries[run.name] |= {"seconds": run.seconds, "status": run.status}
+            if run.status == FAILED:
+                summary["status"] = FAILED
+                details = asdict(run)
+                summary["failed"] = {"notebook": run.name} | {
+                    name: details[name] for name in ("cell", "error")
+                }
+            elif path == chosen[-1]:
+                summary["status"] = COMPLETED
+            skipped = _merge_skipped_rows(skipped, skipped_file)
+            summary["skipped_rows"] = len(skipped)
+            collect_metrics(summary, folder.metrics)
+            summary["seconds"] = round(time.monotonic() - begin, 2)
+            summary["peak_memory_bytes"] = peak_memory_of_children()
+            write_summary(summary, folder.path)
+            if run.status == FAILED:
+                break
+
+
+def _earlier_notebooks(
+    chain: list[Path], chosen: list[Path], output: str | Path, settings: dict[str, object]
+) -> list[dict[str, object]]:
+    """Describe the notebooks that an earlier run into the same folder has done."""
+    path = Path(output).expanduser() / SUMMARY_FILE
+    if len(chosen) == len(chain):
+        if output and path.is_file():
+            raise ValueError(
+                f"{output} already holds a run; choose another output, or go on with it by "
+                "`--from NN`, the number of the first notebook to run again"
+            )
+        return []
+    if not output or not path.is_file():
+        raise FileNotFoundError(
+            f"starting at {chosen[0].stem} needs the folder of an earlier run as output (one with "
+            f"a {SUMMARY_FILE}), got {str(output)!r}"
+        )
+    summary = read_summary(path)
+    for name, value in settings.items():
+        if summary[name] != value:
+            raise ValueError(
+                f"the run in {output} was made with {name} {summary[name]!r}, got {value!r}; give "
+                "the same settings to go on with it"
+            )
+    known = {entry["name"]: entry for entry in summary["notebooks"]}
+    before = [path.stem for path in chain[: len(chain) - len(chosen)]]
+    absent = {"seconds": None, "status": "not run"}
+    entries = [{"name": name} | known.get(name, absent) for name in before]
+    for entry in entries:
+        if entry["status"] == COMPLETED:
+            entry["status"] = "earlier"
+    return entries
+
+
+def _merge_skipped_rows(known: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """Every notebook writes the rows that it skipped to this file anew: keep those of them all."""
+    if not file.is_file():
+        return known
+    written = pd.read_csv(file, dtype=str, keep_default_na=False)
+    merged = pd.concat([known, written], ignore_index=True).drop_duplicates(ignore_index=True)
+    merged.to_csv(file, index=False)
+    return merged

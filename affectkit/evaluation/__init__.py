@@ -1,0 +1,57 @@
+"""Evaluate a model's predictions on a table: one dict with everything a report needs.
+
+The result is plain JSON (undefined numbers are null), schema version 1. Both tasks have:
+
+=====================  ===========================================================================
+schema_version         1
+name                   what `compare` calls the result
+task                   "classification" or "regression"
+dataset, protocol      from the table; "7class" in a protocol drops Contempt (see
+                       `protocol_probabilities`)
+split                  "test", or another of `affectkit.data.table.SPLITS`
+rows, rows_ignored     evaluated, and left out because the task's label is missing
+rows_digest            SHA-256 of the sorted image ids of the evaluated rows, one a line
+metrics                {name: {value, low, high}}: 95 % bootstrap interval
+baselines              {name: {metric: value}}: dummy_most_frequent, dummy_prior,
+                       dummy_stratified; or constant_mean, constant_affectnet, class_mean_oracle
+baselines_fitted_on    "train" or "evaluated rows" (no usable training table was given)
+slices                 {column: [{group, rows, small, <metric>: {value, low, high}}]}; `small`
+                       marks groups under 20 rows
+slices_skipped         {column: reason}
+bootstrap              {method, confidence, resamples, seed, unit, clusters}; unit is "subject"
+                       where subjects are known and shown more than once, else "row"
+=====================  ===========================================================================
+
+Classification adds:
+
+=====================  ===========================================================================
+classes                names, in the order of the matrix
+macro_classes          those that averages run over: with at least one true row
+confusion_matrix       counts, rows true, columns predicted
+per_class              {name: {precision, recall, f1, n}}; 0 where nothing was predicted
+calibration            {bins, temperature, before, after}; the last two (after: null without a
+                       temperature) {ece, nll, brier: {value, low, high}, table: [{low, high,
+                       rows, confidence, accuracy}]}. ECE has no interval: resampling inflates it
+noise_ceiling          only where the table has further annotations: see `.noise_ceiling`
+=====================  ===========================================================================
+
+Regression adds `derived_rows`: how many targets were derived from expressions instead of being
+annotated. Numbers on derived targets are no evidence about people's ratings.
+"""
+
+from affectkit.evaluation.classification import evaluate_classification
+from affectkit.evaluation.mistakes import worst_mistakes
+from affectkit.evaluation.probabilities import protocol_probabilities
+from affectkit.evaluation.regression import evaluate_regression
+from affectkit.evaluation.results import SCHEMA_VERSION, compare, read_metrics, write_metrics
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "compare",
+    "evaluate_classification",
+    "evaluate_regression",
+    "protocol_probabilities",
+    "read_metrics",
+    "worst_mistakes",
+    "write_metrics",
+]

@@ -1,0 +1,1 @@
+"""Metrics, their bootstrap intervals, baselines and calibration, on plain arrays."""

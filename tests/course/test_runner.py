@@ -1,0 +1,229 @@
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+import nbformat
+import pytest
+
+import affectkit
+from affectkit.course import run_course
+from affectkit.course.notebook_runs import check_parameters, find_notebooks, run_notebook
+from affectkit.course.summary import collect_metrics, new_summary, read_summary, summary_metrics
+
+PARAMETERS = """
+dataset: str = ""
+root: str = ""
+profile: str = ""
+output: str = ""
+seed: int = 0
+limit: int = 0
+epochs: int = 0
+"""
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+WRITE_METRICS = """
+import json
+from pathlib import Path
+folder = Path(output) / "metrics"
+folder.mkdir(exist_ok=True)
+metric = {"value": 0.5 + seed, "low": 0.4, "high": 0.6}
+result = {"schema_version": 1, "name": "model", "task": "classification", "dataset": dataset,
+    "protocol": "tiny", "split": "test", "rows": 10, "rows_ignored": 0, "rows_digest": "ab",
+    "metrics": {"accuracy": metric}, "baselines": {"dummy": {"accuracy": 0.125}},
+    "baselines_fitted_on": "train", "slices": {},
+    "bootstrap": {"resamples": 5, "clusters": 10, "unit": "row"}}
+(folder / "classifier.json").write_text(json.dumps(result))
+"""
+
+
+def write_notebook(folder, name, *cells, parameters=PARAMETERS):
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
+    notebook.cells = [nbformat.v4.new_markdown_cell(f"# Notebook {name}")]
+    tagged = nbformat.v4.new_code_cell(parameters)
+    tagged.metadata["tags"] = ["parameters"]
+    notebook.cells += [tagged, *(nbformat.v4.new_code_cell(cell) for cell in cells)]
+    folder.mkdir(exist_ok=True)
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+def text_of(path):
+    """Everything that the cells of an executed notebook printed."""
+    outputs = [out for cell in nbformat.read(path, 4).cells for out in cell.get("outputs", [])]
+    return "".join(output.get("text", "") for output in outputs)
+
+
+def check_schema(folder):
+    schema = json.loads(
+        (Path(affectkit.__file__).parent / "assets" / "summary.schema.json").read_text()
+    )
+    summary = json.loads((folder / "summary.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(summary, schema)
+    return summary
+
+
+@pytest.fixture
+def chain(tmp_path):
+    """Three notebooks; the second fails unless a file `mended` lies beside them."""
+    folder = tmp_path / "chain"
+    skip = "from affectkit.data.skipped import SkippedRows\nskipped = SkippedRows()\n"
+    write_skipped = "skipped.to_csv(output + '/skipped_rows.csv')"
+    write_notebook(
+        folder,
+        "00_first",
+        "import os, sys\nprint(sys.executable, os.getcwd(), os.environ['TF_CPP_MIN_LOG_LEVEL'])",
+        f"print(repr((dataset, root, profile, output, seed, limit, epochs)))\n{skip}"
+        f"skipped.add('a.csv', 1, 'bad', 'mend it')\n{write_skipped}",
+    )
+    write_notebook(
+        folder,
+        "02_second",
+        f"{skip}skipped.add('b.csv', 2, 'worse', 'mend it')\n{write_skipped}",
+        "",
+        "from pathlib import Path\n"
+        f"if not Path({str(folder / 'mended')!r}).exists():\n"
+        "    raise ValueError('no row is left')\nprint('mended')",
+        "print('never reached before')",
+    )
+    write_notebook(folder, "04_third", WRITE_METRICS)
+    return folder
+
+
+def test_a_failing_cell_stops_the_chain_and_from_goes_on(chain, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    settings = {"dataset": "folder", "root": "data", "seed": 7, "limit": 3, "notebooks": chain}
+    result = run_course(**settings, output="run", progress=False)
+
+    folder = tmp_path / "run"
+    assert result.folder == folder
+    assert result.exit_code == 1
+    summary = check_schema(folder)
+    assert summary == result.summary
+    assert summary["status"] == "failed"
+    # the parameters cell is [1], papermill's own [2], then the rows, then the one that raises
+    assert summary["failed"] == {
+        "notebook": "02_second",
+        "cell": 4,
+        "error": "ValueError: no row is left",
+    }
+    assert [entry["status"] for entry in summary["notebooks"]] == ["completed", "failed", "not run"]
+    assert summary["metrics"] == {"classifier": None, "regressor": None}
+    assert summary["skipped_rows"] == 2
+    assert (folder / "skipped_rows.csv").read_text().splitlines()[1:] == [
+        "a.csv,1,bad,mend it",
+        "b.csv,2,worse,mend it",
+    ]
+    assert summary["peak_memory_bytes"] > 10e6
+    report = (folder / "report.html").read_text()
+    assert "02_second" in report
+    assert "no row is left" in report
+    first = text_of(folder / "notebooks" / "00_first.ipynb")
+    executable, working_folder, level = first.splitlines()[0].split()
+    assert Path(executable).resolve() == Path(os.sys.executable).resolve()
+    assert (Path(working_folder), level) == (folder, "3")
+    root = str(tmp_path / "data")
+    assert repr(("folder", root, "quick", str(folder), 7, 3, 0)) in first
+    assert "no row is left" in (folder / "notebooks" / "02_second.ipynb").read_text()
+    assert not (folder / "notebooks" / "04_third.ipynb").exists()
+    assert "02_second" in (folder / "logs" / "course.log").read_text()
+
+    with pytest.raises(ValueError, match=r"seed 7, got 8"):
+        run_course(**settings | {"seed": 8}, output="run", start=2, progress=False)
+    with pytest.raises(ValueError, match="already holds a run"):
+        run_course(**settings, output="run", progress=False)
+
+    (chain / "mended").touch()
+    result = run_course(**settings, output="run", start=2, progress=False)
+    assert result.exit_code == 0
+    summary = check_schema(folder)
+    assert summary["failed"] is None
+    assert [entry["status"] for entry in summary["notebooks"]] == [
+        "earlier",
+        "completed",
+        "completed",
+    ]
+    assert summary["notebooks"][0]["seconds"] > 0
+    assert summary["protocol"] == "tiny"
+    assert summary["skipped_rows"] == 2
+    assert summary_metrics(summary) == {
+        "classifier.rows_digest": "ab",
+        "classifier.accuracy": 7.5,
+        "classifier.accuracy.low": 0.4,
+        "classifier.accuracy.high": 0.6,
+    }
+    assert "7.500" in (folder / "report.html").read_text()
+
+
+def test_a_cell_that_takes_too_long_and_a_dead_kernel_are_failures(tmp_path):
+    write_notebook(tmp_path, "00_slow", "import time\ntime.sleep(60)")
+    write_notebook(tmp_path, "01_dead", "import os\nos._exit(9)")
+    runs = {}
+    for name in ("00_slow", "01_dead"):
+        source, executed = tmp_path / f"{name}.ipynb", tmp_path / f"done_{name}.ipynb"
+        log = tmp_path / "log"
+        runs[name] = run_notebook(source, executed, {"seed": 1}, log, tmp_path, cell_timeout=2)
+        assert executed.is_file()
+    assert (runs["00_slow"].status, runs["00_slow"].cell) == ("failed", 3)
+    assert "longer than 2 s" in runs["00_slow"].error
+    assert runs["00_slow"].seconds < 30
+    assert (runs["01_dead"].status, runs["01_dead"].cell) == ("failed", 3)
+    assert "memory" in runs["01_dead"].error
+
+
+def test_a_notebook_without_one_of_the_parameters_is_refused_before_anything_runs(tmp_path):
+    chain = tmp_path / "chain"
+    write_notebook(chain, "00_first")
+    write_notebook(chain, "01_old", parameters="dataset = ''\nroot = ''")
+    with pytest.raises(ValueError, match=r"01_old\.ipynb has no parameter epochs, limit, output"):
+        run_course(output=tmp_path / "run", notebooks=chain, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"profile": "huge"}, ValueError, "profile"),
+        ({"limit": -1}, ValueError, "limit"),
+        ({"root": "absent"}, FileNotFoundError, "absent"),
+        ({"start": 9}, ValueError, "09"),
+        ({"start": 4}, FileNotFoundError, "earlier run"),
+        ({"start": 4, "output": "absent"}, FileNotFoundError, "earlier run"),
+        ({"notebooks": "absent"}, FileNotFoundError, "absent"),
+        ({"dataset": "affectnot"}, ValueError, "affectnot"),
+    ],
+)
+def test_impossible_settings_are_refused_before_anything_runs(
+    chain, tmp_path, monkeypatch, settings, error, message
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        run_course(**{"notebooks": chain} | settings, progress=False)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_notebooks_of_the_course_have_every_parameter():
+    notebooks = find_notebooks()
+    assert [path.name[:2] for path in notebooks[:5]] == ["00", "01", "02", "03", "04"]
+    names = {"dataset", "root", "profile", "output", "seed", "limit", "epochs"}
+    for notebook in notebooks:
+        check_parameters(notebook, names)
+
+
+def test_a_broken_summary_is_named(tmp_path):
+    path = tmp_path / "summary.json"
+    for text in ("", "[]", '{"schema_version": 99}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"summary\.json"):
+            read_summary(path)
+
+
+def test_a_summary_without_results_fits_the_schema(tmp_path):
+    settings = dict.fromkeys(("dataset", "root", "profile"), "x") | dict.fromkeys(
+        ("seed", "limit", "epochs"), 0
+    )
+    summary = new_summary(settings, [{"name": "00_a", "seconds": None, "status": "not run"}])
+    collect_metrics(summary, tmp_path)
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert check_schema(tmp_path)["versions"]["numpy"]
+    assert summary_metrics(summary) == {}

@@ -1,0 +1,42 @@
+"""The surest mistakes come first."""
+
+import numpy as np
+import pytest
+
+from affectkit.data.table import make_table
+from affectkit.evaluation.mistakes import worst_mistakes
+
+
+def case():
+    table = make_table(
+        {"image_id": list("abcde"), "split": "test", "expression": [0, 1, 2, 7, None]}, "folder"
+    )
+    probabilities = np.full((5, 8), 0.0)
+    for row, (true, predicted, confidence) in enumerate(
+        [(0, 1, 0.6), (1, 1, 0.99), (2, 3, 0.9), (7, 0, 0.7), (0, 5, 1.0)]
+    ):
+        probabilities[row, true] += 1 - confidence
+        probabilities[row, predicted] += confidence
+    return probabilities, table
+
+
+def test_order_names_and_unlabelled_rows():
+    mistakes = worst_mistakes(*case())
+    assert mistakes["image_id"].tolist() == ["c", "d", "a"]
+    assert mistakes["true"].tolist() == ["Sad", "Contempt", "Neutral"]
+    assert mistakes["predicted"].tolist() == ["Surprise", "Neutral", "Happy"]
+    assert mistakes["confidence"].tolist() == pytest.approx([0.9, 0.7, 0.6])
+    assert mistakes["true_probability"].tolist() == pytest.approx([0.1, 0.3, 0.4])
+    assert mistakes.index.tolist() == [2, 3, 0]
+
+
+def test_count_and_seven_classes():
+    assert len(worst_mistakes(*case(), count=1)) == 1
+    seven = worst_mistakes(*case(), protocol="affectnet-3500-7class")
+    assert seven["image_id"].tolist() == ["c", "a"]
+
+
+def test_no_mistake_gives_no_row():
+    _, table = case()
+    labels = table["expression"].fillna(0).to_numpy(int)
+    assert worst_mistakes(np.eye(8)[labels], table).empty
