@@ -6,7 +6,7 @@ import keras
 
 from affectkit.preprocess import scale_pixels
 
-STRENGTHS = ("none", "light", "strong")
+STRENGTHS = ("none", "light", "strong", "photometric")
 
 
 def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.layers.Layer]:
@@ -14,8 +14,9 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
 
     Parameters
     ----------
-    strength : {"none", "light", "strong"}
-        "light" flips and shifts; "strong" also rotates, zooms and changes light and colour.
+    strength : {"none", "light", "strong", "photometric"}
+        "light" flips and shifts; "strong" also rotates, zooms and changes light and colour;
+        "photometric" changes light and contrast only, for targets that know left from right.
     seed : int
         Seed of the random layers.
 
@@ -36,6 +37,11 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
         return []
     layers = keras.layers
     pixels = {"value_range": (0, 255)}
+    if strength == "photometric":
+        return [
+            layers.RandomBrightness(0.2, **pixels, seed=seed + 4),
+            layers.RandomContrast(0.3, **pixels, seed=seed + 5),
+        ]
     flip = [layers.RandomFlip("horizontal", seed=seed)]
     if strength == "light":
         return [*flip, layers.RandomTranslation(0.08, 0.08, fill_mode="nearest", seed=seed + 1)]

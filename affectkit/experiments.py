@@ -7,10 +7,10 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from affectkit.metrics.calibration import fit_temperature
 from affectkit.data.skipped import SkippedRows
 from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces
+from affectkit.metrics.calibration import fit_temperature
 from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing

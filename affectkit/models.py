@@ -12,6 +12,10 @@ from affectkit.labels import NUM_EXPRESSIONS
 BACKBONE = "backbone"
 """Name of the layer that turns faces into features in both models."""
 
+BUNDLED_ALPHA = 0.35
+BUNDLED_WEIGHTS = Path(__file__).parent / "assets" / "affectfaces_backbone.weights.h5"
+"""The bundled start, and the width that it is for. Made by `affectkit train start`."""
+
 ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 """Width multipliers for which Keras has ImageNet weights."""
 
@@ -33,8 +37,9 @@ def build_classifier(
         Width multiplier of MobileNetV2 (Sandler et al., 2018, arXiv:1801.04381).
     dropout : float
         Share of the features dropped while training, 0..1 (excluding 1).
-    weights : None, "imagenet" or path
-        Start from random weights, from ImageNet (Keras downloads the file once), or from a
+    weights : None, "affectfaces", "imagenet" or path
+        Start from random weights; from the bundled backbone (alpha 0.35 only, see
+        `affectkit.pretraining`); from ImageNet (Keras downloads the file once); or from a
         `.weights.h5` file of `keras.applications.MobileNetV2(include_top=False)` of this alpha.
     batch_norm_momentum : float
         Of the moving statistics. Keras' own .999 needs thousands of steps to settle: in short
@@ -69,11 +74,18 @@ def build_backbone(
     if image_size < 32:
         raise ValueError(f"MobileNetV2 needs an image_size of at least 32 pixels, got {image_size}")
     file = None if weights in (None, "", "imagenet") else Path(weights)
+    if weights == "affectfaces":
+        if alpha != BUNDLED_ALPHA:
+            raise ValueError(
+                f"the bundled weights 'affectfaces' are of alpha {BUNDLED_ALPHA}, got {alpha}; use "
+                "that alpha, or weights=None, 'imagenet' or a file"
+            )
+        file = BUNDLED_WEIGHTS
     if weights == "imagenet" and alpha not in ALPHAS:
         raise ValueError(f"ImageNet weights exist for alpha {ALPHAS}, not for {alpha}")
     if file is not None and not file.is_file():
         raise ValueError(
-            f"weights {str(file)!r} is not a file; pass None, 'imagenet' or the path of a "
+            f"weights {str(file)!r} is not a file; pass None, 'affectfaces', 'imagenet' or a "
             ".weights.h5 file of MobileNetV2(include_top=False)"
         )
     try:

@@ -65,7 +65,7 @@ class Profile:
     alpha : float
         Width multiplier of MobileNetV2.
     weights : str or None
-        Where the classifier starts: None (random), "imagenet", or a path.
+        Where the classifier starts: None (random), "affectfaces" (bundled), "imagenet" or a path.
     dropout : float
         Before the softmax.
     classifier, regressor : TrainingSettings
@@ -93,7 +93,7 @@ PROFILES: dict[str, Profile] = {
         name="quick",
         image_size=64,
         alpha=0.35,
-        weights=None,
+        weights="affectfaces",
         dropout=0.2,
         classifier=TrainingSettings(epochs=12, learning_rate=3e-3),
         regressor=TrainingSettings(epochs=3, learning_rate=1e-3),
@@ -102,8 +102,8 @@ PROFILES: dict[str, Profile] = {
     "standard": Profile(
         name="standard",
         image_size=96,
-        alpha=0.5,
-        weights=None,
+        alpha=0.35,
+        weights="affectfaces",
         dropout=0.3,
         classifier=TrainingSettings(epochs=30, augmentation="strong", patience=8),
         regressor=TrainingSettings(epochs=8, learning_rate=5e-4, augmentation="strong"),
@@ -133,7 +133,8 @@ def get_profile(
     name : str
         A key of `PROFILES`.
     weights : str, optional
-        "imagenet" or a path instead of the profile's own start; "none" for random weights.
+        "affectfaces", "imagenet" or a path instead of the profile's own start; "none" for random
+        weights.
     epochs : int, optional
         Epochs of both networks instead of the profile's own.
     image_size : int, optional

@@ -90,6 +90,7 @@ def test_shared_imagenet_weights_load(shared):
         ({"dropout": 1.0}, "dropout of 0 up to"),
         ({"image_size": 16}, "at least 32 pixels, got 16"),
         ({"weights": "nowhere.h5"}, "'nowhere.h5' is not a file"),
+        ({"weights": "affectfaces", "alpha": 0.5}, "of alpha 0.35, got 0.5"),
         ({"weights": "imagenet", "alpha": 0.4}, "ImageNet weights exist for alpha"),
     ],
 )

@@ -11,7 +11,7 @@ def test_profiles_grow_from_quick_to_full():
     sizes = [PROFILES[name].image_size for name in ("quick", "standard", "full")]
     assert sizes == sorted(sizes)
     assert len(set(sizes)) == 3
-    assert PROFILES["quick"].weights is None  # must run offline
+    assert PROFILES["quick"].weights == "affectfaces"  # must run offline
 
 
 def test_replaced_settings():

@@ -30,7 +30,7 @@ def train_classifier(
     output: Output = None,
     weights: Annotated[
         str,
-        typer.Option(help="Start from: none, imagenet or a .weights.h5 file (profile's if empty)."),
+        typer.Option(help="Start from: none, affectfaces, imagenet or a .weights.h5 file."),
     ] = "",
     epochs: Epochs = 0,
     limit: Limit = 0,
@@ -86,6 +86,25 @@ def train_regressor(
     splits = load_splits(dataset, root, protocol, skipped, limit or None, seed)
     regressor = train_regressor_run(loaded, splits, settings, folder, seed, skipped)
     _report(folder, "regressor", regressor.task, skipped)
+
+
+@app.command("start")
+def train_start(
+    output: Annotated[Path, typer.Option(help="The .weights.h5 file to write.")] = Path(
+        "affectfaces_backbone.weights.h5"
+    ),
+    epochs: Annotated[int, typer.Option(min=1)] = 24,
+    limit: Limit = 0,
+    seed: Seed = 0,
+) -> None:
+    """Make the bundled start weights anew, from the training split of affectfaces."""
+    from affectkit.pretraining import pretrain_backbone
+
+    log = pretrain_backbone(output, epochs=epochs, limit=limit or None, seed=seed)
+    accuracy = log["val_expression_accuracy"].iloc[-1]
+    console = Console()
+    console.print(f"Validation accuracy on clean expressions: {accuracy:.3f}", highlight=False)
+    console.print(Text(f"Weights: {output}"), soft_wrap=True)
 
 
 def _open(output: Path | None, name: str) -> RunFolder:
