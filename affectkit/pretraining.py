@@ -1,9 +1,9 @@
 """Make the bundled start of the classifier: a backbone that already reads faces.
 
-From random weights MobileNetV2 needs hours to find out what a brow is. So the kit ships a backbone
-that was trained once on what only a renderer knows about a face: action units, landmarks, head pose,
-valence, arousal and the clean expression, all from the training split of affectfaces. Notebooks
-start from it, as they would start from ImageNet.
+From random weights, a short training of MobileNetV2 is spent on finding out what a brow is. So the
+kit ships a backbone that was trained once on what only a renderer knows about a face: its action
+units, landmarks, head pose, valence, arousal and clean expression, all from the training split of
+affectfaces. The notebooks start from it, as they would start from ImageNet.
 """
 
 from __future__ import annotations
