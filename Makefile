@@ -1,6 +1,7 @@
 # make course   set everything up in .venv and run the course on the bundled pictures
 # make test     set everything up in .venv and run every check
 # make lab      set everything up in .venv and open the notebooks in JupyterLab
+# make outputs  run the notebooks anew for the cells that keep their outputs, strip the others
 # make lint | format | lock | clean
 #
 # The set-up is repeated only when requirements.lock or pyproject.toml has changed.
@@ -18,7 +19,7 @@ QUIET := $(if $(CI),--quiet,)
 # The notebooks whose kept outputs are compared with a new run; the others are run with papermill.
 KEPT_OUTPUTS := $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
 
-.PHONY: help install course test lab lint format lock clean
+.PHONY: help install course test lab outputs lint format lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -59,6 +60,9 @@ test: lint
 
 lab: $(INSTALLED)
 	$(BIN)/jupyter lab notebooks
+
+outputs: $(INSTALLED)
+	$(BIN)/python .ci/keep_outputs.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
