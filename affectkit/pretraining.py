@@ -39,7 +39,7 @@ def pretrain_backbone(
     output: str | Path,
     image_size: int = 64,
     alpha: float = 0.35,
-    epochs: int = 24,
+    epochs: int = 20,
     batch_size: int = 32,
     learning_rate: float = 2e-3,
     limit: int | None = None,

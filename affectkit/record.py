@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import shorten
 
 from affectkit.evaluation.results import json_ready
 
@@ -12,7 +13,7 @@ RECORD_TYPE = "application/vnd.affectkit.record+json"
 
 
 def record(name: str, value: object) -> None:
-    """Store a value in the output of the running cell; outside of IPython only check it.
+    """Show a value and store it in the output of the cell; outside of IPython only check it.
 
     Parameters
     ----------
@@ -39,7 +40,8 @@ def record(name: str, value: object) -> None:
     from IPython.display import display
 
     if get_ipython() is not None:
-        content = {RECORD_TYPE: {"name": name, "value": value}, "text/plain": f"recorded: {name}"}
+        text = shorten(f"{name} = {json.dumps(value)}", 400, placeholder=" ...")
+        content = {RECORD_TYPE: {"name": name, "value": value}, "text/plain": text}
         display(content, raw=True)
 
 

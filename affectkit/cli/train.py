@@ -93,7 +93,7 @@ def train_start(
     output: Annotated[Path, typer.Option(help="The .weights.h5 file to write.")] = Path(
         "affectfaces_backbone.weights.h5"
     ),
-    epochs: Annotated[int, typer.Option(min=1)] = 24,
+    epochs: Annotated[int, typer.Option(min=1)] = 20,
     limit: Limit = 0,
     seed: Seed = 0,
 ) -> None:
