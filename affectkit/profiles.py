@@ -32,11 +32,11 @@ class TrainingSettings:
     """
 
     epochs: int = 10
-    batch_size: int = 64
-    learning_rate: float = 2e-3
+    batch_size: int = 32
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    label_smoothing: float = 0.05
-    balance: float = 0.5
+    label_smoothing: float = 0.1
+    balance: float = 1.0
     augmentation: str = "light"
     patience: int = 5
     freeze_backbone: bool = False
@@ -95,8 +95,8 @@ PROFILES: dict[str, Profile] = {
         alpha=0.35,
         weights="affectfaces",
         dropout=0.2,
-        classifier=TrainingSettings(epochs=12, learning_rate=3e-3),
-        regressor=TrainingSettings(epochs=3, learning_rate=1e-3),
+        classifier=TrainingSettings(epochs=6),
+        regressor=TrainingSettings(epochs=3, learning_rate=5e-4),
         bootstrap_samples=500,
     ),
     "standard": Profile(
@@ -114,9 +114,7 @@ PROFILES: dict[str, Profile] = {
         alpha=1.0,
         weights="imagenet",
         dropout=0.5,
-        classifier=TrainingSettings(
-            epochs=12, learning_rate=3e-4, augmentation="strong", balance=1.0
-        ),
+        classifier=TrainingSettings(epochs=12, learning_rate=3e-4, augmentation="strong"),
         regressor=TrainingSettings(epochs=8, learning_rate=1e-4, augmentation="strong"),
     ),
 }
