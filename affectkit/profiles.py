@@ -95,8 +95,8 @@ PROFILES: dict[str, Profile] = {
         alpha=0.35,
         weights="affectfaces",
         dropout=0.2,
-        classifier=TrainingSettings(epochs=6),
-        regressor=TrainingSettings(epochs=3, learning_rate=5e-4),
+        classifier=TrainingSettings(epochs=4),
+        regressor=TrainingSettings(epochs=2),
         bootstrap_samples=500,
     ),
     "standard": Profile(

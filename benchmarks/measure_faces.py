@@ -205,7 +205,7 @@ def train_small_network(images, table, epochs: int, size: int = 64):
     model = small_network(size)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * (len(faces) // 32))
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
-    model.fit(Batches(), epochs=epochs, verbose=0)
+    model.fit(Batches(), epochs=epochs, verbose=2)
     return model
 
 
