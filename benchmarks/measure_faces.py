@@ -131,12 +131,11 @@ def small_network(size: int):
 
     inputs = layers.Input((size, size, 1))
     x = inputs
-    for width in (24, 48, 96, 128):
-        x = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
+    for width in (32, 64, 112, 112):
+        x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
         x = layers.SeparableConv2D(width, 3, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
-        x = layers.MaxPooling2D()(x)
     x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
     return keras.Model(inputs, layers.Dense(len(EXPRESSIONS), activation="softmax")(x))
 
