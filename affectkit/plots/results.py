@@ -130,12 +130,16 @@ def plot_slices(result: dict, metric: str | None = None) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Groups under 20 rows are hollow and grey; the dotted line is the metric over all rows.
+        Groups under 20 rows are hollow and grey; the dotted line is the metric over all rows. A
+        figure that says so where the data set has no slice column (AffectNet's original layout).
     """
     metric = metric or ("accuracy" if result["task"] == "classification" else "valence_ccc")
     columns = {name: groups for name, groups in result["slices"].items() if groups}
     if not columns:
-        raise ValueError("expected slices in the result, got none; the table has no slice column")
+        figure, axes = new_figure(1, 1, figsize=(7, 0.6))
+        axes.flat[0].set_axis_off()
+        axes.flat[0].text(0, 0.5, "This data set has no slice column, so there are no groups.")
+        return figure
     heights = [len(groups) + 0.8 for groups in columns.values()]
     figure, axes = new_figure(
         len(columns),
