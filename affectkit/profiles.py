@@ -118,7 +118,7 @@ PROFILES: dict[str, Profile] = {
         regressor=TrainingSettings(epochs=8, learning_rate=1e-4, augmentation="strong"),
     ),
 }
-"""quick: minutes on a CPU; standard: an hour on a CPU; full: AffectNet on a GPU."""
+"""quick: minutes on a CPU; standard: larger and longer; full: meant for AffectNet on a GPU."""
 
 
 def get_profile(

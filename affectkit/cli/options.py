@@ -12,7 +12,8 @@ Root = Annotated[
     Path | None, typer.Option(help="Folder of the data set; not needed for affectfaces.")
 ]
 Profile = Annotated[
-    str, typer.Option(help="quick (minutes), standard (an hour) or full (AffectNet on a GPU).")
+    str,
+    typer.Option(help="quick (minutes), standard (larger, longer) or full (AffectNet on a GPU)."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
 Limit = Annotated[int, typer.Option(min=0, help="At most so many faces a split; 0 for all.")]
