@@ -27,11 +27,9 @@ def refresh(path: Path) -> int:
         if cell.cell_type != "code":
             continue
         cell.outputs = executed.outputs if keep else []
-        cell.execution_count = None
+        # nbval refuses a cell that has outputs and no count
+        cell.execution_count = executed.execution_count if keep else None
         cell.metadata.pop("execution", None)
-        for output in cell.outputs:
-            if "execution_count" in output:
-                output["execution_count"] = None
     nbformat.write(notebook, path)
     return sum(keeps)
 
