@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 
 from affectkit.preprocess import scale_pixels
 
-STRENGTHS = ("none", "light", "strong", "photometric")
+STRENGTHS = ("none", "light", "strong", "heavy", "photometric")
 
 
 def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.layers.Layer]:
@@ -14,8 +15,10 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
 
     Parameters
     ----------
-    strength : {"none", "light", "strong", "photometric"}
+    strength : {"none", "light", "strong", "heavy", "photometric"}
         "light" flips and shifts; "strong" also rotates, zooms and changes light and colour;
+        "heavy" varies these further and erases a patch of every other face (Zhong et al., 2020,
+        arXiv:1708.04896);
         "photometric" changes light and contrast only, for targets that know left from right.
     seed : int
         Seed of the random layers.
@@ -45,15 +48,20 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
     flip = [layers.RandomFlip("horizontal", seed=seed)]
     if strength == "light":
         return [*flip, layers.RandomTranslation(0.08, 0.08, fill_mode="nearest", seed=seed + 1)]
-    return [
+    heavy = strength == "heavy"
+    zoom = (-0.2, 0.2) if heavy else (-0.15, 0.1)
+    strong = [
         *flip,
         layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=seed + 1),
-        layers.RandomRotation(10 / 360, fill_mode="nearest", seed=seed + 2),
-        layers.RandomZoom((-0.15, 0.1), fill_mode="nearest", seed=seed + 3),
+        layers.RandomRotation((15 if heavy else 10) / 360, fill_mode="nearest", seed=seed + 2),
+        layers.RandomZoom(zoom, fill_mode="nearest", seed=seed + 3),
         layers.RandomBrightness(0.2, **pixels, seed=seed + 4),
-        layers.RandomContrast(0.3, **pixels, seed=seed + 5),
+        layers.RandomContrast(0.5 if heavy else 0.3, **pixels, seed=seed + 5),
         layers.RandomGrayscale(0.2, seed=seed + 6),
     ]
+    if heavy:
+        strong.append(layers.RandomErasing((0.5, 0.5), scale=(0.1, 0.4), **pixels, seed=seed + 7))
+    return strong
 
 
 def with_augmentation(model: keras.Model, strength: str = "light", seed: int = 0) -> keras.Model:
@@ -78,3 +86,34 @@ def with_augmentation(model: keras.Model, strength: str = "light", seed: int = 0
     for layer in build_augmentation(strength, seed):
         faces = layer(faces)
     return keras.Model(inputs, model(scale_pixels(faces)), name=f"training_{model.name}")
+
+
+def mix_up(batches: tf.data.Dataset, strength: float, seed: int = 0) -> tf.data.Dataset:
+    """Blend every face and its target with those of another face of the batch.
+
+    Parameters
+    ----------
+    batches : tensorflow.data.Dataset
+        Elements (faces, targets[, weights]), as `affectkit.input_pipeline.make_batches` gives.
+    strength : float
+        Both parameters of the Beta distribution of the shares, as in `keras.layers.MixUp`.
+    seed : int
+        Seed of shares and partners.
+
+    Returns
+    -------
+    tensorflow.data.Dataset
+        The same elements, faces float32 0..255. A target counts by its share and its weight, so
+        that the loss is the weighted mean of both faces' losses.
+    """
+    layer = keras.layers.MixUp(alpha=strength, seed=seed)
+
+    def blend(faces: tf.Tensor, targets: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        weight = weights[0][:, None] if weights else tf.ones_like(targets[:, :1])
+        labels = tf.concat([targets * weight, weight], axis=1)
+        mixed = layer({"images": tf.cast(faces, tf.float32), "labels": labels}, training=True)
+        shares = mixed["labels"][:, -1:]
+        targets = mixed["labels"][:, :-1] / shares
+        return (mixed["images"], targets, *([shares[:, 0]] if weights else []))
+
+    return batches.map(blend).prefetch(tf.data.AUTOTUNE)

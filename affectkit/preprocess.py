@@ -30,6 +30,9 @@ class Preprocessing:
         Side of the square input in pixels.
     crop_margin : float
         Added on each side of the face box, as a share of its longer side.
+    grey : bool
+        Faces lose their colour: luminance (ITU-R BT.601) in all three channels. For models that
+        learned from grey photographs.
     colour_order : str
         Always "RGB"; written down for users of exported models.
     scaling : str
@@ -38,6 +41,7 @@ class Preprocessing:
 
     image_size: int = 96
     crop_margin: float = 0.0
+    grey: bool = False
     colour_order: str = "RGB"
     scaling: str = "x / 127.5 - 1"
 
@@ -109,7 +113,10 @@ def crop_face(
     if crop.shape[:2] != (side, side):
         borders = (y0 - top, top + side - y1, x0 - left, left + side - x1)
         crop = cv2.copyMakeBorder(crop, *borders, cv2.BORDER_REPLICATE)
-    return resize_face(crop, preprocessing.image_size)
+    face = resize_face(crop, preprocessing.image_size)
+    if preprocessing.grey:
+        face = cv2.cvtColor(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return face
 
 
 def resize_face(face: np.ndarray, image_size: int) -> np.ndarray:

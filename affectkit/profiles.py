@@ -23,8 +23,16 @@ class TrainingSettings:
         Share of every classification target that is spread evenly over the 8 expressions.
     balance : float
         How strongly rare expressions count more: 0 not at all, 1 fully balanced class weights.
-    augmentation : {"none", "light", "strong"}
+    augmentation : {"none", "light", "strong", "heavy"}
         See `affectkit.augmentation`.
+    mixup : float
+        Parameter of the Beta distribution of `keras.layers.MixUp` (Zhang et al., 2018,
+        arXiv:1710.09412); 0 mixes nothing.
+    ema_momentum : float
+        Of the exponential moving average of the weights that is kept in place of the best epoch's
+        weights; 0 keeps no average and stops early.
+    head_epochs : int
+        Passes with a frozen backbone before the `epochs` that train every layer.
     patience : int
         Stop after so many epochs without a better validation loss; the best weights are kept.
     freeze_backbone : bool
@@ -40,6 +48,9 @@ class TrainingSettings:
     augmentation: str = "light"
     patience: int = 5
     freeze_backbone: bool = False
+    mixup: float = 0.0
+    ema_momentum: float = 0.0
+    head_epochs: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience"):
@@ -47,9 +58,11 @@ class TrainingSettings:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"expected a learning_rate above 0, got {self.learning_rate}")
-        for name in ("label_smoothing", "balance"):
+        for name in ("label_smoothing", "balance", "mixup", "ema_momentum"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"expected {name} of 0..1, got {getattr(self, name)}")
+        if self.head_epochs < 0:
+            raise ValueError(f"expected head_epochs of at least 0, got {self.head_epochs}")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,13 +12,14 @@ import pandas as pd
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
-from affectkit.augmentation import with_augmentation
+from affectkit.augmentation import mix_up, with_augmentation
+from affectkit.batch_norm import is_folded, restore_statistics
 from affectkit.callbacks import CosineLearningRate, EpochProgress, StopOnNaN
 from affectkit.data.table import soft_labels
 from affectkit.input_pipeline import make_batches
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models import get_backbone, task_of
-from affectkit.preprocess import Preprocessing
+from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
 
 Faces = np.ndarray | None
@@ -96,7 +98,9 @@ def train_model(
     """Train a classifier or regressor in place.
 
     A run that was interrupted goes on from its last finished epoch when it is called again with
-    the same `log_folder`. The model ends with the weights of its best validation loss.
+    the same `log_folder`. The model ends with the weights of its best validation loss, or, with an
+    `ema_momentum`, with the moving average at the end. A backbone whose batch normalisation is
+    folded gets its statistics back first.
 
     Parameters
     ----------
@@ -129,14 +133,38 @@ def train_model(
     backup, log = folder / f"{task}_backup", folder / f"{task}_log.csv"
     batches = _batches(*train, task, preprocessing, settings, seed, shuffle=True)
     validation_batches = _batches(*validation, task, preprocessing, settings, seed, shuffle=False)
-    get_backbone(model).trainable = not settings.freeze_backbone
+    backbone = get_backbone(model)
+    resumed = backup.exists() and log.exists()
+    if is_folded(backbone) and not resumed:
+        some = next(iter(batches.unbatch().batch(512).take(1)))[0]
+        restore_statistics(backbone, scale_pixels(some.numpy().astype(np.float32)))
+    if settings.head_epochs and not resumed:
+        first = replace(
+            settings,
+            epochs=settings.head_epochs,
+            head_epochs=0,
+            freeze_backbone=True,
+            ema_momentum=0,
+        )
+        train_model(model, train, validation, preprocessing, first, folder / "head", seed)
+    backbone.trainable = not settings.freeze_backbone
     steps = math.ceil(len(train[0]) / settings.batch_size)
     trainer = with_augmentation(model, settings.augmentation, seed)
+    average = settings.ema_momentum > 0
     trainer.compile(
-        optimizer=keras.optimizers.AdamW(weight_decay=settings.weight_decay),
+        optimizer=keras.optimizers.AdamW(
+            weight_decay=settings.weight_decay,
+            use_ema=average,
+            ema_momentum=settings.ema_momentum if average else 0.99,
+        ),
         **_loss_and_metric(task, settings.label_smoothing),
     )
-    resumed = backup.exists() and log.exists()
+    if average:
+        selection = keras.callbacks.SwapEMAWeights()
+    else:
+        selection = keras.callbacks.EarlyStopping(
+            monitor="val_loss", patience=settings.patience, restore_best_weights=True
+        )
     trainer.fit(
         batches,
         validation_data=validation_batches,
@@ -147,14 +175,12 @@ def train_model(
             keras.callbacks.BackupAndRestore(backup),
             CosineLearningRate(settings.epochs * steps, settings.learning_rate),
             keras.callbacks.CSVLogger(log, append=resumed),
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=settings.patience, restore_best_weights=True
-            ),
+            selection,
             StopOnNaN(),
             EpochProgress(f"{task}, {settings.epochs} epochs"),
         ],
     )
-    get_backbone(model).trainable = True
+    backbone.trainable = True
     return pd.read_csv(log).drop_duplicates("epoch", keep="last", ignore_index=True)
 
 
@@ -171,9 +197,10 @@ def _batches(
     weights = None
     if shuffle and settings.balance and annotated_rows(table, "classification").all():
         weights = class_weights(table, settings.balance)[table["expression"].to_numpy(int)]
-    return make_batches(
+    batches = make_batches(
         table, faces, preprocessing, targets, weights, settings.batch_size, shuffle, seed
     )
+    return mix_up(batches, settings.mixup, seed) if shuffle and settings.mixup else batches
 
 
 def _loss_and_metric(task: str, label_smoothing: float) -> dict[str, object]:

@@ -107,6 +107,32 @@ def train_start(
     console.print(Text(f"Weights: {output}"), soft_wrap=True)
 
 
+@app.command("checkpoint")
+def train_checkpoint(
+    output: Annotated[Path, typer.Option(help="Run folder; a started one is gone on with.")],
+    root: Root = None,
+    weights: Annotated[
+        str, typer.Option(help="Start from: imagenet or a .weights.h5 file of that.")
+    ] = "imagenet",
+    epochs: Epochs = 0,
+    limit: Limit = 0,
+    seed: Seed = 0,
+) -> None:
+    """Train the networks that ship with the package, on FER+ (--root) and AffectFaces."""
+    from dataclasses import replace
+
+    from affectkit.checkpoint_training import PROFILE, mixed_splits, train_checkpoint_classifier
+    from affectkit.run_folder import open_run_folder
+
+    profile = replace(PROFILE, weights=weights)
+    if epochs:
+        profile = replace(profile, classifier=replace(profile.classifier, epochs=epochs))
+    folder = open_run_folder(output)
+    splits = mixed_splits(root, seed, limit or None)
+    loaded = train_checkpoint_classifier(splits, profile, folder, seed)
+    Console().print(Text(f"Temperature {loaded.temperature:.3f}; models: {folder.models}"))
+
+
 def _open(output: Path | None, name: str) -> RunFolder:
     from affectkit.run_folder import new_run_path, open_run_folder
 

@@ -1,0 +1,61 @@
+"""Give folded batch normalisation its statistics back, so that a backbone can be trained again."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+
+def is_folded(backbone: keras.Model) -> bool:
+    """Tell whether all normalisation was folded into the convolutions: only shifts are left.
+
+    Exports for inference do that. Such a model predicts correctly, but training it with batch
+    statistics changes at once what every layer puts out. A fresh model has no shifts either, and
+    is not folded.
+    """
+    layers = _batch_norms(backbone)
+    neutral = all(
+        np.allclose(layer.gamma, 1) and np.allclose(layer.moving_mean, 0) for layer in layers
+    )
+    return neutral and any(not np.allclose(layer.beta, 0) for layer in layers)
+
+
+def restore_statistics(backbone: keras.Model, faces: np.ndarray) -> None:
+    """Split every folded shift into mean, variance, gamma and beta; outputs stay what they were.
+
+    With the mean m and variance v that the inputs of a layer have over the faces, y = g (x - 0)
+    / sqrt(1) + b becomes y = gamma (x - m) / sqrt(v + epsilon) + beta with gamma = g sqrt(v +
+    epsilon) and beta = b + g m: the same function, in the form that training starts from.
+
+    Parameters
+    ----------
+    backbone : keras.Model
+        Changed in place.
+    faces : numpy.ndarray
+        float32, shape (n, size, size, 3), as the model takes them. A few hundred give statistics
+        that are good to some percent.
+    """
+    layers = _batch_norms(backbone)
+    probe = keras.Model(backbone.input, [layer.input for layer in layers])
+    counts, sums, squares = 0, [0.0] * len(layers), [0.0] * len(layers)
+    for start in range(0, len(faces), 32):
+        for index, tensor in enumerate(probe(faces[start : start + 32], training=False)):
+            values = np.asarray(tensor, np.float64)
+            axes = tuple(range(values.ndim - 1))
+            sums[index] += values.mean(axes) * len(values)
+            squares[index] += (values**2).mean(axes) * len(values)
+        counts += len(faces[start : start + 32])
+    for layer, total, square in zip(layers, sums, squares, strict=True):
+        mean = total / counts
+        variance = np.maximum(square / counts - mean**2, 0)
+        gain = np.asarray(layer.gamma) / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
+        shift = np.asarray(layer.beta) - gain * np.asarray(layer.moving_mean)
+        layer.gamma.assign(gain * np.sqrt(variance + layer.epsilon))
+        layer.beta.assign(shift + gain * mean)
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(variance)
+
+
+def _batch_norms(backbone: keras.Model) -> list[keras.layers.BatchNormalization]:
+    kind = keras.layers.BatchNormalization
+    return [layer for layer in backbone.layers if isinstance(layer, kind)]
