@@ -60,7 +60,7 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
         layers.RandomGrayscale(0.2, seed=seed + 6),
     ]
     if heavy:
-        strong.append(layers.RandomErasing((0.5, 0.5), scale=(0.1, 0.4), **pixels, seed=seed + 7))
+        strong.append(layers.RandomErasing((0.5, 0.5), scale=(0.02, 0.2), **pixels, seed=seed + 7))
     return strong
 
 

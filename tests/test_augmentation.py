@@ -1,10 +1,13 @@
 """Augmentation: it changes faces while training only, and is not part of the model."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from affectkit.augmentation import build_augmentation, with_augmentation
+from affectkit.augmentation import build_augmentation, mix_up, with_augmentation
 from affectkit.models import build_classifier
 from affectkit.preprocess import scale_pixels
 
@@ -27,7 +30,7 @@ def test_wrapper_equals_the_model_outside_of_training(faces):
     assert "random" not in " ".join(layer.name for layer in model.layers)
 
 
-@pytest.mark.parametrize("strength", ["light", "strong"])
+@pytest.mark.parametrize("strength", ["light", "strong", "heavy"])
 def test_training_varies_faces_within_the_pixel_range(faces, strength):
     augment = keras.Sequential(build_augmentation(strength, seed=1))
     varied = np.stack([augment(faces, training=True).numpy() for _ in range(10)])
@@ -49,3 +52,35 @@ def test_none_and_unknown():
     assert build_augmentation("none") == []
     with pytest.raises(ValueError, match="augmentation strength of .*got 'wild'"):
         build_augmentation("wild")
+
+
+def test_heavy_erases_a_patch_of_about_half_of_the_faces():
+    erase = build_augmentation("heavy", seed=1)[-1]
+    flat = np.full((400, 32, 32, 3), 100, np.float32)
+    changed = (erase(flat, training=True).numpy() != flat).any(axis=3)
+    assert 0.4 < changed.any(axis=(1, 2)).mean() < 0.6
+    sides = changed.any(axis=1).sum(axis=1)[changed.any(axis=(1, 2))]
+    assert 10 < sides.max() <= math.sqrt(0.2) * 32 + 1  # Keras takes shares of the area
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 3.0, 4.0]])
+def test_mix_up_weighs_targets_like_the_losses_of_both_faces(weights):
+    grey = np.array([0, 80, 160, 240], np.float32)
+    faces = grey[:, None, None, None] * np.ones((1, 32, 32, 3), np.float32)
+    targets = np.eye(4, 8, dtype=np.float32)
+    parts = (faces, targets) if weights is None else (faces, targets, np.float32(weights))
+    batches = tf.data.Dataset.from_tensor_slices(parts).batch(4).repeat(30)
+    mixed_any = 0
+    for mixed, labels, *rest in mix_up(batches, 0.4, seed=1).as_numpy_iterator():
+        # grey levels tell the share of the partner: weights of both sum to the mixed weight
+        np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-5)
+        used = np.ones(4) if weights is None else np.float32(weights)
+        for row in range(4):
+            both = np.flatnonzero(labels[row] > 1e-6)
+            shares = labels[row, both] / used[both]
+            shares /= shares.sum()  # undo the weights: what is left are the shares of the pixels
+            assert mixed[row].mean() == pytest.approx(grey[both] @ shares, abs=0.1)
+            if rest:
+                assert rest[0][row] == pytest.approx(used[both] @ shares, rel=1e-3)
+            mixed_any += len(both) == 2
+    assert mixed_any > 30

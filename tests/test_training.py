@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from affectkit.data.table import make_table
-from affectkit.models import build_classifier, build_regressor
+from affectkit.models import build_classifier, build_regressor, get_backbone
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
 from affectkit.training import annotated_rows, class_weights, train_model, training_targets
@@ -163,3 +163,45 @@ def test_an_interrupted_run_goes_on_from_its_last_epoch(tmp_path, monkeypatch):
     assert log["epoch"].tolist() == [0, 1, 2, 3]
     pd.testing.assert_frame_equal(log.head(2), interrupted.head(2))
     assert not (tmp_path / "classification_backup").exists()
+
+
+def test_the_moving_average_is_what_is_kept(tmp_path):
+    """After one step with momentum 0.5 it lies half-way between the start and that step."""
+    train = two_colour_split(32, "train")
+    validation = two_colour_split(16, "validation", seed=1)
+    weights = []
+
+    def run(epochs, ema_momentum):
+        keras.utils.set_random_seed(3)
+        model = build_classifier(image_size=32, dropout=0)
+        start = model.get_layer("expression").get_weights()[0]
+        settings = TrainingSettings(
+            epochs=epochs, augmentation="none", ema_momentum=ema_momentum, patience=9
+        )
+        folder = tmp_path / f"{epochs}_{ema_momentum}"
+        train_model(model, train, validation, SIZE, settings, folder)
+        weights.append((start, model.get_layer("expression").get_weights()[0]))
+
+    run(1, 0.0)
+    run(1, 0.5)
+    (start, last), (_, averaged) = weights
+    assert np.abs(last - start).max() > 1e-4
+    np.testing.assert_allclose(averaged, 0.5 * start + 0.5 * last, atol=1e-6)
+
+
+def test_head_epochs_train_the_head_alone_first(tmp_path):
+    train = two_colour_split(64, "train")
+    validation = two_colour_split(16, "validation", seed=1)
+    settings = TrainingSettings(epochs=1, head_epochs=2, mixup=0.2, augmentation="none")
+    model = build_classifier(image_size=32, weights="affectfaces")
+    train_model(model, train, validation, SIZE, settings, tmp_path)
+    assert len(pd.read_csv(tmp_path / "head" / "classification_log.csv")) == 2
+    assert len(pd.read_csv(tmp_path / "classification_log.csv")) == 1
+
+    frozen = TrainingSettings(epochs=1, freeze_backbone=True, augmentation="none")
+    before = get_backbone(model).get_weights()
+    head = model.get_layer("expression").get_weights()[0]
+    train_model(model, train, validation, SIZE, frozen, tmp_path / "frozen")
+    for old, new in zip(before, get_backbone(model).get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert np.abs(model.get_layer("expression").get_weights()[0] - head).max() > 0
