@@ -9,8 +9,11 @@ import pandas as pd
 
 from affectkit import __version__
 from affectkit.data.overview import dataset_overview
+from affectkit.data.table import slice_columns
 
 START, END = "<!-- snapshot -->", "<!-- /snapshot -->"
+MAXIMUM_GROUPS = 12
+"""Slice columns of words with more values than this are not counted."""
 
 
 def snapshot_markdown(table: pd.DataFrame) -> str:
@@ -24,7 +27,8 @@ def snapshot_markdown(table: pd.DataFrame) -> str:
     Returns
     -------
     str
-        Two Markdown tables below a line that says how they were made.
+        Markdown tables below a line that says how they were made: rows, mean valence and arousal
+        (if annotated), rows of every group of the slice columns, and percentiles of numeric ones.
     """
     overview = dataset_overview(table)
     order = list(dict.fromkeys(overview.loc[overview["expression"] != "all", "expression"]))
@@ -59,7 +63,31 @@ def snapshot_markdown(table: pd.DataFrame) -> str:
     if table["valence"].notna().any():
         means = [[split, *line(split, "means")] for split in splits]
         parts += ["", *_markdown(["mean valence, arousal", *columns], means)]
+    for block in (_group_counts(table, splits), _percentiles(table)):
+        parts += ["", *block] if block else []
     return "\n".join(parts)
+
+
+def _slices(table: pd.DataFrame, numeric: bool) -> list[str]:
+    names = [name for name in slice_columns(table) if not name.startswith("expression_")]
+    return [name for name in names if pd.api.types.is_numeric_dtype(table[name]) == numeric]
+
+
+def _group_counts(table: pd.DataFrame, splits: list[str]) -> list[str]:
+    rows = []
+    for name in _slices(table, numeric=False):
+        counts = pd.crosstab(table[name], table["split"])
+        if 2 <= len(counts) <= MAXIMUM_GROUPS:
+            rows += [[f"{name}: {group}", *(f"{row[one]:,}" for one in splits)]
+                     for group, row in counts.iterrows()]  # fmt: skip
+    return _markdown(["rows of each slice", *splits], rows) if rows else []
+
+
+def _percentiles(table: pd.DataFrame) -> list[str]:
+    names = _slices(table, numeric=True)
+    found = table[names].astype(float).quantile([0.1, 0.5, 0.9])
+    rows = [[name, *(f"{value + 0.0:.3g}" for value in found[name])] for name in names]
+    return _markdown(["all rows", "10th percentile", "median", "90th"], rows) if rows else []
 
 
 def write_snapshot(card: str | Path, markdown: str) -> Path:

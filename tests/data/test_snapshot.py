@@ -36,6 +36,25 @@ def test_rows_and_means_by_split_and_expression():
     ]
 
 
+def test_slices_are_counted_and_numbers_summarised():
+    table = make_faces()
+    table["glasses"] = ["none", "sun", "sun", "none"]
+    table["identifier"] = ["only one value"] * 4
+    table["yaw"] = [0.0, 10.0, 20.0, 30.0]
+    table["expression_second"] = [0, 0, 1, 1]
+    lines = snapshot_markdown(table).splitlines()
+    assert lines[12:] == [
+        "| rows of each slice | train | test |",
+        "| --- | --: | --: |",
+        "| glasses: none | 1 | 1 |",
+        "| glasses: sun | 2 | 0 |",
+        "",
+        "| all rows | 10th percentile | median | 90th |",
+        "| --- | --: | --: | --: |",
+        "| yaw | 3 | 15 | 27 |",
+    ]
+
+
 def test_without_valence_and_arousal_there_is_one_table():
     assert "mean" not in snapshot_markdown(make_faces([None] * 4))
 
