@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from affectkit.labels import NUM_EXPRESSIONS
 
@@ -151,6 +152,53 @@ def build_regressor(classifier: keras.Model) -> keras.Model:
     inputs = keras.Input(classifier.input_shape[1:], name="face")
     head = keras.layers.Dense(2, activation="tanh", dtype="float32", name="valence_arousal")
     return keras.Model(inputs, head(backbone(inputs)), name="affect_regressor")
+
+
+def join_models(classifier: keras.Model, regressor: keras.Model) -> keras.Model:
+    """Put both networks into one model with two outputs; equal backbones become one.
+
+    Parameters
+    ----------
+    classifier, regressor : keras.Model
+        From `build_classifier` and `build_regressor`.
+
+    Returns
+    -------
+    keras.Model
+        Input as the networks'. Outputs "expression" float32 (batch, 8) and "valence_arousal"
+        float32 (batch, 2), as a dict.
+
+    Raises
+    ------
+    ValueError
+        If the two take inputs of different size.
+    """
+    if classifier.input_shape != regressor.input_shape:
+        raise ValueError(
+            f"expected two networks of one input size, got {classifier.input_shape[1]} and "
+            f"{regressor.input_shape[1]} px"
+        )
+    inputs = keras.Input(classifier.input_shape[1:], name="face")
+    features = get_backbone(classifier)(inputs)
+    expression = classifier.get_layer("expression")(features)
+    own = get_backbone(regressor)
+    if not have_equal_weights(get_backbone(classifier), own):
+        copy = keras.models.clone_model(own)
+        copy.name = f"regressor_{BACKBONE}"
+        copy.set_weights(own.get_weights())
+        features = copy(inputs)
+    outputs = {
+        "expression": expression,
+        "valence_arousal": regressor.get_layer("valence_arousal")(features),
+    }
+    return keras.Model(inputs, outputs, name="affect_networks")
+
+
+def have_equal_weights(first: keras.Model, second: keras.Model) -> bool:
+    """Tell whether two networks have the same shapes and the very same weights."""
+    pairs = zip(first.get_weights(), second.get_weights(), strict=False)
+    same_number = len(first.weights) == len(second.weights)
+    return same_number and all(np.array_equal(one, other) for one, other in pairs)
 
 
 def get_backbone(model: keras.Model) -> keras.Model:

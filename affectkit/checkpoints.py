@@ -1,0 +1,158 @@
+"""The trained networks that ship with the package: loaded by name, checked by their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from affectkit.model_files import LoadedModel, write_json
+from affectkit.models import build_classifier, build_regressor, join_models
+from affectkit.preprocess import Preprocessing
+from affectkit.tflite_models import KINDS, LiteRTModel, convert_to_tflite
+
+FOLDER = Path(__file__).parent / "assets" / "checkpoints"
+"""Where the shipped checkpoints are: for each a card (.json), weights and two .tflite files."""
+
+OUTPUTS = {"classification": "expression", "regression": "valence_arousal"}
+"""The output of the joined network that answers each task."""
+
+
+def checkpoint_names(folder: Path = FOLDER) -> list[str]:
+    """Give every name that `load_checkpoint` takes: the float32 form, then the TFLite ones."""
+    cards = sorted(path.stem for path in folder.glob("*.json"))
+    return [name + suffix for name in cards for suffix in ("", *(f"-{kind}" for kind in KINDS))]
+
+
+def load_checkpoint(name: str, threads: int = 1, folder: Path = FOLDER) -> dict[str, LoadedModel]:
+    """Load a shipped checkpoint.
+
+    Parameters
+    ----------
+    name : str
+        One of `checkpoint_names`: "affectkit-real" is the Keras form in float32,
+        "affectkit-real-int8" and "affectkit-real-float16" run in LiteRT.
+    threads : int
+        Of LiteRT.
+    folder : Path
+        Where the files are.
+
+    Returns
+    -------
+    dict of str to LoadedModel
+        Keys "classification" and "regression": two views of the one network.
+
+    Raises
+    ------
+    ValueError
+        If there is no such checkpoint, or a file is not what its card says.
+    """
+    names = checkpoint_names(folder)
+    if name not in names:
+        raise ValueError(f"expected a checkpoint of {', '.join(names) or '(none)'}, got {name!r}")
+    kind = next((kind for kind in KINDS if name.endswith(f"-{kind}")), "float32")
+    stem = name.removesuffix(f"-{kind}")
+    card = json.loads((folder / f"{stem}.json").read_text("utf-8"))
+    file = folder / card["files"][kind]["name"]
+    if hashlib.sha256(file.read_bytes()).hexdigest() != card["files"][kind]["sha256"]:
+        raise ValueError(f"{file} is not what its card says (SHA-256 differs): reinstall affectkit")
+    preprocessing = Preprocessing(**card["preprocessing"])
+    if kind == "float32":
+        joined = _build(card["architecture"])
+        joined.load_weights(file)
+        models = {
+            task: keras.Model(joined.input, joined.output[output])
+            for task, output in OUTPUTS.items()
+        }
+    else:
+        models = {task: LiteRTModel(file, output, threads) for task, output in OUTPUTS.items()}
+    temperature = {"classification": float(card["temperature"]), "regression": 1.0}
+    return {
+        task: LoadedModel(model, preprocessing, task, temperature[task], card)
+        for task, model in models.items()
+    }
+
+
+def save_checkpoint(
+    name: str,
+    classifier: LoadedModel,
+    regressor: LoadedModel,
+    calibration_faces: np.ndarray,
+    description: dict[str, object],
+    folder: Path = FOLDER,
+) -> Path:
+    """Write the files of a checkpoint: weights in float32, TFLite in float16 and int8, and a card.
+
+    Parameters
+    ----------
+    name : str
+        Without a suffix.
+    classifier, regressor : LoadedModel
+        Trained, with one preprocessing.
+    calibration_faces : numpy.ndarray
+        float32, shape (n, size, size, 3), -1..1: see `convert_to_tflite`.
+    description : dict
+        JSON-able: goes into the card as "training".
+    folder : Path
+        Where the files go.
+
+    Returns
+    -------
+    Path
+        The card.
+
+    Raises
+    ------
+    ValueError
+        If the two networks are fed differently.
+    """
+    if classifier.preprocessing != regressor.preprocessing:
+        raise ValueError(
+            "expected one preprocessing for both networks, got "
+            f"{classifier.preprocessing} and {regressor.preprocessing}"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    joined = join_models(classifier.model, regressor.model)
+    joined.save_weights(folder / f"{name}.weights.h5")
+    for kind in KINDS:
+        content = convert_to_tflite(joined, kind, calibration_faces)
+        (folder / f"{name}.{kind}.tflite").write_bytes(content)
+    names = {"float32": f"{name}.weights.h5"} | {kind: f"{name}.{kind}.tflite" for kind in KINDS}
+    files = {
+        kind: {
+            "name": file,
+            "bytes": (folder / file).stat().st_size,
+            "sha256": hashlib.sha256((folder / file).read_bytes()).hexdigest(),
+        }
+        for kind, file in names.items()
+    }
+    profile = classifier.card["training"]["profile"]
+    architecture = {
+        "network": "MobileNetV2",
+        "image_size": classifier.preprocessing.image_size,
+        "alpha": profile["alpha"],
+        "shared_backbone": not any("regressor" in layer.name for layer in joined.layers),
+    }
+    card = {
+        "name": name,
+        "architecture": architecture,
+        "preprocessing": classifier.preprocessing.to_dict(),
+        "temperature": classifier.temperature,
+        "parameters": joined.count_params(),
+        "files": files,
+        "training": description,
+    }
+    return write_json(card, folder / f"{name}.json")
+
+
+def _build(architecture: dict[str, object]) -> keras.Model:
+    """Build the joined network of a card, with weights that are about to be overwritten."""
+    classifier = build_classifier(architecture["image_size"], architecture["alpha"])
+    regressor = build_regressor(classifier)
+    if not architecture["shared_backbone"]:  # make them differ, so that both are kept
+        backbone = regressor.get_layer("backbone")
+        backbone.set_weights([weight + 1 for weight in backbone.get_weights()])
+    return join_models(classifier, regressor)
