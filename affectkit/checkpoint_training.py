@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,14 +12,18 @@ import pandas as pd
 from affectkit.data.datasets import load_splits
 from affectkit.data.splitting import limit_rows
 from affectkit.data.table import STANDARD_COLUMNS
-from affectkit.experiments import training_facts
+from affectkit.experiments import (
+    find_or_train_classifier,
+    find_or_train_regressor,
+    training_facts,
+)
 from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces
 from affectkit.metrics.calibration import fit_temperature
 from affectkit.model_files import LoadedModel, load_model, save_model
-from affectkit.models import build_classifier
-from affectkit.preprocess import Preprocessing
-from affectkit.profiles import Profile, TrainingSettings
+from affectkit.models import build_classifier, build_regressor
+from affectkit.preprocess import Preprocessing, scale_pixels
+from affectkit.profiles import Profile, TrainingSettings, get_profile
 from affectkit.run_folder import RunFolder
 from affectkit.training import train_model
 
@@ -118,29 +123,104 @@ def drop_copies(
     return kept, faces[keep]
 
 
-def train_checkpoint_classifier(
+def train_real(
     splits: dict[str, pd.DataFrame], profile: Profile, folder: RunFolder, seed: int = 0
-) -> LoadedModel:
-    """Train the classifier on `mixed_splits`, without copies of test faces; resumes like `fit`.
+) -> tuple[LoadedModel, LoadedModel]:
+    """Train the classifier on `mixed_splits`, then a head for valence and arousal on its features.
+
+    No copy of a test face is trained on. A run that was cut off goes on from its last epoch; a
+    finished classifier is kept.
+
+    Parameters
+    ----------
+    splits : dict of str to DataFrame
+        From `mixed_splits`.
+    profile : Profile
+        Size and recipe.
+    folder : RunFolder
+        Gets models and logs.
+    seed : int
+        Of weights, shuffling and augmentation.
 
     Returns
     -------
-    LoadedModel
-        The model saved as `models/classifier.keras` in the folder, with its temperature.
+    tuple of LoadedModel
+        Classifier, with its temperature, and regressor, both saved in the folder.
     """
     keras.utils.set_random_seed(seed)
     preprocessing = Preprocessing(profile.image_size, grey=True)
     read = {name: load_faces(table, preprocessing) for name, table in splits.items()}
-    faces, table = read["train"]
-    table, faces = drop_copies(table, faces, read["test"][0])
-    validation = drop_copies(read["validation"][1], *(read[n][0] for n in ("validation", "test")))
-    model = build_classifier(profile.image_size, profile.alpha, profile.dropout, profile.weights)
-    log = train_model(
-        model, (table, faces), validation, preprocessing, profile.classifier, folder.logs, seed
+    unseen = read.pop("test")[0]
+    train, validation = (
+        drop_copies(table, faces, unseen) for faces, table in (read["train"], read["validation"])
     )
-    facts = training_facts(table, profile, seed, len(log))
-    path = save_model(model, folder.models / "classifier.keras", preprocessing, facts)
-    probabilities = predict_faces(load_model(path), *validation)
-    temperature = fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)
-    save_model(model, path, preprocessing, facts, temperature)
-    return load_model(path)
+    path = folder.models / "classifier.keras"
+    if not path.is_file():
+        model = build_classifier(
+            profile.image_size, profile.alpha, profile.dropout, profile.weights
+        )
+        log = train_model(
+            model, train, validation, preprocessing, profile.classifier, folder.logs, seed
+        )
+        facts = training_facts(train[0], profile, seed, len(log))
+        temperature = _temperature(LoadedModel(model, preprocessing, "classification"), validation)
+        save_model(model, path, preprocessing, facts, temperature)
+    classifier = load_model(path)
+    regressor = build_regressor(classifier.model)
+    log = train_model(
+        regressor, train, validation, preprocessing, profile.regressor, folder.logs, seed
+    )
+    facts = training_facts(train[0], profile, seed, len(log))
+    saved = save_model(regressor, folder.models / "regressor.keras", preprocessing, facts)
+    return classifier, load_model(saved)
+
+
+def train_synthetic(
+    folder: RunFolder, seed: int = 0, limit: int | None = None, epochs: int = 0
+) -> tuple[dict[str, pd.DataFrame], tuple[LoadedModel, LoadedModel]]:
+    """Train both networks on AffectFaces as notebooks 02 and 03 do, in the standard profile.
+
+    Returns
+    -------
+    tuple of dict and tuple
+        The splits, and classifier and regressor, saved in the folder.
+    """
+    profile = get_profile("standard", epochs=epochs)
+    splits = load_splits("affectfaces", limit=limit, seed=seed)
+    classifier = find_or_train_classifier("", splits, profile, folder, seed)
+    return splits, (
+        classifier,
+        find_or_train_regressor("", classifier, splits, profile, folder, seed),
+    )
+
+
+def real_profile(weights: str = "", epochs: int = 0) -> Profile:
+    """Give the recipe of affectkit-real with another file to start from or other epochs."""
+    recipe = replace(PROFILE, weights=weights or PROFILE.weights)
+    if epochs:
+        recipe = replace(
+            recipe,
+            classifier=replace(recipe.classifier, epochs=epochs),
+            regressor=replace(recipe.regressor, epochs=epochs),
+        )
+    return recipe
+
+
+def calibration_faces(
+    splits: dict[str, pd.DataFrame], preprocessing: Preprocessing, number: int = 500, seed: int = 0
+) -> np.ndarray:
+    """Draw training faces to measure the ranges of int8 on.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (number, size, size, 3), RGB, -1..1.
+    """
+    drawn = splits["train"].sample(min(number, len(splits["train"])), random_state=seed)
+    faces, _ = load_faces(drawn.reset_index(drop=True), preprocessing)
+    return scale_pixels(faces.astype(np.float32))
+
+
+def _temperature(classifier: LoadedModel, validation: tuple[pd.DataFrame, np.ndarray]) -> float:
+    probabilities = predict_faces(classifier, *validation)
+    return fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)

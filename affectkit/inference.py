@@ -13,7 +13,11 @@ from affectkit.preprocess import scale_pixels
 
 
 def predict_faces(
-    loaded: LoadedModel, table: pd.DataFrame, faces: np.ndarray | None, batch_size: int = 128
+    loaded: LoadedModel,
+    table: pd.DataFrame,
+    faces: np.ndarray | None,
+    batch_size: int = 128,
+    flip: bool = False,
 ) -> np.ndarray:
     """Predict for faces that were already read.
 
@@ -25,6 +29,9 @@ def predict_faces(
         What `load_faces(table, loaded.preprocessing)` returned.
     batch_size : int
         Faces a step.
+    flip : bool
+        Give the mean of the answers for each face and its mirror image (test-time augmentation):
+        mostly a little better, in twice the time.
 
     Returns
     -------
@@ -34,11 +41,18 @@ def predict_faces(
     """
     batches = make_batches(table, faces, loaded.preprocessing, batch_size=batch_size)
     scaled = batches.map(lambda pixels: scale_pixels(tf.cast(pixels, tf.float32)))
-    return loaded.model.predict(scaled, verbose=0)
+    answers = loaded.model.predict(scaled, verbose=0)
+    if flip:
+        mirrored = loaded.model.predict(scaled.map(lambda batch: batch[:, :, ::-1]), verbose=0)
+        answers = (answers + mirrored) / 2
+    return answers
 
 
 def predict_table(
-    loaded: LoadedModel, table: pd.DataFrame, skipped: SkippedRows | None = None
+    loaded: LoadedModel,
+    table: pd.DataFrame,
+    skipped: SkippedRows | None = None,
+    flip: bool = False,
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Read the faces of a table as the model wants them, and predict.
 
@@ -50,6 +64,8 @@ def predict_table(
         As documented in `affectkit.data.table`.
     skipped : SkippedRows, optional
         Where rows that can't be read are noted.
+    flip : bool
+        As in `predict_faces`.
 
     Returns
     -------
@@ -59,4 +75,4 @@ def predict_table(
         The rows that were read, in the order of the predictions.
     """
     faces, kept = load_faces(table, loaded.preprocessing, skipped)
-    return predict_faces(loaded, kept, faces), kept
+    return predict_faces(loaded, kept, faces, flip=flip), kept

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from affectkit import plots
+from affectkit.checkpoints import checkpoint_names, load_checkpoint
 from affectkit.data.datasets import load_table
 from affectkit.data.skipped import SkippedRows
 from affectkit.evaluation import evaluate_classification, evaluate_regression, write_metrics
@@ -19,30 +20,45 @@ from affectkit.labels import EXPRESSIONS
 from affectkit.model_files import LoadedModel, load_model
 from affectkit.training import annotated_rows
 
+
+class NoLabelsError(ValueError):
+    """No row of the data has what the model predicts."""
+
+
 LOADERS: dict[str, Callable[[Path], LoadedModel]] = {".keras": load_model}
 """How a model file is loaded, by its suffix."""
 
 
-def load_any_model(path: str | Path) -> LoadedModel:
-    """Load a model file of any kind that can be evaluated.
+def load_any_models(name: str | Path) -> dict[str, LoadedModel]:
+    """Load a model file, or a shipped checkpoint by its name.
+
+    Returns
+    -------
+    dict of str to LoadedModel
+        By task: "classification", "regression" or, for a checkpoint, both.
 
     Raises
     ------
     ValueError
-        If its suffix is not a key of `LOADERS`, or it is damaged.
+        If there is no such checkpoint, the suffix is not a key of `LOADERS`, or a file is damaged.
     FileNotFoundError
-        If it, or its card, is missing.
+        If the file, or its card, is missing.
     """
-    path = Path(path).expanduser()
+    if str(name) in checkpoint_names():
+        return load_checkpoint(str(name))
+    path = Path(name).expanduser()
     if path.suffix not in LOADERS:
         raise ValueError(
-            f"expected a model file that ends in {' or '.join(LOADERS)}, got {str(path)!r}"
+            f"expected a model file that ends in {' or '.join(LOADERS)}, or a checkpoint of "
+            f"{', '.join(checkpoint_names())}; got {str(name)!r}"
         )
-    return LOADERS[path.suffix](path)
+    loaded = LOADERS[path.suffix](path)
+    return {loaded.task: loaded}
 
 
 def evaluate_run(
-    model: str | Path,
+    loaded: LoadedModel,
+    name: str,
     dataset: str,
     output: str | Path,
     root: str | Path | None = None,
@@ -51,13 +67,16 @@ def evaluate_run(
     limit: int | None = None,
     seed: int = 0,
     bootstrap: int = 1000,
+    flip: bool = False,
 ) -> dict:
-    """Evaluate a saved model.
+    """Evaluate a loaded model.
 
     Parameters
     ----------
-    model : str or Path
-        The model file, its card beside it.
+    loaded : LoadedModel
+        From `load_any_models`.
+    name : str
+        What the result is called.
     dataset, root, protocol, limit, seed
         As in `affectkit.data.datasets.load_table`.
     output : str or Path
@@ -66,6 +85,8 @@ def evaluate_run(
         train, validation, test or all; default: all of a folder, test of other data sets.
     bootstrap : int
         Resamples behind each interval.
+    flip : bool
+        As in `affectkit.inference.predict_faces`.
 
     Returns
     -------
@@ -77,20 +98,19 @@ def evaluate_run(
     ValueError
         If the data set lacks what the model predicts, or a setting is impossible.
     FileNotFoundError
-        If model, card or data set are missing.
+        If the data set is missing.
     """
-    loaded = load_any_model(model)
     split = split or ("all" if dataset == "folder" else "test")
     skipped = SkippedRows()
     try:
         table, train = _load(dataset, root, split, protocol, skipped, limit, seed)
         _check_labels(table, loaded.task)
         _warn_if_seen(loaded, table, split)
-        predictions, table = predict_table(loaded, table, skipped)
+        predictions, table = predict_table(loaded, table, skipped, flip)
     finally:
         skipped.to_csv(Path(output) / "skipped_rows.csv")
     settings = {"bootstrap": bootstrap, "seed": seed, "train_table": train}
-    settings["name"] = Path(model).stem
+    settings["name"] = name
     if loaded.task == "classification":
         temperature = None if loaded.temperature == 1 else loaded.temperature
         result = evaluate_classification(predictions, table, temperature=temperature, **settings)
@@ -173,7 +193,7 @@ def _check_labels(table: pd.DataFrame, task: str) -> None:
     if not annotated_rows(table, task).any():
         needed = "expressions 0..7" if task == "classification" else "valence and arousal"
         other = "classifier" if task == "regression" else "regressor"
-        raise ValueError(
+        raise NoLabelsError(
             f"this model is for {task}, but none of the {len(table)} rows of "
             f"{table.attrs['dataset']!r} has {needed}; evaluate a {other}, choose another "
             "protocol, or add the labels"

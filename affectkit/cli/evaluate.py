@@ -14,7 +14,13 @@ from affectkit.cli.options import Dataset, Limit, Protocol, Root, Seed
 
 
 def run(
-    model: Annotated[Path, typer.Argument(help="A .keras file with its .json card beside it.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A .keras file with its .json card beside it, or a checkpoint that ships with the "
+            "package, such as affectkit-real (-int8, -float16)."
+        ),
+    ],
     output: Annotated[Path, typer.Option(help="Folder for metrics, predictions and plots.")],
     dataset: Dataset = "affectfaces",
     root: Root = None,
@@ -28,19 +34,38 @@ def run(
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")
     ] = 1000,
+    flip: Annotated[
+        bool, typer.Option(help="Average the answers for each face and its mirror image.")
+    ] = False,
 ) -> None:
-    """Evaluate a model; writes metrics.json, predictions.csv, skipped_rows.csv and plots/."""
+    """Evaluate a model; writes metrics.json, predictions.csv, skipped_rows.csv and plots/.
+
+    Of a checkpoint, these are about expressions; valence_arousal/ has the same about the other
+    network where the data has valence and arousal.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from affectkit.course.metric_tables import metric_table
-    from affectkit.model_evaluation import evaluate_run
+    from affectkit.model_evaluation import NoLabelsError, evaluate_run, load_any_models
 
-    result = evaluate_run(
-        model, dataset, output, root, split, protocol, limit or None, seed, bootstrap
-    )
-    console = Console()
-    header, rows = metric_table(result)
+    models = load_any_models(model)
+    settings = (root, split, protocol, limit or None, seed, bootstrap, flip)
+    for task, loaded in models.items():
+        second = len(models) > 1 and task == "regression"
+        folder = output / "valence_arousal" if second else output
+        try:
+            result = evaluate_run(loaded, Path(model).stem, dataset, folder, *settings)
+        except NoLabelsError:
+            if not second:
+                raise
+            continue  # the data is about expressions only
+        _print_result(Console(), metric_table(result), result)
+    Console().print(Text(f"Results: {output}"), soft_wrap=True)
+
+
+def _print_result(console: Console, rows_with_header: tuple, result: dict) -> None:
+    header, rows = rows_with_header
     title = f"{result['name']} on {result['dataset']}, {result['split']}, {result['rows']:,} faces"
     table = Table(title=title, caption=f"protocol {result['protocol']}")
     for position, name in enumerate(header):
@@ -54,4 +79,3 @@ def run(
             "expressions, not rated: no evidence about people's ratings.",
             highlight=False,
         )
-    console.print(Text(f"Results: {output}"), soft_wrap=True)

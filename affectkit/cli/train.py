@@ -109,28 +109,39 @@ def train_start(
 
 @app.command("checkpoint")
 def train_checkpoint(
-    output: Annotated[Path, typer.Option(help="Run folder; a started one is gone on with.")],
-    root: Root = None,
+    name: Annotated[str, typer.Argument(help="affectkit-real or affectkit-synthetic.")],
+    output: Annotated[
+        Path,
+        typer.Option(help="Run folder; a started one is gone on with. checkpoint/ is what ships."),
+    ],
+    root: Annotated[Path | None, typer.Option(help="FER+'s folder, for affectkit-real.")] = None,
     weights: Annotated[
-        str, typer.Option(help="Start from: imagenet or a .weights.h5 file of that.")
-    ] = "imagenet",
+        str, typer.Option(help="Start from: imagenet, or a .weights.h5 file of it.")
+    ] = "",
     epochs: Epochs = 0,
     limit: Limit = 0,
     seed: Seed = 0,
 ) -> None:
-    """Train the networks that ship with the package, on FER+ (--root) and AffectFaces."""
-    from dataclasses import replace
-
-    from affectkit.checkpoint_training import PROFILE, mixed_splits, train_checkpoint_classifier
+    """Train the networks of a checkpoint that ships with the package, and write its files."""
+    from affectkit import checkpoint_training as training
+    from affectkit.checkpoints import save_checkpoint
     from affectkit.run_folder import open_run_folder
 
-    profile = replace(PROFILE, weights=weights)
-    if epochs:
-        profile = replace(profile, classifier=replace(profile.classifier, epochs=epochs))
     folder = open_run_folder(output)
-    splits = mixed_splits(root, seed, limit or None)
-    loaded = train_checkpoint_classifier(splits, profile, folder, seed)
-    Console().print(Text(f"Temperature {loaded.temperature:.3f}; models: {folder.models}"))
+    facts = {"name": name, "seed": seed, "limit": limit, "epochs": epochs}
+    if name == "affectkit-real":
+        if root is None:
+            raise ValueError("affectkit-real learns from FER+: give its folder with --root")
+        splits = training.mixed_splits(root, seed, limit or None)
+        networks = training.train_real(splits, training.real_profile(weights, epochs), folder, seed)
+    elif name == "affectkit-synthetic":
+        splits, networks = training.train_synthetic(folder, seed, limit or None, epochs)
+    else:
+        raise ValueError(f"expected affectkit-real or affectkit-synthetic, got {name!r}")
+    faces = training.calibration_faces(splits, networks[0].preprocessing, seed=seed)
+    facts |= networks[0].card["training"]
+    card = save_checkpoint(name, *networks, faces, facts, folder.path / "checkpoint")
+    Console().print(Text(f"Checkpoint: {card.parent}"), soft_wrap=True)
 
 
 def _open(output: Path | None, name: str) -> RunFolder:

@@ -1,0 +1,44 @@
+"""The data that the shipped networks learn from."""
+
+import numpy as np
+import pytest
+
+from affectkit.checkpoint_training import DRAWN_ROWS, RAISE_BOX, drop_copies, mixed_splits
+from affectkit.data.datasets import load_splits
+from affectkit.data.table import make_table
+
+
+def test_copies_of_other_faces_are_dropped():
+    generator = np.random.default_rng(0)
+    faces = generator.integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+    columns = {"image_id": list("abcde"), "split": ["train"] * 5, "expression": [0, 1, 2, 3, 4]}
+    table = make_table(columns, "t", "p")
+    nearly = faces[4].copy()
+    nearly[0, 0, 0] ^= 1
+    kept, left = drop_copies(table, faces, np.stack([faces[1], faces[3], nearly]))
+    assert kept["image_id"].tolist() == ["a", "c", "e"]
+    np.testing.assert_array_equal(left, faces[[0, 2, 4]])
+    assert kept.attrs == table.attrs
+
+
+def test_drawn_faces_have_clean_labels_and_raised_boxes():
+    splits = mixed_splits(None, limit=40)
+    plain = load_splits("affectfaces", limit=40)["train"]
+    train = splits["train"]
+    assert train["image_id"].tolist() == plain["image_id"].tolist()
+    assert train["expression"].tolist() == plain["expression_clean"].tolist()
+    assert (train["expression"] != plain["expression"]).any()
+    side = plain[["face_width", "face_height"]].max(axis=1)
+    np.testing.assert_allclose(plain["face_y"] - train["face_y"], RAISE_BOX * side)
+
+
+@pytest.mark.needs_shared
+def test_photographs_and_drawn_faces_are_mixed_for_training_only(shared):
+    splits = mixed_splits(shared / "data" / "ferplus")
+    drawn = splits["train"]["image_id"].str.endswith(".webp")
+    assert drawn.sum() == DRAWN_ROWS
+    assert not splits["validation"]["image_id"].str.endswith(".webp").any()
+    assert not splits["test"]["image_id"].str.endswith(".webp").any()
+    assert len(splits["validation"]) == pytest.approx(0.05 * 25_057, abs=2)
+    assert len(splits["train"]) == 25_057 - len(splits["validation"]) + DRAWN_ROWS
+    assert splits["train"].attrs["dataset"] == "ferplus+affectfaces"

@@ -1,0 +1,83 @@
+"""Checkpoints: what is saved under a name answers the same when it is loaded in each form."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from affectkit.checkpoints import checkpoint_names, load_checkpoint, save_checkpoint
+from affectkit.model_files import LoadedModel
+from affectkit.models import build_classifier, build_regressor, get_backbone
+from affectkit.preprocess import Preprocessing
+
+GREY = Preprocessing(32, grey=True)
+FACES = np.random.default_rng(0).uniform(-1, 1, (12, 32, 32, 3)).astype(np.float32)
+
+
+def pair_of_networks(shared):
+    """A classifier and a regressor, with one backbone or with two."""
+    keras.utils.set_random_seed(7)
+    classifier = build_classifier(32, 0.35, weights="affectfaces")
+    regressor = build_regressor(classifier)
+    if not shared:
+        backbone = get_backbone(regressor)
+        backbone.set_weights([weight * 1.01 for weight in backbone.get_weights()])
+    facts = {"training": {"profile": {"alpha": 0.35}}}
+    return (
+        LoadedModel(classifier, GREY, "classification", 1.5, facts),
+        LoadedModel(regressor, GREY, "regression", 1.0, facts),
+    )
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["one backbone", "two backbones"])
+def saved(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    networks = pair_of_networks(request.param)
+    save_checkpoint("tiny", *networks, FACES, {"dataset": "noise"}, folder)
+    return folder, networks, request.param
+
+
+@pytest.mark.slow
+def test_every_form_answers_like_the_networks(saved):
+    folder, networks, shared = saved
+    assert checkpoint_names(folder) == ["tiny", "tiny-float16", "tiny-int8"]
+    for name, tolerance in (("tiny", 1e-5), ("tiny-float16", 2e-3), ("tiny-int8", 0.08)):
+        loaded = load_checkpoint(name, folder=folder)
+        for network in networks:
+            form = loaded[network.task]
+            found = form.model.predict(FACES, verbose=0)
+            np.testing.assert_allclose(
+                found, network.model.predict(FACES, verbose=0), atol=tolerance
+            )
+            assert form.preprocessing == GREY
+            assert form.temperature == network.temperature
+    card = json.loads((folder / "tiny.json").read_text())
+    assert card["architecture"]["shared_backbone"] is shared
+    sizes = {kind: entry["bytes"] for kind, entry in card["files"].items()}
+    assert sizes["int8"] < sizes["float16"] < sizes["float32"]
+    assert card["training"] == {"dataset": "noise"}
+
+
+@pytest.mark.slow
+def test_a_damaged_file_and_an_unknown_name_are_refused(saved):
+    folder, _, _ = saved
+    with pytest.raises(ValueError, match="a checkpoint of tiny, tiny-float16, tiny-int8, got 'x'"):
+        load_checkpoint("x", folder=folder)
+    file = folder / "tiny.int8.tflite"
+    content = file.read_bytes()
+    try:
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises(ValueError, match="not what its card says"):
+            load_checkpoint("tiny-int8", folder=folder)
+        load_checkpoint("tiny-float16", folder=folder)
+    finally:
+        file.write_bytes(content)
+
+
+def test_networks_that_are_fed_differently_make_no_checkpoint(tmp_path):
+    classifier, regressor = pair_of_networks(True)
+    other = LoadedModel(regressor.model, Preprocessing(32), "regression")
+    with pytest.raises(ValueError, match="one preprocessing for both networks"):
+        save_checkpoint("tiny", classifier, other, FACES, {}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
