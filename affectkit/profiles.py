@@ -23,8 +23,8 @@ class TrainingSettings:
         Share of every classification target that is spread evenly over the 8 expressions.
     balance : float
         How strongly rare expressions count more: 0 not at all, 1 fully balanced class weights.
-        The regressors use 0: where one expression is 70 times as rare as another (FER+), weights
-        leave them no better than a constant.
+        The regressors use half: where one expression is 70 times as rare as another (FER+), full
+        weights leave them no better than a constant.
     augmentation : {"none", "light", "strong", "heavy"}
         See `affectkit.augmentation`.
     mixup : float
@@ -111,7 +111,7 @@ PROFILES: dict[str, Profile] = {
         weights="affectfaces",
         dropout=0.2,
         classifier=TrainingSettings(epochs=4),
-        regressor=TrainingSettings(epochs=2, balance=0.0),
+        regressor=TrainingSettings(epochs=2, balance=0.5),
         bootstrap_samples=500,
     ),
     "standard": Profile(
@@ -122,7 +122,7 @@ PROFILES: dict[str, Profile] = {
         dropout=0.3,
         classifier=TrainingSettings(epochs=30, augmentation="strong", patience=8),
         regressor=TrainingSettings(
-            epochs=8, learning_rate=5e-4, balance=0.0, augmentation="strong"
+            epochs=8, learning_rate=5e-4, balance=0.5, augmentation="strong"
         ),
     ),
     "full": Profile(
@@ -133,7 +133,7 @@ PROFILES: dict[str, Profile] = {
         dropout=0.5,
         classifier=TrainingSettings(epochs=12, learning_rate=3e-4, augmentation="strong"),
         regressor=TrainingSettings(
-            epochs=8, learning_rate=1e-4, balance=0.0, augmentation="strong"
+            epochs=8, learning_rate=1e-4, balance=0.5, augmentation="strong"
         ),
     ),
 }
