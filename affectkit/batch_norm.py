@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
@@ -54,6 +56,32 @@ def restore_statistics(backbone: keras.Model, faces: np.ndarray) -> None:
         layer.beta.assign(shift + gain * mean)
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(variance)
+
+
+def average_statistics(model: keras.Model, backbone: keras.Model, batches: Iterable) -> None:
+    """Measure the moving statistics anew, as plain means over batches.
+
+    Where an average of weights was put in place, they still belong to the last weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Called on every batch in training mode; no gradient is taken.
+    backbone : keras.Model
+        Part of the model, whose layers are changed in place.
+    batches : iterable of tensors
+        Inputs of the model.
+    """
+    layers = _batch_norms(backbone)
+    momenta = [layer.momentum for layer in layers]
+    try:
+        for count, batch in enumerate(batches):
+            for layer in layers:
+                layer.momentum = count / (count + 1)
+            model(batch, training=True)
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
 
 
 def _batch_norms(backbone: keras.Model) -> list[keras.layers.BatchNormalization]:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
 from affectkit.augmentation import mix_up, with_augmentation
-from affectkit.batch_norm import is_folded, restore_statistics
+from affectkit.batch_norm import average_statistics, is_folded, restore_statistics
 from affectkit.callbacks import CosineLearningRate, EpochProgress, StopOnNaN
 from affectkit.data.table import soft_labels
 from affectkit.input_pipeline import make_batches
@@ -23,6 +23,9 @@ from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
 
 Faces = np.ndarray | None
+
+AVERAGED_BATCHES = 200
+"""Batches that normalisation is measured on again for the average of the weights."""
 
 
 def class_weights(table: pd.DataFrame, balance: float = 1.0) -> np.ndarray:
@@ -99,8 +102,9 @@ def train_model(
 
     A run that was interrupted goes on from its last finished epoch when it is called again with
     the same `log_folder`. The model ends with the weights of its best validation loss, or, with an
-    `ema_momentum`, with the moving average at the end. A backbone whose batch normalisation is
-    folded gets its statistics back first.
+    `ema_momentum`, with the moving average at the end and normalisation measured anew for it (the
+    log's validation is then about the weights before averaging). A backbone whose normalisation
+    is folded gets its statistics back first.
 
     Parameters
     ----------
@@ -159,12 +163,6 @@ def train_model(
         ),
         **_loss_and_metric(task, settings.label_smoothing),
     )
-    if average:
-        selection = keras.callbacks.SwapEMAWeights()
-    else:
-        selection = keras.callbacks.EarlyStopping(
-            monitor="val_loss", patience=settings.patience, restore_best_weights=True
-        )
     trainer.fit(
         batches,
         validation_data=validation_batches,
@@ -175,13 +173,21 @@ def train_model(
             keras.callbacks.BackupAndRestore(backup),
             CosineLearningRate(settings.epochs * steps, settings.learning_rate),
             keras.callbacks.CSVLogger(log, append=resumed),
-            selection,
+            *([] if average else [_early_stopping(settings.patience)]),
             StopOnNaN(),
             EpochProgress(f"{task}, {settings.epochs} epochs"),
         ],
     )
+    if average and not settings.freeze_backbone:
+        average_statistics(trainer, backbone, batches.take(AVERAGED_BATCHES).map(lambda x, *_: x))
     backbone.trainable = True
     return pd.read_csv(log).drop_duplicates("epoch", keep="last", ignore_index=True)
+
+
+def _early_stopping(patience: int) -> keras.callbacks.Callback:
+    return keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=patience, restore_best_weights=True
+    )
 
 
 def _batches(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from affectkit.batch_norm import is_folded, restore_statistics
+from affectkit.batch_norm import average_statistics, is_folded, restore_statistics
 from affectkit.models import build_backbone
 
 
@@ -54,3 +54,18 @@ def test_the_imagenet_file_is_folded_and_can_be_restored(shared):
     restore_statistics(backbone, faces)
     np.testing.assert_allclose(backbone(faces[:8], training=False), before, atol=2e-3)
     assert not is_folded(backbone)
+
+
+def test_statistics_become_the_means_over_batches():
+    model = folded_network()
+    faces = np.random.default_rng(3).normal(0.5, 2, (40, 8, 8, 3)).astype(np.float32)
+    first = next(x for x in model.layers if isinstance(x, keras.layers.BatchNormalization))
+    momentum = first.momentum
+    average_statistics(model, model, [faces[:20], faces[20:]])
+    inputs = keras.Model(model.input, first.input)(faces).numpy()
+    halves = [inputs[:20], inputs[20:]]
+    mean = np.mean([half.mean((0, 1, 2)) for half in halves], axis=0)
+    variance = np.mean([half.var((0, 1, 2)) for half in halves], axis=0)
+    np.testing.assert_allclose(first.moving_mean, mean, atol=1e-5)
+    np.testing.assert_allclose(first.moving_variance, variance, rtol=1e-4)
+    assert first.momentum == momentum
