@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import math
 import resource
 import time
@@ -25,9 +26,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from affectkit.batch_norm import average_statistics
+from affectkit.checkpoint_training import RAISE_BOX
 from affectkit.labels import EXPRESSIONS, FERPLUS_TO_AFFECTNET
 
 SEVEN = 7  # the classes without contempt
+SIZE = 64  # input of the small network, pixels
+WIDE, MARGIN = 112, 0.35  # pixels of the crops that it is cut from, and their margin in sides
 FER_LABELS = (6, 5, 4, 1, 2, 3, 0)  # angry, disgust, fear, happy, sad, surprise, neutral
 
 
@@ -124,93 +129,100 @@ def measure_fer(images, table) -> None:
             print(f"    {EXPRESSIONS[label]:9s} {counts}")
 
 
-def small_network(size: int):
-    """A CNN of about 200 k parameters for standardised grey crops."""
+def small_network(units: int):
+    """A CNN of about 200 k parameters for `standardise`d crops of 64 px, and a head for the units.
+
+    The action units are further outputs while it learns: what a renderer knows for nothing.
+    """
     import keras
     from keras import layers
 
-    inputs = layers.Input((size, size, 1))
-    x = inputs
-    for width in (32, 64, 112, 112):
-        x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
-        x = layers.SeparableConv2D(width, 3, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
-    return keras.Model(inputs, layers.Dense(len(EXPRESSIONS), activation="softmax")(x))
+    x = inputs = layers.Input((SIZE, SIZE, 1))
+    for width, strides in ((32, 2), (48, 2), (64, 1), (96, 2), (104, 1)):
+        x = layers.Conv2D(width, 3, strides=strides, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.97)(x))
+    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    outputs = {"expression": layers.Dense(len(EXPRESSIONS), "softmax", name="expression")(x)}
+    outputs["units"] = layers.Dense(units, name="units")(x)
+    return keras.Model(inputs, outputs)
 
 
 def standardise(faces: np.ndarray) -> np.ndarray:
-    """Grey crops (N, size, size) to zero mean and unit spread each, (N, size, size, 1) float32."""
-    faces = faces.astype(np.float32)
+    """Give uint8 or float crops (n, 64, 64) zero mean and unit spread each: (n, 64, 64, 1)."""
+    faces = np.asarray(faces, np.float32)
     mean, spread = faces.mean((1, 2), keepdims=True), faces.std((1, 2), keepdims=True)
     return ((faces - mean) / (spread + 8))[..., None]
 
 
-def grey_crops(images, table, size: int, margin: float = 0.0) -> np.ndarray:
-    """Grey face crops (N, size, size) uint8."""
+def wide_crops(images, table) -> np.ndarray:
+    """Grey crops (n, 112, 112) uint8 that leave room to shift and turn: 0.35 of a side around."""
     return np.stack([
-        crop(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), row, size, margin)
+        crop(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), row, WIDE, MARGIN)
         for image, row in zip(images, table.itertuples(), strict=True)
     ])  # fmt: skip
 
 
-def augment(face: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Flip, turn, scale, shift, coarsen and re-expose a wide crop; the result is (size, size).
+def cut(face: np.ndarray, scale=1.0, angle=0.0, shift=(0.0, 0.0)) -> np.ndarray:
+    """Cut 64 x 64 pixels out of a wide crop, where FER2013 would cut (see `RAISE_BOX`)."""
+    centre = ((WIDE - 1) / 2, (WIDE - 1) / 2)
+    matrix = cv2.getRotationMatrix2D(centre, angle, SIZE * (1 + 2 * MARGIN) / WIDE * scale)
+    matrix[:, 2] += (SIZE - 1) / 2 - centre[0]
+    matrix[:, 2] += np.array([shift[0], shift[1] + RAISE_BOX]) * SIZE
+    return cv2.warpAffine(face, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR,
+                          borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
 
-    Wide crops have a margin of 0.2. Half of the faces are made as coarse as FER2013's 48 pixels.
-    """
-    scale = size / (face.shape[0] / 1.4) * rng.uniform(0.85, 1.2)
-    centre = ((face.shape[1] - 1) / 2, (face.shape[0] - 1) / 2)
-    matrix = cv2.getRotationMatrix2D(centre, rng.normal(0, 6), scale)
-    matrix[:, 2] += (size - 1) / 2 - np.array(centre) + rng.uniform(-0.07, 0.07, 2) * size
-    result = cv2.warpAffine(face, matrix, (size, size), flags=cv2.INTER_LINEAR,
-                            borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
-    if rng.uniform() < 0.5:
-        result = result[:, ::-1]
+
+def augment(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Scale, turn, shift, coarsen and re-expose. Half become as coarse as FER2013's 48 pixels."""
+    result = cut(face, rng.uniform(0.85, 1.2), rng.normal(0, 7), rng.uniform(-0.08, 0.08, 2))
     if rng.uniform() < 0.5:
         small = cv2.resize(result, (48, 48), interpolation=cv2.INTER_AREA)
-        result = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
-    gamma = np.exp(rng.normal(0, 0.25))
-    return 255 * (result.astype(np.float32) / 255) ** gamma
+        result = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    return 255 * (result.astype(np.float32) / 255) ** np.exp(rng.normal(0, 0.25))
 
 
-def train_small_network(images, table, epochs: int, size: int = 64):
-    """Train `small_network` on the annotated labels of the training split."""
+def action_units(table) -> np.ndarray:
+    """Intensities (n, units, 2) of every action unit, left and right."""
+    rows = [json.loads(text) for text in table["action_units"]]
+    names = sorted({name for row in rows for name in row})
+    return np.array([[row.get(name, (0, 0)) for name in names] for row in rows], np.float32)
+
+
+def train_small_network(images, table, epochs: int):
+    """Train `small_network` on the clean labels of the training split."""
     import keras
 
     keras.utils.set_random_seed(0)
-    faces = grey_crops(images, table, round(size * 1.4), 0.2)
-    labels = table["expression"].to_numpy()
+    faces, units = wide_crops(images, table), action_units(table)
+    labels = table["expression_clean"].to_numpy()
     counts = np.bincount(labels, minlength=8)
-    weights = ((counts.mean() / counts) ** 0.5).astype(np.float32)
+    weights = ((counts.mean() / counts) ** 0.5).astype(np.float32)[labels]
+    model = small_network(units[0].size)
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * math.ceil(len(faces) / 32))
+    model.compile(
+        keras.optimizers.AdamW(rate, weight_decay=1e-4),
+        {"expression": "sparse_categorical_crossentropy", "units": "mse"},
+        loss_weights={"expression": 1, "units": 3},
+    )
+    for epoch in range(epochs):
+        order = np.random.default_rng(epoch).permutation(len(faces))
+        batch = np.empty((len(faces), SIZE, SIZE), np.float32)
+        targets = np.empty_like(units)
+        for place, number in enumerate(order):
+            rng = np.random.default_rng([epoch, place])
+            batch[place], targets[place] = augment(faces[number], rng), units[number]
+            if rng.uniform() < 0.5:
+                batch[place], targets[place] = batch[place, :, ::-1].copy(), units[number][:, ::-1]
+        aims = {"expression": labels[order], "units": targets.reshape(len(faces), -1)}
+        shares = {"expression": weights[order], "units": np.ones(len(faces), np.float32)}
+        model.fit(standardise(batch), aims, sample_weight=shares, batch_size=32, shuffle=False,
+                  initial_epoch=epoch, epochs=epoch + 1, verbose=2)  # fmt: skip
+    return keras.Model(model.input, model.output["expression"])
 
-    class Batches(keras.utils.PyDataset):
-        def __len__(self):
-            return len(faces) // 32
 
-        def __getitem__(self, index):
-            rng = np.random.default_rng([index, len(epochs_done)])
-            chosen = order[index * 32 : index * 32 + 32]
-            batch = np.stack([augment(faces[number], size, rng) for number in chosen])
-            return standardise(batch), labels[chosen], weights[labels[chosen]]
-
-        def on_epoch_end(self):
-            epochs_done.append(1)
-            np.random.default_rng(len(epochs_done)).shuffle(order)
-
-    epochs_done: list[int] = []
-    order = np.random.default_rng(0).permutation(len(faces))
-    model = small_network(size)
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * (len(faces) // 32))
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
-    model.fit(Batches(), epochs=epochs, verbose=2)
-    return model
-
-
-def measure_learnability(model, images, table, size: int = 64) -> None:
+def measure_learnability(model, images, table) -> None:
     """Accuracy on unseen subjects: clean and annotated labels, and by intensity."""
-    faces = standardise(grey_crops(images, table, size))
+    faces = standardise(np.stack([cut(face) for face in wide_crops(images, table)]))
     predicted = model.predict(faces, verbose=0).argmax(1)
     clean = table["expression_clean"].to_numpy()
     report("small CNN parameters", model.count_params())
@@ -232,26 +244,42 @@ def measure_learnability(model, images, table, size: int = 64) -> None:
         print(f"    {name:9s} {counts}")
 
 
-def measure_transfer(model, ferplus: Path, size: int = 64) -> None:
-    """Balanced accuracy of the small CNN on FER+'s real faces, seven classes."""
-    with np.load(ferplus, allow_pickle=False) as archive:
-        faces, votes = archive["images"], archive["votes"]
-    top = votes.argmax(1)
+def ferplus_faces(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Crops (n, 64, 64) and labels (n,) of FER+'s faces of the seven classes, by most votes."""
+    with np.load(file, allow_pickle=False) as archive:
+        faces, top = archive["images"], archive["votes"].argmax(1)
     keep = (top < 8) & (top != 7)
-    true = np.array([FERPLUS_TO_AFFECTNET.get(int(label), -1) for label in top])[keep]
-    faces = np.stack([
-        cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR) for face in faces[keep]
-    ])  # fmt: skip
-    scores = np.log(model.predict(standardise(faces), verbose=0)[:, :SEVEN] + 1e-6)
-    report("transfer to FER+ valid, balanced accuracy of 7 classes",
-           balanced_accuracy(true, scores.argmax(1), range(SEVEN)))  # fmt: skip
-    centred = scores - scores.mean(0)
-    report("  the same, class scores centred over the images",
-           balanced_accuracy(true, centred.argmax(1), range(SEVEN)))  # fmt: skip
+    true = np.array([FERPLUS_TO_AFFECTNET[int(label)] for label in top[keep]])
+    return np.stack([cv2.resize(face, (SIZE, SIZE)) for face in faces[keep]]), true
+
+
+def measure_transfer(model, ferplus: Path) -> None:
+    """Balanced accuracy of the small CNN on FER+'s real faces, seven classes, in three ways."""
+    faces, true = ferplus_faces(ferplus)
+    faces = standardise(faces)
+
+    def scores() -> np.ndarray:
+        both = model.predict(faces, verbose=0) + model.predict(faces[:, :, ::-1], verbose=0)
+        return np.log(both[:, :SEVEN] + 1e-6)
+
+    def balanced(values: np.ndarray) -> float:
+        return balanced_accuracy(true, values.argmax(1), range(SEVEN))
+
+    plain = scores()
+    report("transfer to FER+ valid, balanced accuracy of 7 classes", balanced(plain))
+    report("  the same, class scores centred over the images", balanced(plain - plain.mean(0)))
     for label in range(SEVEN):
-        mine = scores.argmax(1)[true == label]
+        mine = plain.argmax(1)[true == label]
         counts = " ".join(f"{(mine == other).mean():.2f}" for other in range(SEVEN))
         print(f"    {EXPRESSIONS[label]:9s} {counts}")
+    train = ferplus.with_name("train.npz")
+    if train.is_file():
+        others = standardise(ferplus_faces(train)[0][::8])
+        batches = [others[start : start + 256] for start in range(0, len(others) - 255, 256)]
+        average_statistics(model, model, batches)
+        adapted = scores()
+        report("  batch normalisation measured on unlabelled FER+ train", balanced(adapted))
+        report("  and class scores centred", balanced(adapted - adapted.mean(0)))
 
 
 def measure_speed(count: int, seeds: int) -> None:
@@ -278,7 +306,7 @@ def main() -> None:
     parser.add_argument("archive", type=Path)
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--ferplus", type=Path)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--speed-images", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--parts", default="detectors,fer,learn,speed")
