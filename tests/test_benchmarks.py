@@ -63,6 +63,7 @@ def test_the_small_network_learns_and_is_measured(faces_benchmark, some_faces, c
 @pytest.mark.slow
 def test_speed_is_measured(faces_benchmark, capsys):
     faces_benchmark.measure_speed(5, seeds=1)
+    faces_benchmark.measure_rendering(5)
     rates = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
-    assert len(rates) == 3
-    assert rates[0] > 1  # images a second
+    assert len(rates) == 4
+    assert min(rates[0], rates[1], rates[3]) > 0.3  # images a second
