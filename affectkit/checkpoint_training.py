@@ -73,7 +73,7 @@ def mixed_splits(
     seed : int
         Of the held-out rows.
     limit : int, optional
-        At most so many rows of each split and data set.
+        At most so many rows of each split, and a sixth as many of AffectFaces.
 
     Returns
     -------
@@ -89,7 +89,9 @@ def mixed_splits(
     if root is None:
         return drawn
     photographs = load_splits("ferplus", root, limit=limit, seed=seed, validation_fraction=0.05)
-    drawn["train"] = limit_rows(drawn["train"], min(limit or DRAWN_ROWS, DRAWN_ROWS), seed)
+    drawn["train"] = limit_rows(
+        drawn["train"], DRAWN_ROWS if limit is None else max(8, min(DRAWN_ROWS, limit // 6)), seed
+    )
     columns = [*STANDARD_COLUMNS, *(["image"] if "image" in photographs["train"] else [])]
     train = pd.concat([photographs["train"], drawn["train"]], ignore_index=True)
     train = train.reindex(columns=columns)
@@ -128,7 +130,7 @@ def train_real(
 ) -> tuple[LoadedModel, LoadedModel]:
     """Train the classifier on `mixed_splits`, then a head for valence and arousal on its features.
 
-    No copy of a test face is trained on. A run that was cut off goes on from its last epoch; a
+    No copy of a held-out face is trained on. A run that was cut off goes on from its last epoch; a
     finished classifier is kept.
 
     Parameters
@@ -150,10 +152,10 @@ def train_real(
     keras.utils.set_random_seed(seed)
     preprocessing = Preprocessing(profile.image_size, grey=True)
     read = {name: load_faces(table, preprocessing) for name, table in splits.items()}
-    unseen = read.pop("test")[0]
-    train, validation = (
-        drop_copies(table, faces, unseen) for faces, table in (read["train"], read["validation"])
-    )
+    (faces, table), (held_out, held_out_table) = read["train"], read["validation"]
+    unseen = read["test"][0]
+    validation = drop_copies(held_out_table, held_out, unseen)
+    train = drop_copies(table, faces, np.concatenate([held_out, unseen]))
     path = folder.models / "classifier.keras"
     if not path.is_file():
         model = build_classifier(
