@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from affectkit.checkpoint_training import DRAWN_ROWS, RAISE_BOX, drop_copies, mixed_splits
+from affectkit.checkpoints import load_checkpoint
+from affectkit.cli import app
 from affectkit.data.datasets import load_splits
 from affectkit.data.table import make_table
+from affectkit.preprocess import Preprocessing
 
 
 def test_copies_of_other_faces_are_dropped():
@@ -42,3 +46,24 @@ def test_photographs_and_drawn_faces_are_mixed_for_training_only(shared):
     assert len(splits["validation"]) == pytest.approx(0.05 * 25_057, abs=2)
     assert len(splits["train"]) == 25_057 - len(splits["validation"]) + DRAWN_ROWS
     assert splits["train"].attrs["dataset"] == "ferplus+affectfaces"
+
+
+@pytest.mark.slow
+@pytest.mark.needs_shared
+def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_path):
+    weights = shared / "models" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
+    command = ["train", "checkpoint", "affectkit-real", "--limit", "64", "--epochs", "1"]
+    command += ["--root", str(shared / "data" / "ferplus"), "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, [*command, "--weights", str(weights)])
+    assert result.exit_code == 0, result.output
+    networks = load_checkpoint("affectkit-real-int8", folder=tmp_path / "checkpoint")
+    assert networks["classification"].preprocessing == Preprocessing(96, grey=True)
+    card = networks["classification"].card
+    assert card["architecture"]["shared_backbone"]
+    assert card["files"]["int8"]["bytes"] < 3_000_000
+    assert card["training"]["dataset"] == "ferplus+affectfaces"
+    assert card["training"]["rows"] == pytest.approx(64 + 10, abs=4)
+
+    without = CliRunner().invoke(app, ["train", "checkpoint", "affectkit-real", "--output", "x"])
+    assert without.exit_code == 2
+    assert "give its folder with --root" in without.output

@@ -127,17 +127,17 @@ def train_checkpoint(
     from affectkit.checkpoints import save_checkpoint
     from affectkit.run_folder import open_run_folder
 
+    if name not in ("affectkit-real", "affectkit-synthetic"):
+        raise ValueError(f"expected affectkit-real or affectkit-synthetic, got {name!r}")
+    if name == "affectkit-real" and root is None:
+        raise ValueError("affectkit-real learns from FER+: give its folder with --root")
     folder = open_run_folder(output)
     facts = {"name": name, "seed": seed, "limit": limit, "epochs": epochs}
     if name == "affectkit-real":
-        if root is None:
-            raise ValueError("affectkit-real learns from FER+: give its folder with --root")
         splits = training.mixed_splits(root, seed, limit or None)
         networks = training.train_real(splits, training.real_profile(weights, epochs), folder, seed)
-    elif name == "affectkit-synthetic":
-        splits, networks = training.train_synthetic(folder, seed, limit or None, epochs)
     else:
-        raise ValueError(f"expected affectkit-real or affectkit-synthetic, got {name!r}")
+        splits, networks = training.train_synthetic(folder, seed, limit or None, epochs)
     faces = training.calibration_faces(splits, networks[0].preprocessing, seed=seed)
     facts |= networks[0].card["training"]
     card = save_checkpoint(name, *networks, faces, facts, folder.path / "checkpoint")
