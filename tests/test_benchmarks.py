@@ -67,3 +67,18 @@ def test_speed_is_measured(faces_benchmark, capsys):
     rates = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
     assert len(rates) == 4
     assert min(rates[0], rates[1], rates[3]) > 0.3  # images a second
+
+
+@pytest.mark.slow
+@pytest.mark.needs_shared
+def test_a_detector_of_real_faces_finds_the_drawn_ones(shared, faces_benchmark, capsys):
+    """The bounds leave two standard errors of 400 faces below what the data card tells."""
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        images, table = faces_benchmark.load_split(archive, "validation")
+    model = shared / "models" / "face_detection_yunet_2026may.onnx"
+    faces_benchmark.measure_yunet(images[:400], table[:400], model)
+    rates = {
+        line[:60].strip(): float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()
+    }
+    assert rates["YuNet detects at 0.6"] >= 0.99
+    assert rates["YuNet detects at 0.9"] >= 0.92
