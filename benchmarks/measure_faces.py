@@ -331,6 +331,7 @@ def main() -> None:
     parser.add_argument("--ferplus", type=Path)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--speed-images", type=int, default=200)
+    parser.add_argument("--rendered-images", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--parts", default="detectors,fer,learn,speed")
     arguments = parser.parse_args()
@@ -367,7 +368,7 @@ def main() -> None:
                 print("transfer: skipped, give --ferplus")
     if "speed" in parts:
         measure_speed(arguments.speed_images, arguments.seeds)
-        measure_rendering(2 * arguments.speed_images)
+        measure_rendering(arguments.rendered_images)
 
 
 if __name__ == "__main__":
