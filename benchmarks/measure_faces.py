@@ -331,7 +331,7 @@ def main() -> None:
     parser.add_argument("--ferplus", type=Path)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--speed-images", type=int, default=200)
-    parser.add_argument("--rendered-images", type=int, default=500)
+    parser.add_argument("--rendered-images", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--parts", default="detectors,fer,learn,speed")
     arguments = parser.parse_args()
