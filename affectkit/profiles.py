@@ -103,6 +103,9 @@ class Profile:
         return asdict(self)
 
 
+NAMED_WEIGHTS = ("none", "affectfaces", "imagenet")
+"""What the start of a classifier may be besides a file."""
+
 PROFILES: dict[str, Profile] = {
     "quick": Profile(
         name="quick",
@@ -131,7 +134,15 @@ PROFILES: dict[str, Profile] = {
         alpha=1.0,
         weights="imagenet",
         dropout=0.5,
-        classifier=TrainingSettings(epochs=12, learning_rate=3e-4, augmentation="strong"),
+        classifier=TrainingSettings(
+            epochs=12,
+            learning_rate=3e-4,
+            weight_decay=1e-3,
+            augmentation="heavy",
+            mixup=0.2,
+            ema_momentum=0.999,
+            head_epochs=1,
+        ),
         regressor=TrainingSettings(
             epochs=8, learning_rate=1e-4, balance=0.5, augmentation="strong"
         ),

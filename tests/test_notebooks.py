@@ -17,7 +17,7 @@ from affectkit.evaluation import read_metrics
 from affectkit.record import read_records
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-COMMON = ["dataset", "root", "profile", "output", "seed", "limit", "epochs"]
+COMMON = ["dataset", "root", "profile", "output", "seed", "limit", "epochs", "weights"]
 SHORT = {"limit": 240, "epochs": 1, "seed": 3}
 
 
@@ -200,17 +200,26 @@ def test_course_on_ferplus(shared, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.notebooks
-def test_course_on_affectnets_layout(tmp_path):
-    """The bundled faces without their extra tables are a tree in AffectNet's original layout."""
+def test_full_profile_on_affectnets_layout(shared, tmp_path):
+    """The recipe for AffectNet at its full size, on a small tree of that layout.
+
+    The bundled faces without their extra tables are such a tree.
+    """
     root = tmp_path / "affectnet"
     root.mkdir()
     for name in ("training.csv", "validation.csv"):
         shutil.copy(bundled_faces() / name, root)
     (root / "Manually_Annotated_Images").symlink_to(bundled_faces() / "Manually_Annotated_Images")
-    result = run_course(dataset="affectnet", root=str(root), output=tmp_path / "run", **SHORT)
+    weights = shared / "models" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
+    settings = SHORT | {"limit": 48, "profile": "full", "weights": weights}
+    result = run_course(dataset="affectnet", root=str(root), output=tmp_path / "run", **settings)
     summary = read_summary(result.folder / "summary.json")
-    assert summary["status"] == "completed"
-    assert summary["metrics"]["classifier"]["protocol"] == "affectnet-4000 (subset of 240)"
+    assert summary["status"] == "completed", summary["failed"]
+    assert summary["weights"] == str(weights.resolve())
+    assert summary["metrics"]["classifier"]["protocol"] == "affectnet-4000 (subset of 48)"
+    card = json.loads((result.folder / "models" / "classifier.json").read_text())
+    assert card["preprocessing"]["image_size"] == 224
+    assert (result.folder / "logs" / "head" / "classification_log.csv").is_file()
 
 
 @pytest.mark.slow

@@ -28,6 +28,13 @@ def run(
     seed: Seed = 0,
     limit: Limit = 0,
     epochs: Epochs = 0,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Start of the classifier: none, affectfaces, imagenet or a .weights.h5 file; the "
+            "profile's own if omitted."
+        ),
+    ] = "",
     cell_timeout: Annotated[
         int, typer.Option(min=0, help="Seconds that one cell may take; 0 for the profile's own.")
     ] = 0,
@@ -44,6 +51,7 @@ def run(
         seed,
         limit,
         epochs,
+        weights,
         cell_timeout=cell_timeout,
     )
     console = Console()

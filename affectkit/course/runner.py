@@ -27,7 +27,7 @@ from affectkit.course.summary import (
     write_summary,
 )
 from affectkit.data.datasets import get_dataset
-from affectkit.profiles import get_profile
+from affectkit.profiles import NAMED_WEIGHTS, get_profile
 from affectkit.run_folder import RunFolder, new_run_path, open_run_folder
 
 EVALUATION_NUMBER = 4
@@ -70,6 +70,7 @@ def run_course(
     seed: int = 0,
     limit: int = 0,
     epochs: int = 0,
+    weights: str | Path = "",
     notebooks: str | Path | None = None,
     progress: bool = True,
     cell_timeout: int = 0,
@@ -96,6 +97,9 @@ def run_course(
         Of everything random.
     limit, epochs : int
         At most so many rows a split; epochs of both networks; 0 = the default.
+    weights : str or Path
+        Where the classifier starts: none, affectfaces, imagenet or a `.weights.h5` file; empty for
+        the profile's own start.
     notebooks : str or Path, optional
         Folder with other notebooks.
     progress : bool
@@ -118,6 +122,13 @@ def run_course(
     for name, value in {"limit": limit, "epochs": epochs, "cell_timeout": cell_timeout}.items():
         if value < 0:
             raise ValueError(f"expected {name} of 0 (the default) or more, got {value}")
+    if weights and str(weights) not in NAMED_WEIGHTS:
+        file = Path(weights).expanduser().resolve()
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"there is no file {weights}; give {', '.join(NAMED_WEIGHTS)} or a .weights.h5 file"
+            )
+        weights = file
     get_profile(profile)
     get_dataset(dataset)
     if root and not Path(root).expanduser().exists():
@@ -129,6 +140,7 @@ def run_course(
         "seed": seed,
         "limit": limit,
         "epochs": epochs,
+        "weights": str(weights),
     }
     chain = find_notebooks(notebooks)
     chosen = [path for path in chain if notebook_number(path) >= start]
@@ -219,9 +231,10 @@ def _earlier_notebooks(
         )
     summary = read_summary(path)
     for name, value in settings.items():
-        if summary[name] != value:
+        made = summary.get(name, "")  # an older run names no weights
+        if made != value:
             raise ValueError(
-                f"the run in {output} was made with {name} {summary[name]!r}, got {value!r}; give "
+                f"the run in {output} was made with {name} {made!r}, got {value!r}; give "
                 "the same settings to go on with it"
             )
     known = {entry["name"]: entry for entry in summary["notebooks"]}

@@ -35,7 +35,7 @@ def new_summary(settings: dict[str, object], notebooks: list[dict[str, object]])
     Parameters
     ----------
     settings : dict
-        dataset, root, profile, seed, limit and epochs.
+        dataset, root, profile, seed, limit, epochs and weights.
     notebooks : list of dict
         name, seconds and status of each notebook.
 
@@ -44,7 +44,7 @@ def new_summary(settings: dict[str, object], notebooks: list[dict[str, object]])
     dict
         With the status "running" and no metrics.
     """
-    names = ("dataset", "root", "profile", "seed", "limit", "epochs")
+    names = ("dataset", "root", "profile", "seed", "limit", "epochs", "weights")
     return {
         "schema_version": SUMMARY_VERSION,
         "status": "running",

@@ -42,6 +42,7 @@ annotated. Numbers on derived targets are no evidence about people's ratings.
 from affectkit.evaluation.classification import evaluate_classification
 from affectkit.evaluation.mistakes import worst_mistakes
 from affectkit.evaluation.probabilities import protocol_probabilities
+from affectkit.evaluation.published import published_results
 from affectkit.evaluation.regression import evaluate_regression
 from affectkit.evaluation.results import SCHEMA_VERSION, compare, read_metrics, write_metrics
 
@@ -51,6 +52,7 @@ __all__ = [
     "evaluate_classification",
     "evaluate_regression",
     "protocol_probabilities",
+    "published_results",
     "read_metrics",
     "worst_mistakes",
     "write_metrics",

@@ -47,7 +47,7 @@ def write_notebook(path, *cells):
 
 def make_summary(**changes):
     settings = {"dataset": "folder", "root": "", "profile": "quick"}
-    settings |= {"seed": 0, "limit": 0, "epochs": 0}
+    settings |= {"seed": 0, "limit": 0, "epochs": 0, "weights": ""}
     entries = [
         {"name": "01_explore", "seconds": 75.2, "status": "completed"},
         {"name": "02_train", "seconds": None, "status": "not run"},

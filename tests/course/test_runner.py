@@ -19,6 +19,7 @@ output: str = ""
 seed: int = 0
 limit: int = 0
 epochs: int = 0
+weights: str = ""
 """
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WRITE_METRICS = """
@@ -72,7 +73,7 @@ def chain(tmp_path):
         folder,
         "00_first",
         "import os, sys\nprint(sys.executable, os.getcwd(), os.environ['TF_CPP_MIN_LOG_LEVEL'])",
-        f"print(repr((dataset, root, profile, output, seed, limit, epochs)))\n{skip}"
+        f"print(repr((dataset, root, profile, output, seed, limit, epochs, weights)))\n{skip}"
         f"skipped.add('a.csv', 1, 'bad', 'mend it')\n{write_skipped}",
     )
     write_notebook(
@@ -92,7 +93,9 @@ def chain(tmp_path):
 def test_a_failing_cell_stops_the_chain_and_from_goes_on(chain, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
+    (tmp_path / "start.weights.h5").touch()
     settings = {"dataset": "folder", "root": "data", "seed": 7, "limit": 3, "notebooks": chain}
+    settings["weights"] = "start.weights.h5"
     result = run_course(**settings, output="run", progress=False)
 
     folder = tmp_path / "run"
@@ -123,11 +126,14 @@ def test_a_failing_cell_stops_the_chain_and_from_goes_on(chain, tmp_path, monkey
     assert Path(executable).resolve() == Path(os.sys.executable).resolve()
     assert (Path(working_folder), level) == (folder, "3")
     root = str(tmp_path / "data")
-    assert repr(("folder", root, "quick", str(folder), 7, 3, 0)) in first
+    weights = str(tmp_path / "start.weights.h5")
+    assert repr(("folder", root, "quick", str(folder), 7, 3, 0, weights)) in first
     assert "no row is left" in (folder / "notebooks" / "02_second.ipynb").read_text()
     assert not (folder / "notebooks" / "04_third.ipynb").exists()
     assert "02_second" in (folder / "logs" / "course.log").read_text()
 
+    with pytest.raises(FileNotFoundError, match="no file absent.h5; give none, affectfaces"):
+        run_course(**settings | {"weights": "absent.h5"}, output="run", start=2, progress=False)
     with pytest.raises(ValueError, match=r"seed 7, got 8"):
         run_course(**settings | {"seed": 8}, output="run", start=2, progress=False)
     with pytest.raises(ValueError, match="already holds a run"):
@@ -219,7 +225,7 @@ def test_a_broken_summary_is_named(tmp_path):
 
 
 def test_a_summary_without_results_fits_the_schema(tmp_path):
-    settings = dict.fromkeys(("dataset", "root", "profile"), "x") | dict.fromkeys(
+    settings = dict.fromkeys(("dataset", "root", "profile", "weights"), "x") | dict.fromkeys(
         ("seed", "limit", "epochs"), 0
     )
     summary = new_summary(settings, [{"name": "00_a", "seconds": None, "status": "not run"}])
