@@ -55,13 +55,21 @@ def load_checkpoint(name: str, threads: int = 1, folder: Path = FOLDER) -> dict[
         raise ValueError(f"expected a checkpoint of {', '.join(names) or '(none)'}, got {name!r}")
     kind = next((kind for kind in KINDS if name.endswith(f"-{kind}")), "float32")
     stem = name.removesuffix(f"-{kind}")
-    card = json.loads((folder / f"{stem}.json").read_text("utf-8"))
-    file = folder / card["files"][kind]["name"]
-    if hashlib.sha256(file.read_bytes()).hexdigest() != card["files"][kind]["sha256"]:
+    path = folder / f"{stem}.json"
+    try:
+        card = json.loads(path.read_text("utf-8"))
+        entry, architecture = card["files"][kind], card["architecture"]
+        preprocessing = Preprocessing(**card["preprocessing"])
+        file, sha256 = folder / entry["name"], entry["sha256"]
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} is not the card of a checkpoint ({error!r}); for a single network, name its "
+            ".keras file"
+        ) from error
+    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
         raise ValueError(f"{file} is not what its card says (SHA-256 differs): reinstall affectkit")
-    preprocessing = Preprocessing(**card["preprocessing"])
     if kind == "float32":
-        joined = _build(card["architecture"])
+        joined = _build(architecture)
         joined.load_weights(file)
         models = {
             task: keras.Model(joined.input, joined.output[output])

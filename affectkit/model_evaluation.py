@@ -30,7 +30,13 @@ LOADERS: dict[str, Callable[[Path], LoadedModel]] = {".keras": load_model}
 
 
 def load_any_models(name: str | Path) -> dict[str, LoadedModel]:
-    """Load a model file, or a shipped checkpoint by its name.
+    """Load a model file, or a checkpoint by its name or one of its files.
+
+    Parameters
+    ----------
+    name : str or Path
+        A `.keras` file; a name of `affectkit.checkpoints.checkpoint_names`; or the card (`.json`)
+        or a `.tflite` file of a checkpoint in any folder.
 
     Returns
     -------
@@ -47,10 +53,13 @@ def load_any_models(name: str | Path) -> dict[str, LoadedModel]:
     if str(name) in checkpoint_names():
         return load_checkpoint(str(name))
     path = Path(name).expanduser()
+    if path.suffix in (".json", ".tflite") and path.is_file():
+        return load_checkpoint(path.stem.replace(".", "-"), folder=path.parent)
     if path.suffix not in LOADERS:
+        names = ", ".join(checkpoint_names())
         raise ValueError(
-            f"expected a model file that ends in {' or '.join(LOADERS)}, or a checkpoint of "
-            f"{', '.join(checkpoint_names())}; got {str(name)!r}"
+            f"expected a model file that ends in {' or '.join(LOADERS)}, the card or .tflite file "
+            f"of a checkpoint, or the name of one ({names or 'none is here'}); got {str(name)!r}"
         )
     loaded = LOADERS[path.suffix](path)
     return {loaded.task: loaded}

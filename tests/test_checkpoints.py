@@ -4,9 +4,15 @@ import json
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from affectkit.checkpoints import checkpoint_names, load_checkpoint, save_checkpoint
+from affectkit.cli import app
+from affectkit.data.datasets import load_table
+from affectkit.evaluation import read_metrics
+from affectkit.inference import predict_table
 from affectkit.model_files import LoadedModel
 from affectkit.models import build_classifier, build_regressor, get_backbone
 from affectkit.preprocess import Preprocessing
@@ -60,6 +66,26 @@ def test_every_form_answers_like_the_networks(saved):
 
 
 @pytest.mark.slow
+def test_the_command_evaluates_both_networks_of_a_checkpoint(saved, tmp_path):
+    folder, networks = saved
+    found = {}
+    for file in ("tiny.json", "tiny.int8.tflite"):
+        command = ["evaluate", str(folder / file), "--limit", "48", "--bootstrap", "0"]
+        result = CliRunner().invoke(app, [*command, "--flip", "--output", str(tmp_path / file)])
+        assert result.exit_code == 0, result.output
+        faces = read_metrics(tmp_path / file / "metrics.json")
+        affect = read_metrics(tmp_path / file / "valence_arousal" / "metrics.json")
+        assert (faces["task"], affect["task"]) == ("classification", "regression")
+        found[file] = pd.read_csv(tmp_path / file / "predictions.csv")
+    table = load_table("affectfaces", split="test", limit=48)
+    expected, _ = predict_table(networks[0], table, flip=True)
+    probabilities = found["tiny.json"].filter(like="probability_").to_numpy()
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    exact, int8 = (frame.filter(like="probability_").to_numpy() for frame in found.values())
+    assert 1e-5 < np.abs(exact - int8).max() < 0.1
+
+
+@pytest.mark.slow
 def test_a_damaged_file_and_an_unknown_name_are_refused(saved):
     folder, _ = saved
     with pytest.raises(ValueError, match="a checkpoint of tiny, tiny-float16, tiny-int8, got 'x'"):
@@ -73,6 +99,12 @@ def test_a_damaged_file_and_an_unknown_name_are_refused(saved):
         load_checkpoint("tiny-float16", folder=folder)
     finally:
         file.write_bytes(content)
+
+
+def test_a_card_of_something_else_is_refused(tmp_path):
+    (tmp_path / "classifier.json").write_text('{"task": "classification"}')
+    with pytest.raises(ValueError, match="not the card of a checkpoint .*name its .keras file"):
+        load_checkpoint("classifier", folder=tmp_path)
 
 
 def test_networks_that_are_fed_differently_make_no_checkpoint(tmp_path):
