@@ -15,6 +15,7 @@ from affectkit.checkpoints import checkpoint_names, load_checkpoint
 from affectkit.data.datasets import load_table
 from affectkit.data.skipped import SkippedRows
 from affectkit.evaluation import evaluate_classification, evaluate_regression, write_metrics
+from affectkit.face_boxes import add_face_boxes
 from affectkit.inference import predict_table
 from affectkit.labels import EXPRESSIONS
 from affectkit.model_files import LoadedModel, load_model
@@ -77,6 +78,7 @@ def evaluate_run(
     seed: int = 0,
     bootstrap: int = 1000,
     flip: bool = False,
+    find_faces: bool | None = None,
 ) -> dict:
     """Evaluate a loaded model.
 
@@ -96,6 +98,9 @@ def evaluate_run(
         Resamples behind each interval.
     flip : bool
         As in `affectkit.inference.predict_faces`.
+    find_faces : bool, optional
+        Where a row has no face box, cut out the largest face that BlazeFace finds; otherwise the
+        whole image is the face. Default: only of a folder.
 
     Returns
     -------
@@ -115,6 +120,8 @@ def evaluate_run(
         table, train = _load(dataset, root, split, protocol, skipped, limit, seed)
         _check_labels(table, loaded.task)
         _warn_if_seen(loaded, table, split)
+        if dataset == "folder" if find_faces is None else find_faces:
+            table = add_face_boxes(table)
         predictions, table = predict_table(loaded, table, skipped, flip)
     finally:
         skipped.to_csv(Path(output) / "skipped_rows.csv")

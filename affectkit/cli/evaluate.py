@@ -37,6 +37,14 @@ def run(
     flip: Annotated[
         bool, typer.Option(help="Average the answers for each face and its mirror image.")
     ] = False,
+    find_faces: Annotated[
+        bool | None,
+        typer.Option(
+            "--find-faces/--whole-images",
+            help="Where the data has no face boxes, find the faces or take whole images as faces "
+            "(default: find them in a folder).",
+        ),
+    ] = None,
 ) -> None:
     """Evaluate a model; writes metrics.json, predictions.csv, skipped_rows.csv and plots/.
 
@@ -50,7 +58,7 @@ def run(
     from affectkit.model_evaluation import NoLabelsError, evaluate_run, load_any_models
 
     models = load_any_models(model)
-    settings = (root, split, protocol, limit or None, seed, bootstrap, flip)
+    settings = (root, split, protocol, limit or None, seed, bootstrap, flip, find_faces)
     for task, loaded in models.items():
         second = len(models) > 1 and task == "regression"
         folder = output / "valence_arousal" if second else output

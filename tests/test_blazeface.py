@@ -1,0 +1,102 @@
+"""BlazeFace: hand-computed parts, and the faces of real portraits against another detector."""
+
+import cv2
+import numpy as np
+import pytest
+
+from affectkit.blazeface import STRIDES, BlazeFace, frame_face, make_anchors, merge_overlapping
+from affectkit.data.images import read_image
+
+
+def test_anchors_are_the_centres_of_cells():
+    anchors = make_anchors(128, STRIDES["short"])
+    assert anchors.shape == (16 * 16 * 2 + 8 * 8 * 6, 2)  # 896, the network's answers
+    np.testing.assert_array_equal(anchors[:3], [[4, 4], [4, 4], [12, 4]])
+    np.testing.assert_array_equal(anchors[32], [4, 12])  # the second row of cells
+    np.testing.assert_array_equal(anchors[512], [8, 8])  # the second layer
+    np.testing.assert_array_equal(anchors[-1], [120, 120])
+
+
+def test_overlapping_answers_become_one_face():
+    points = np.zeros((3, 8, 2))
+    points[:, 0] = [[50, 50], [54, 50], [200, 50]]
+    points[:, 1] = 40
+    scores = np.array([0.9, 0.6, 0.7])
+    faces = merge_overlapping(points, scores)
+    assert [score for _, score in faces] == [0.9, 0.7]
+    # the mean of 50 and 54, weighted by .9 and .6; the far one is left alone
+    np.testing.assert_allclose([face[0, 0] for face, _ in faces], [51.6, 200])
+
+
+def test_the_square_is_framed_by_eyes_or_box():
+    eyes = np.array([[82.0, 60.0], [119.0, 60.0]])
+    # eyes 37 pixels apart make a side of 100; they lie at 39 % of its height, centred
+    assert frame_face(eyes, 50) == pytest.approx((50.5, 21, 100, 100))
+    # a face that looks away: the eyes are close together, the box of 98 makes the side
+    assert frame_face(eyes / [1e3, 1], 98)[2:] == pytest.approx((100, 100))
+
+
+def test_nothing_is_found_where_there_is_no_face():
+    detect = BlazeFace()
+    assert detect(np.full((90, 160, 3), 128, np.uint8)) == []
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    assert detect(noise) == []
+    assert detect(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"model": "front"}, "expected a model of short, back"),
+        ({"minimum_score": 1.0}, "minimum_score between 0 and 1"),
+        ({"margin": -0.1}, "margin of 0..1"),
+    ],
+)
+def test_bad_settings_are_refused(setting, message):
+    with pytest.raises(ValueError, match=message):
+        BlazeFace(**setting)
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("model", ["back", "short"])
+def test_eyes_are_where_yunet_sees_them(shared, model):
+    detect = BlazeFace(model)
+    yunet = cv2.FaceDetectorYN.create(
+        str(shared / "models/face_detection_yunet_2026may.onnx"), "", (512, 512)
+    )
+    errors = []
+    for path in sorted((shared / "data/london_faces").glob("*.jpg"))[::2]:
+        image = read_image(path)
+        yunet.setInputSize(image.shape[1::-1])
+        expected = yunet.detect(np.ascontiguousarray(image[..., ::-1]))[1][0, 4:8]
+        faces = detect(image)
+        assert len(faces) == 1
+        assert faces[0].score > 0.7
+        distance = np.linalg.norm(expected[:2] - expected[2:])
+        errors.append(np.abs(faces[0].eyes - expected).max() / distance)
+        # the same face in a larger picture, and cut so tightly that it fills it all
+        border = (200, 200, 400, 400) if model == "back" else (0, 0, 60, 60)
+        wide = cv2.copyMakeBorder(image, *border, cv2.BORDER_CONSTANT)
+        expected_box = np.add(faces[0].box, (border[2], border[0], 0, 0))
+        np.testing.assert_allclose(detect(wide)[0].box, expected_box, atol=0.3 * distance)
+        left, top, side, _ = (int(value) for value in faces[0].box)
+        tight = image[top : top + side, left : left + side]
+        expected_box = (0, 0, side, side)
+        np.testing.assert_allclose(detect(tight)[0].box, expected_box, atol=0.4 * distance)
+    assert np.median(errors) < 0.1
+    assert max(errors) < 0.2
+
+
+@pytest.mark.needs_shared
+def test_a_video_has_its_one_face_or_none(shared):
+    detect = BlazeFace()
+    for name, expected in (("single_face", 1), ("no_face", 0)):
+        video = cv2.VideoCapture(str(shared / f"data/videos/{name}.mp4"))
+        counts = []
+        while True:
+            more, frame = video.read()
+            if not more:
+                break
+            counts.append(len(detect(np.ascontiguousarray(frame[..., ::-1]))))
+        assert len(counts) > 20
+        assert set(counts) == {expected}
