@@ -131,7 +131,7 @@ def train_real(
     """Train the classifier on `mixed_splits`, then a head for valence and arousal on its features.
 
     No copy of a held-out face is trained on. A run that was cut off goes on from its last epoch; a
-    finished classifier is kept.
+    finished network is kept.
 
     Parameters
     ----------
@@ -168,13 +168,16 @@ def train_real(
         temperature = _temperature(LoadedModel(model, preprocessing, "classification"), validation)
         save_model(model, path, preprocessing, facts, temperature)
     classifier = load_model(path)
+    path = folder.models / "regressor.keras"
+    if path.is_file():
+        return classifier, load_model(path)
     regressor = build_regressor(classifier.model)
     log = train_model(
         regressor, train, validation, preprocessing, profile.regressor, folder.logs, seed
     )
     facts = training_facts(train[0], profile, seed, len(log))
-    saved = save_model(regressor, folder.models / "regressor.keras", preprocessing, facts)
-    return classifier, load_model(saved)
+    save_model(regressor, path, preprocessing, facts)
+    return classifier, load_model(path)
 
 
 def train_synthetic(

@@ -62,6 +62,8 @@ def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_p
     assert card["architecture"]["shared_backbone"]
     assert card["files"]["int8"]["bytes"] < 3_000_000
     assert card["training"]["dataset"] == "ferplus+affectfaces"
+    assert card["training"]["profile"]["weights"] == weights.name
+    assert {"keras", "tensorflow"} <= set(card["training"]["versions"])
     assert card["training"]["rows"] == pytest.approx(64 + 10, abs=4)
 
     without = CliRunner().invoke(app, ["train", "checkpoint", "affectkit-real", "--output", "x"])

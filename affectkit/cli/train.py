@@ -1,4 +1,4 @@
-"""`affectkit train classifier` and `affectkit train regressor`."""
+"""`affectkit train`: classifier, regressor, start weights, or a checkpoint that ships."""
 
 from __future__ import annotations
 
@@ -125,6 +125,7 @@ def train_checkpoint(
     """Train the networks of a checkpoint that ships with the package, and write its files."""
     from affectkit import checkpoint_training as training
     from affectkit.checkpoints import save_checkpoint
+    from affectkit.course.summary import versions
     from affectkit.run_folder import open_run_folder
 
     if name not in ("affectkit-real", "affectkit-synthetic"):
@@ -139,7 +140,9 @@ def train_checkpoint(
     else:
         splits, networks = training.train_synthetic(folder, seed, limit or None, epochs)
     faces = training.calibration_faces(splits, networks[0].preprocessing, seed=seed)
-    facts |= networks[0].card["training"]
+    facts |= networks[0].card["training"] | {"versions": versions()}
+    if start := facts["profile"]["weights"]:
+        facts["profile"]["weights"] = Path(start).name  # not where it is on this machine
     card = save_checkpoint(name, *networks, faces, facts, folder.path / "checkpoint")
     Console().print(Text(f"Checkpoint: {card.parent}"), soft_wrap=True)
 
