@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 
+from affectkit.checkpoints import checkpoint_names, load_checkpoint
 from affectkit.data.skipped import SkippedRows
 from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces
@@ -105,6 +106,8 @@ def find_or_train_classifier(
 ) -> LoadedModel:
     """Load the classifier at `path`, or the run folder's if that is empty, or train that one.
 
+    The path may also be the name of a checkpoint that ships, such as "affectkit-real-int8".
+
     Raises
     ------
     ValueError
@@ -112,7 +115,7 @@ def find_or_train_classifier(
     FileNotFoundError
         If a path was given and there is no model.
     """
-    found = _find(path, folder.models / "classifier.keras", splits, profile)
+    found = _find(path, folder.models / "classifier.keras", splits, profile, "classification")
     return found or train_classifier_run(splits, profile, folder, seed, skipped)
 
 
@@ -126,7 +129,7 @@ def find_or_train_regressor(
     skipped: SkippedRows | None = None,
 ) -> LoadedModel:
     """Load or train the regressor; see `find_or_train_classifier`."""
-    found = _find(path, folder.models / "regressor.keras", splits, profile)
+    found = _find(path, folder.models / "regressor.keras", splits, profile, "regression")
     return found or train_regressor_run(classifier, splits, profile, folder, seed, skipped)
 
 
@@ -161,7 +164,11 @@ def _read(
     return pairs
 
 
-def _find(path: str | Path, default: Path, splits: Splits, profile: Profile) -> LoadedModel | None:
+def _find(
+    path: str | Path, default: Path, splits: Splits, profile: Profile, task: str
+) -> LoadedModel | None:
+    if str(path) in checkpoint_names():
+        return load_checkpoint(str(path))[task]
     if path:
         return load_model(path)
     if not default.is_file():
