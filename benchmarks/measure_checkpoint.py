@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def evaluate(name: str, sets: dict[str, dict], output: Path) -> Results:
 
 
 def labelled_copy(root: Path, output: Path) -> Path:
-    """Point at a folder's images from a labels.csv with constant valence and arousal of 0.
+    """Copy a folder's images, with a labels.csv of constant valence and arousal, 0.
 
     London's portraits have none; this way the regressor's answers are written down. Metrics against
     these are not used.
@@ -58,8 +59,7 @@ def labelled_copy(root: Path, output: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     labels = pd.read_csv(root / "labels.csv").assign(valence=0.0, arousal=0.0)
     for file in labels["file"]:
-        if not (folder / file).exists():
-            (folder / file).symlink_to((root / file).resolve())
+        shutil.copy(root / file, folder / file)
     labels.to_csv(folder / "labels.csv", index=False)
     return folder
 
@@ -147,15 +147,16 @@ def report(results: Results, name: str, output: Path) -> str:
         if result["slices"]:
             parts.append(slices_table(result) + "\n")
         rated = results.get((title, name, "regression"))
-        if rated and rated["metrics"]["valence_ccc"]["value"] and title != "London faces":
-            kind = "derived from votes" if rated["derived_rows"] else "true"
+        if rated and rated["metrics"]["valence_ccc"]["value"] is not None:  # not for constants
+            kind = "vote-derived" if rated["derived_rows"] else "true"
             rows = [
                 [form, *(with_interval(found["metrics"][key])
                          for key in ("valence_ccc", "arousal_ccc", "valence_rmse", "arousal_rmse"))]
                 for (dataset, form, task), found in results.items()
                 if dataset == title and task == "regression"
             ]  # fmt: skip
-            header = (f"against {kind} values", "CCC of valence", "of arousal", "RMSE", "RMSE")
+            header = (f"against {kind} values", "CCC valence", "CCC arousal", "RMSE valence",
+                      "RMSE arousal")  # fmt: skip
             parts.append(markdown(header, rows) + "\n")
     return "\n".join(parts)
 

@@ -29,7 +29,7 @@ def test_wheel_has_every_module_notebook_and_asset(wheel):
     found = set(wheel.namelist())
     modules = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/**/*.py")}
     notebooks = {f"affectkit/notebooks/{path.name}" for path in ROOT.glob("notebooks/*.ipynb")}
-    assets = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/assets/*.*")}
+    assets = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/assets/**/*.*")}
     assert len(modules) > 10
     assert len(notebooks) >= 5
     assert modules | notebooks | assets | {"affectkit/faces/head.npz"} <= found

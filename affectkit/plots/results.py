@@ -149,7 +149,8 @@ def plot_slices(result: dict, metric: str | None = None) -> Figure:
         gridspec_kw={"height_ratios": heights},
     )
     for axis, (column, groups) in zip(axes.flat, columns.items(), strict=True):
-        axis.axvline(result["metrics"][metric]["value"], color="0.4", linestyle=":")
+        if (overall := result["metrics"][metric]["value"]) is not None:
+            axis.axvline(overall, color="0.4", linestyle=":")
         for position, group in enumerate(groups):
             entry = group[metric]
             colour = "0.6" if group["small"] else TRAINING_COLOUR

@@ -149,6 +149,13 @@ def test_slices(classification, regression):
     assert "This data set has no slice column, so there are no groups." in shown
 
 
+def test_slices_of_constant_values_are_drawn_without_an_overall_line(table):
+    constant = table.assign(valence=0.0, arousal=0.0)
+    result = evaluate_regression(np.zeros((96, 2)), constant, bootstrap=0)
+    assert result["metrics"]["valence_ccc"]["value"] is None
+    assert "female (n=48)" in texts(plots.plot_slices(result))
+
+
 def test_metric_intervals(classification, regression, table):
     entry = classification["metrics"]["roc_auc"]
     text = f"{entry['value']:.3f}  [{entry['low']:.3f}, {entry['high']:.3f}]"
