@@ -23,8 +23,9 @@ from affectkit.preprocess import scale_pixels
 EYE_DISTANCE, EYE_HEIGHT, BOX_SIDE = 0.37, 0.39, 0.98
 """The eyes' distance, their height below the top, and BlazeFace's box, as shares of the side.
 
-The first two are the medians of FER2013's crops, which `affectkit-real` has learned from. That of
-the third is 0.88; the larger value lets the box decide for faces that look away only.
+The first two are near the medians of FER2013's crops, which `affectkit-real` has learned from. The
+third is larger than theirs, so that the box decides for faces that look away only. A test holds the
+frames against those crops.
 """
 
 STRIDES = {"short": (8, 16, 16, 16), "back": (16, 32, 32, 32)}
@@ -121,7 +122,17 @@ class BlazeFace:
         -------
         list of Face
             The largest first; empty if there is none.
+
+        Raises
+        ------
+        ValueError
+            If the image has another shape or type.
         """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(
+                f"expected a uint8 image of shape (height, width, 3), got {image.dtype} "
+                f"{image.shape}; read it with affectkit.data.images.read_image"
+            )
         height, width = image.shape[:2]
         scale = self._size / (max(height, width) * (1 + 2 * self._margin))
         offset = (self._size - scale * np.array([width, height])) // 2
@@ -155,6 +166,13 @@ class BlazeFace:
 
 def make_anchors(size: int, strides: tuple[int, ...]) -> np.ndarray:
     """Give the centres that BlazeFace's answers are relative to: two a cell, layer by layer.
+
+    Parameters
+    ----------
+    size : int
+        Side of the network's input in pixels.
+    strides : tuple of int
+        Pixels a cell, of each layer.
 
     Returns
     -------

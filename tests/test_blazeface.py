@@ -87,6 +87,38 @@ def test_eyes_are_where_yunet_sees_them(shared, model):
     assert max(errors) < 0.2
 
 
+@pytest.mark.parametrize(
+    "image", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)]
+)
+def test_what_is_no_image_is_refused(image):
+    with pytest.raises(ValueError, match="expected a uint8 image of shape"):
+        BlazeFace()(image)
+
+
+@pytest.mark.needs_shared
+def test_frames_are_those_of_fer2013(shared):
+    """Those pictures are the frames: half of the faces are found within 15 % of the side."""
+    detect = BlazeFace()
+    with np.load(shared / "data/ferplus/valid.npz", allow_pickle=False) as archive:
+        images = archive["images"][:400]
+    faces = [detect(np.repeat(image[..., None], 3, axis=2)) for image in images]
+    boxes = np.array([found[0].box for found in faces if found]) / 48
+    assert len(boxes) > 0.95 * len(images)
+    np.testing.assert_allclose(np.median(boxes, axis=0), [0, 0, 1, 1], atol=0.06)
+    assert np.median(np.abs(boxes - [0, 0, 1, 1]).max(axis=1)) < 0.15
+
+
+@pytest.mark.needs_shared
+def test_the_far_model_rarely_sees_faces_where_none_are(shared):
+    detect = BlazeFace("back", minimum_score=0.75)
+    video = cv2.VideoCapture(str(shared / "data/videos/no_face.mp4"))
+    found = []
+    while (read := video.read())[0]:
+        found.append(bool(detect(np.ascontiguousarray(read[1][..., ::-1]))))
+    assert len(found) > 20
+    assert np.mean(found) < 0.03
+
+
 @pytest.mark.needs_shared
 def test_a_video_has_its_one_face_or_none(shared):
     detect = BlazeFace()

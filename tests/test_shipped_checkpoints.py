@@ -135,6 +135,13 @@ def test_smiles_of_london_faces_are_seen_but_for_slight_ones(london):
         assert right[smiling].mean() >= 0.5, form
 
 
+@pytest.mark.xfail(strict=True, reason="slight smiles are missed: 0.80 so far, 0.95 is asked for")
+@pytest.mark.needs_shared
+def test_london_faces_are_read_as_well_as_asked(london):
+    table, found = london
+    assert accuracy(table, found["affectkit-real"]["classification"]) >= 0.95
+
+
 @pytest.mark.needs_shared
 def test_a_smile_raises_valence(london):
     table, found = london
@@ -176,6 +183,10 @@ def test_synthetic_reads_the_drawn_faces():
     exact, integers = (form["classification"] for form in one.values())
     assert accuracy(table, exact) > 0.6  # of at most .752: the labels are noisy
     assert accuracy(table, integers) >= accuracy(table, exact) - 0.01
+    prose = (FOLDER / "affectkit-synthetic.md").read_text("utf-8")
+    for form, answered in (("affectkit-synthetic", exact), ("affectkit-synthetic-int8", integers)):
+        (told,) = re.findall(rf"^\| {form} \| [\d.]+ \| ([\d.]+)", prose, flags=re.MULTILINE)
+        assert accuracy(table, answered) == pytest.approx(float(told), abs=0.002)
 
 
 def test_a_notebook_can_name_a_checkpoint(tmp_path):
