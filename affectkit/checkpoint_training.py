@@ -1,4 +1,4 @@
-"""Train the networks that ship with the package: FER+'s photographs and AffectFaces together."""
+"""Train the networks that ship with the package, from the rows of `affectkit.checkpoint_data`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import keras
 import numpy as np
 import pandas as pd
 
+from affectkit.checkpoint_data import drop_copies
 from affectkit.data.datasets import load_splits
-from affectkit.data.splitting import limit_rows
-from affectkit.data.table import STANDARD_COLUMNS
 from affectkit.experiments import (
     find_or_train_classifier,
     find_or_train_regressor,
@@ -22,7 +21,7 @@ from affectkit.input_pipeline import load_faces
 from affectkit.metrics.calibration import fit_temperature
 from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.models import build_classifier, build_regressor
-from affectkit.preprocess import Preprocessing, scale_pixels
+from affectkit.preprocess import Preprocessing
 from affectkit.profiles import Profile, TrainingSettings, get_profile
 from affectkit.run_folder import RunFolder
 from affectkit.training import train_model
@@ -49,86 +48,44 @@ PROFILE = Profile(
         epochs=4, learning_rate=1e-3, balance=0.0, augmentation="strong", freeze_backbone=True
     ),
 )
-"""The recipe of `affectkit-real`."""
+"""The first stage of `affectkit-real`: from ImageNet, on faces whose raters agreed."""
 
-DRAWN_ROWS = 4000
-"""So many of AffectFaces' training faces join FER+'s 24,000: enough to learn valence from."""
+LARGER = replace(
+    PROFILE,
+    name="checkpoint-larger",
+    image_size=112,
+    classifier=replace(PROFILE.classifier, epochs=8, learning_rate=2.5e-4, head_epochs=0),
+)
+"""The second stage: the first one's network goes on with larger faces, undecided ones among them.
 
-RAISE_BOX = 0.055
-"""AffectFaces' boxes are moved up by this share of their side: FER2013 cuts its faces like that.
-
-By YuNet, the median height of the eyes is 0.39 of the side there and 0.32 in a box of AffectFaces.
+Most of the training is so done at three quarters of the cost (progressive resizing, as in Tan, Le,
+2021, arXiv:2104.00298).
 """
 
 
-def mixed_splits(
-    root: str | Path | None, seed: int = 0, limit: int | None = None
-) -> dict[str, pd.DataFrame]:
-    """Give FER+'s training rows, a twentieth of them held out, and some of AffectFaces'.
-
-    Parameters
-    ----------
-    root : str or Path, optional
-        FER+'s folder; None for AffectFaces alone.
-    seed : int
-        Of the held-out rows.
-    limit : int, optional
-        At most so many rows of each split, and a sixth as many of AffectFaces.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        train and validation, as documented in `affectkit.data.table`, and "test": rows that must
-        not be trained on, nor copies of them. AffectFaces' expressions are the clean ones.
-    """
-    drawn = load_splits("affectfaces", limit=limit, seed=seed)
-    for table in drawn.values():
-        table["expression"] = table["expression_clean"].astype("Int64")
-        side = table[["face_width", "face_height"]].max(axis=1)
-        table["face_y"] -= RAISE_BOX * side
-    if root is None:
-        return drawn
-    photographs = load_splits("ferplus", root, limit=limit, seed=seed, validation_fraction=0.05)
-    drawn["train"] = limit_rows(
-        drawn["train"], DRAWN_ROWS if limit is None else max(8, min(DRAWN_ROWS, limit // 6)), seed
+def real_profiles(weights: str = "", epochs: int = 0) -> tuple[Profile, Profile]:
+    """Give the two stages of affectkit-real with another file to start from or other epochs."""
+    stages = (replace(PROFILE, weights=weights or PROFILE.weights), replace(LARGER, weights=None))
+    if not epochs:
+        return stages
+    return tuple(
+        replace(
+            stage,
+            classifier=replace(stage.classifier, epochs=epochs),
+            regressor=replace(stage.regressor, epochs=epochs),
+        )
+        for stage in stages
     )
-    columns = [*STANDARD_COLUMNS, *(["image"] if "image" in photographs["train"] else [])]
-    train = pd.concat([photographs["train"], drawn["train"]], ignore_index=True)
-    train = train.reindex(columns=columns)
-    train.attrs = {"dataset": "ferplus+affectfaces", "protocol": "ferplus-majority"}
-    return {**photographs, "train": train}
-
-
-def drop_copies(
-    table: pd.DataFrame, faces: np.ndarray, others: np.ndarray
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Leave out the rows whose pixels are those of one of the other faces.
-
-    FER2013 holds the same picture more than once, also across its splits.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        n rows.
-    faces, others : numpy.ndarray
-        uint8, shape (n, size, size, 3) and (m, size, size, 3).
-
-    Returns
-    -------
-    tuple of DataFrame and ndarray
-        What is left of `table` and `faces`.
-    """
-    known = {face.tobytes() for face in others}
-    keep = np.array([face.tobytes() not in known for face in faces])
-    kept = table[keep].reset_index(drop=True)
-    kept.attrs = dict(table.attrs)
-    return kept, faces[keep]
 
 
 def train_real(
-    splits: dict[str, pd.DataFrame], profile: Profile, folder: RunFolder, seed: int = 0
+    splits: dict[str, pd.DataFrame],
+    undecided: pd.DataFrame,
+    profiles: tuple[Profile, Profile],
+    folder: RunFolder,
+    seed: int = 0,
 ) -> tuple[LoadedModel, LoadedModel]:
-    """Train the classifier on `mixed_splits`, then a head for valence and arousal on its features.
+    """Train the classifier in two stages, then a head for valence and arousal on its features.
 
     No copy of a held-out face is trained on. A run that was cut off goes on from its last epoch; a
     finished network is kept.
@@ -136,9 +93,11 @@ def train_real(
     Parameters
     ----------
     splits : dict of str to DataFrame
-        From `mixed_splits`.
-    profile : Profile
-        Size and recipe.
+        From `affectkit.checkpoint_data.mixed_splits`.
+    undecided : DataFrame
+        From `undecided_rows`: trained on in the second stage too.
+    profiles : tuple of Profile
+        From `real_profiles`.
     folder : RunFolder
         Gets models and logs.
     seed : int
@@ -150,32 +109,31 @@ def train_real(
         Classifier, with its temperature, and regressor, both saved in the folder.
     """
     keras.utils.set_random_seed(seed)
-    preprocessing = Preprocessing(profile.image_size, grey=True)
-    read = {name: load_faces(table, preprocessing) for name, table in splits.items()}
-    (faces, table), (held_out, held_out_table) = read["train"], read["validation"]
-    unseen = read["test"][0]
-    validation = drop_copies(held_out_table, held_out, unseen)
-    train = drop_copies(table, faces, np.concatenate([held_out, unseen]))
+    first, second = profiles
+    both = pd.concat([splits["train"], undecided], ignore_index=True)
+    both = both.reindex(columns=splits["train"].columns)
+    both.attrs = {**splits["train"].attrs, "protocol": "ferplus-majority, then all with votes"}
+    start = folder.models / f"classifier_{first.image_size}.keras"
     path = folder.models / "classifier.keras"
     if not path.is_file():
-        model = build_classifier(
-            profile.image_size, profile.alpha, profile.dropout, profile.weights
-        )
-        log = train_model(
-            model, train, validation, preprocessing, profile.classifier, folder.logs, seed
-        )
-        facts = training_facts(train[0], profile, seed, len(log))
-        temperature = _temperature(LoadedModel(model, preprocessing, "classification"), validation)
-        save_model(model, path, preprocessing, facts, temperature)
+        model = build_classifier(first.image_size, first.alpha, first.dropout, first.weights)
+        if not start.is_file():
+            logs = folder.logs / str(first.image_size)
+            _train_classifier(model, splits, first, start, logs, seed)
+        larger = build_classifier(second.image_size, second.alpha, second.dropout)
+        larger.set_weights(load_model(start).model.get_weights())
+        _train_classifier(larger, {**splits, "train": both}, second, path, folder.logs, seed)
     classifier = load_model(path)
     path = folder.models / "regressor.keras"
     if path.is_file():
         return classifier, load_model(path)
     regressor = build_regressor(classifier.model)
+    preprocessing = classifier.preprocessing
+    train, validation = _read({**splits, "train": both}, preprocessing)
     log = train_model(
-        regressor, train, validation, preprocessing, profile.regressor, folder.logs, seed
+        regressor, train, validation, preprocessing, second.regressor, folder.logs, seed
     )
-    facts = training_facts(train[0], profile, seed, len(log))
+    facts = training_facts(train[0], second, seed, len(log))
     save_model(regressor, path, preprocessing, facts)
     return classifier, load_model(path)
 
@@ -199,33 +157,33 @@ def train_synthetic(
     )
 
 
-def real_profile(weights: str = "", epochs: int = 0) -> Profile:
-    """Give the recipe of affectkit-real with another file to start from or other epochs."""
-    recipe = replace(PROFILE, weights=weights or PROFILE.weights)
-    if epochs:
-        recipe = replace(
-            recipe,
-            classifier=replace(recipe.classifier, epochs=epochs),
-            regressor=replace(recipe.regressor, epochs=epochs),
-        )
-    return recipe
+def _train_classifier(
+    model: keras.Model,
+    splits: dict[str, pd.DataFrame],
+    profile: Profile,
+    path: Path,
+    logs: Path,
+    seed: int,
+) -> None:
+    """Train one stage and save it with its temperature."""
+    preprocessing = Preprocessing(profile.image_size, grey=True)
+    train, validation = _read(splits, preprocessing)
+    log = train_model(model, train, validation, preprocessing, profile.classifier, logs, seed)
+    loaded = LoadedModel(model, preprocessing, "classification")
+    probabilities = predict_faces(loaded, *validation)
+    temperature = fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)
+    facts = training_facts(train[0], profile, seed, len(log))
+    save_model(model, path, preprocessing, facts, temperature)
 
 
-def calibration_faces(
-    splits: dict[str, pd.DataFrame], preprocessing: Preprocessing, number: int = 500, seed: int = 0
-) -> np.ndarray:
-    """Draw training faces to measure the ranges of int8 on.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (number, size, size, 3), RGB, -1..1.
-    """
-    drawn = splits["train"].sample(min(number, len(splits["train"])), random_state=seed)
-    faces, _ = load_faces(drawn.reset_index(drop=True), preprocessing)
-    return scale_pixels(faces.astype(np.float32))
-
-
-def _temperature(classifier: LoadedModel, validation: tuple[pd.DataFrame, np.ndarray]) -> float:
-    probabilities = predict_faces(classifier, *validation)
-    return fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)
+def _read(
+    splits: dict[str, pd.DataFrame], preprocessing: Preprocessing
+) -> list[tuple[pd.DataFrame, np.ndarray]]:
+    """Read the faces of train and validation, without copies of one another's or the test's."""
+    read = {name: load_faces(table, preprocessing) for name, table in splits.items()}
+    (faces, table), (held_out, held_out_table) = read["train"], read["validation"]
+    unseen = read["test"][0]
+    return [
+        drop_copies(table, faces, np.concatenate([held_out, unseen])),
+        drop_copies(held_out_table, held_out, unseen),
+    ]

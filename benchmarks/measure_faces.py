@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from affectkit.batch_norm import average_statistics
-from affectkit.checkpoint_training import RAISE_BOX
+from affectkit.checkpoint_data import RAISE_BOX
 from affectkit.labels import EXPRESSIONS, FERPLUS_TO_AFFECTNET
 
 SEVEN = 7  # the classes without contempt

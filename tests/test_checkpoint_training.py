@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from affectkit.checkpoint_training import DRAWN_ROWS, RAISE_BOX, drop_copies, mixed_splits
+from affectkit.checkpoint_data import (
+    DRAWN_ROWS,
+    RAISE_BOX,
+    drop_copies,
+    mixed_splits,
+)
 from affectkit.checkpoints import load_checkpoint
 from affectkit.cli import app
 from affectkit.data.datasets import load_splits

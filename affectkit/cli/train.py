@@ -123,6 +123,7 @@ def train_checkpoint(
     seed: Seed = 0,
 ) -> None:
     """Train the networks of a checkpoint that ships with the package, and write its files."""
+    from affectkit import checkpoint_data as data
     from affectkit import checkpoint_training as training
     from affectkit.checkpoints import save_checkpoint
     from affectkit.course.summary import versions
@@ -135,14 +136,18 @@ def train_checkpoint(
     folder = open_run_folder(output)
     facts = {"name": name, "seed": seed, "limit": limit, "epochs": epochs}
     if name == "affectkit-real":
-        splits = training.mixed_splits(root, seed, limit or None)
-        networks = training.train_real(splits, training.real_profile(weights, epochs), folder, seed)
+        splits = data.mixed_splits(root, seed, limit or None)
+        undecided = data.undecided_rows(root, max(1, limit // 8) if limit else None, seed)
+        profiles = training.real_profiles(weights, epochs)
+        facts["first_stage"] = profiles[0].to_dict()
+        networks = training.train_real(splits, undecided, profiles, folder, seed)
     else:
         splits, networks = training.train_synthetic(folder, seed, limit or None, epochs)
-    faces = training.calibration_faces(splits, networks[0].preprocessing, seed=seed)
+    faces = data.calibration_faces(splits, networks[0].preprocessing, seed=seed)
     facts |= networks[0].card["training"] | {"versions": versions()}
-    if start := facts["profile"]["weights"]:
-        facts["profile"]["weights"] = Path(start).name  # not where it is on this machine
+    for profile in (facts["profile"], facts.get("first_stage", {})):
+        if start := profile.get("weights"):
+            profile["weights"] = Path(start).name  # not where it is on this machine
     card = save_checkpoint(name, *networks, faces, facts, folder.path / "checkpoint")
     Console().print(Text(f"Checkpoint: {card.parent}"), soft_wrap=True)
 
