@@ -11,47 +11,24 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from affectkit.data.images import check_image
+from affectkit.face_frame import Face, frame_face
 from affectkit.preprocess import scale_pixels
 
-EYE_DISTANCE, EYE_HEIGHT, BOX_SIDE = 0.37, 0.39, 0.98
-"""The eyes' distance, their height below the top, and BlazeFace's box, as shares of the side.
+STRIDES = {"short": (8, 8, 16, 16, 16, 16, 16, 16), "back": (16, 16, *(32,) * 6), "full": (4,)}
+"""By model: the stride of each anchor of a cell."""
 
-The first two are near the medians of FER2013's crops, which `affectkit-real` has learned from. The
-third is larger than theirs, so that the box decides for faces that look away only. A test holds the
-frames against those crops.
-"""
-
-STRIDES = {"short": (8, 16, 16, 16), "back": (16, 32, 32, 32)}
-"""By model: the strides of its four layers of anchors, two anchors a cell and layer."""
-
-FILES = {"short": "face_detection_short_range.tflite", "back": "face_detection_back.tflite"}
-
-
-@dataclass(frozen=True)
-class Face:
-    """One face that a detector found.
-
-    Attributes
-    ----------
-    box : tuple of 4 float
-        Left, top, width and height of the square that FER2013 would cut, in pixels; it may reach
-        beyond the image.
-    score : float
-        0..1.
-    eyes : tuple of 4 float
-        x, y of the eye on the left of the picture, x, y of the other, in pixels.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    eyes: tuple[float, float, float, float]
+FILES = {
+    "short": "face_detection_short_range.tflite",
+    "back": "face_detection_back.tflite",
+    "full": "face_detection_full_range.tflite",
+}
 
 
 class BlazeFace:
@@ -59,9 +36,10 @@ class BlazeFace:
 
     Parameters
     ----------
-    model : {"short", "back"}
-        "short" looks at 128 x 128 pixels, for faces that are not far away; "back" at 256 x 256, for
-        smaller ones. "back" takes more other things for faces: ask it for a score of 0.75.
+    model : {"short", "full", "back"}
+        "short" looks at 128 x 128 pixels, for faces that are not far away; "full" at 192 x 192 and
+        "back" at 256 x 256, for smaller ones. "back" takes more other things for faces: ask it for
+        a score of 0.75.
     minimum_score : float
         Faces below are left out; 0..1.
     margin : float
@@ -128,11 +106,7 @@ class BlazeFace:
         ValueError
             If the image has another shape or type.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ValueError(
-                f"expected a uint8 image of shape (height, width, 3), got {image.dtype} "
-                f"{image.shape}; read it with affectkit.data.images.read_image"
-            )
+        check_image(image)
         height, width = image.shape[:2]
         scale = self._size / (max(height, width) * (1 + 2 * self._margin))
         offset = (self._size - scale * np.array([width, height])) // 2
@@ -165,14 +139,14 @@ class BlazeFace:
 
 
 def make_anchors(size: int, strides: tuple[int, ...]) -> np.ndarray:
-    """Give the centres that BlazeFace's answers are relative to: two a cell, layer by layer.
+    """Give the centres that BlazeFace's answers are relative to, cell by cell.
 
     Parameters
     ----------
     size : int
         Side of the network's input in pixels.
     strides : tuple of int
-        Pixels a cell, of each layer.
+        Pixels a cell, of each anchor; those of one stride lie in the same cells.
 
     Returns
     -------
@@ -183,7 +157,7 @@ def make_anchors(size: int, strides: tuple[int, ...]) -> np.ndarray:
     for stride in dict.fromkeys(strides):
         cells = (np.arange(size // stride) + 0.5) * stride
         grid = np.stack(np.meshgrid(cells, cells), axis=-1).reshape(-1, 2)
-        layers.append(np.repeat(grid, 2 * strides.count(stride), axis=0))
+        layers.append(np.repeat(grid, strides.count(stride), axis=0))
     return np.concatenate(layers)
 
 
@@ -220,27 +194,3 @@ def merge_overlapping(
         faces.append((np.average(points[group], axis=0, weights=scores[group]), scores[best]))
         left = [index for index, joined in zip(left, same, strict=True) if not joined]
     return faces
-
-
-def frame_face(eyes: np.ndarray, box_side: float) -> tuple[float, float, float, float]:
-    """Give the square that FER2013 would cut round a face.
-
-    The eyes tell the side of a face that looks at the camera; BlazeFace's box, that of one that
-    looks away, whose eyes are close together.
-
-    Parameters
-    ----------
-    eyes : numpy.ndarray
-        Shape (2, 2): x, y of each eye in pixels.
-    box_side : float
-        Of BlazeFace's box, in pixels.
-
-    Returns
-    -------
-    tuple of 4 float
-        Left, top, width, height in pixels.
-    """
-    distance = float(np.linalg.norm(eyes[1] - eyes[0]))
-    side = max(distance / EYE_DISTANCE, box_side / BOX_SIDE)
-    x, y = (float(value) for value in eyes.mean(axis=0))
-    return x - side / 2, y - EYE_HEIGHT * side, side, side

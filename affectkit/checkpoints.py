@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from affectkit.checkpoint_files import FOLDER, KINDS, CheckpointFile, find_checkpoint
 from affectkit.model_files import LoadedModel, write_json
 from affectkit.models import build_classifier, build_regressor, join_models
-from affectkit.preprocess import Preprocessing
-from affectkit.tflite_models import KINDS, LiteRTModel, convert_to_tflite
-
-FOLDER = Path(__file__).parent / "assets" / "checkpoints"
-"""Where the shipped checkpoints are: for each a card (.json), weights and two .tflite files."""
-
-OUTPUTS = {"classification": "expression", "regression": "valence_arousal"}
-"""The output of the joined network that answers each task."""
-
-
-def checkpoint_names(folder: Path = FOLDER) -> list[str]:
-    """Give every name that `load_checkpoint` takes: the float32 form, then the TFLite ones."""
-    cards = sorted(path.stem for path in folder.glob("*.json"))
-    return [name + suffix for name in cards for suffix in ("", *(f"-{kind}" for kind in KINDS))]
+from affectkit.networks import OUTPUTS, LiteRTNetwork, NetworkView
+from affectkit.tflite_models import convert_to_tflite
 
 
 def load_checkpoint(name: str, threads: int = 1, folder: Path = FOLDER) -> dict[str, LoadedModel]:
@@ -33,8 +21,8 @@ def load_checkpoint(name: str, threads: int = 1, folder: Path = FOLDER) -> dict[
     Parameters
     ----------
     name : str
-        One of `checkpoint_names`: "affectkit-real" is the Keras form in float32,
-        "affectkit-real-int8" and "affectkit-real-float16" run in LiteRT.
+        One of `affectkit.checkpoint_files.checkpoint_names`: "affectkit-real" is the Keras form in
+        float32, "affectkit-real-int8" and "affectkit-real-float16" run in LiteRT.
     threads : int
         Of LiteRT.
     folder : Path
@@ -50,38 +38,34 @@ def load_checkpoint(name: str, threads: int = 1, folder: Path = FOLDER) -> dict[
     ValueError
         If there is no such checkpoint, or a file is not what its card says.
     """
-    names = checkpoint_names(folder)
-    if name not in names:
-        raise ValueError(f"expected a checkpoint of {', '.join(names) or '(none)'}, got {name!r}")
-    kind = next((kind for kind in KINDS if name.endswith(f"-{kind}")), "float32")
-    stem = name.removesuffix(f"-{kind}")
-    path = folder / f"{stem}.json"
-    try:
-        card = json.loads(path.read_text("utf-8"))
-        entry, architecture = card["files"][kind], card["architecture"]
-        preprocessing = Preprocessing(**card["preprocessing"])
-        file, sha256 = folder / entry["name"], entry["sha256"]
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} is not the card of a checkpoint ({error!r}); for a single network, name its "
-            ".keras file"
-        ) from error
-    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
-        raise ValueError(f"{file} is not what its card says (SHA-256 differs): reinstall affectkit")
-    if kind == "float32":
-        joined = _build(architecture)
-        joined.load_weights(file)
+    found = find_checkpoint(name, folder)
+    if found.kind == "float32":
+        joined = load_joined(found)
         models = {
             task: keras.Model(joined.input, joined.output[output])
             for task, output in OUTPUTS.items()
         }
     else:
-        models = {task: LiteRTModel(file, output, threads) for task, output in OUTPUTS.items()}
-    temperature = {"classification": float(card["temperature"]), "regression": 1.0}
+        network = LiteRTNetwork(found.path, threads)
+        models = {task: NetworkView(network, output) for task, output in OUTPUTS.items()}
+    temperature = {"classification": found.temperature, "regression": 1.0}
     return {
-        task: LoadedModel(model, preprocessing, task, temperature[task], card)
+        task: LoadedModel(model, found.preprocessing, task, temperature[task], found.card)
         for task, model in models.items()
     }
+
+
+def load_joined(file: CheckpointFile) -> keras.Model:
+    """Build the network of a checkpoint's float32 form and load its weights.
+
+    Returns
+    -------
+    keras.Model
+        From `affectkit.models.join_models`: both outputs, as a dict.
+    """
+    joined = _build(file.card["architecture"])
+    joined.load_weights(file.path)
+    return joined
 
 
 def save_checkpoint(

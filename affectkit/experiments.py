@@ -7,7 +7,8 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from affectkit.checkpoints import checkpoint_names, load_checkpoint
+from affectkit.checkpoint_files import checkpoint_names
+from affectkit.checkpoints import load_checkpoint
 from affectkit.data.skipped import SkippedRows
 from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces

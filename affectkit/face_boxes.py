@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from affectkit.blazeface import BlazeFace, Face
 from affectkit.data.images import ImageReadError, read_table_image
 from affectkit.data.table import BOX_COLUMNS
+from affectkit.detectors import load_detector
+from affectkit.face_frame import Face
 
 
 def add_face_boxes(
@@ -25,7 +26,7 @@ def add_face_boxes(
         As documented in `affectkit.data.table`; rows with a box are left alone.
     detect : callable, optional
         From an image, uint8, shape (height, width, 3), RGB, to its faces, the largest first.
-        Default: BlazeFace "short" and, where that finds none, "back".
+        Default: `affectkit.detectors.NearAndFar`.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def add_face_boxes(
     missing = np.flatnonzero(table[list(BOX_COLUMNS)].isna().any(axis=1))
     if not len(missing):
         return table
-    detect = detect or _blazeface_near_and_far()
+    detect = detect or load_detector("blazeface")
     boxes = table[list(BOX_COLUMNS)].to_numpy(float, copy=True)
     records = table.iloc[missing].itertuples(index=False)
     progress = tqdm(records, total=len(missing), desc="finding faces", leave=False)
@@ -58,8 +59,3 @@ def add_face_boxes(
             stacklevel=2,
         )
     return table
-
-
-def _blazeface_near_and_far() -> Callable[[np.ndarray], list[Face]]:
-    near, far = BlazeFace(), BlazeFace("back", minimum_score=0.75)
-    return lambda image: near(image) or far(image)

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from affectkit import plots
-from affectkit.checkpoints import checkpoint_names, load_checkpoint
+from affectkit.checkpoint_files import checkpoint_names
+from affectkit.checkpoints import load_checkpoint
 from affectkit.data.datasets import load_table
 from affectkit.data.skipped import SkippedRows
 from affectkit.evaluation import evaluate_classification, evaluate_regression, write_metrics
@@ -36,8 +37,8 @@ def load_any_models(name: str | Path) -> dict[str, LoadedModel]:
     Parameters
     ----------
     name : str or Path
-        A `.keras` file; a name of `affectkit.checkpoints.checkpoint_names`; or the card (`.json`)
-        or a `.tflite` file of a checkpoint in any folder.
+        A `.keras` file; a name of `affectkit.checkpoint_files.checkpoint_names`; or the card
+        (`.json`) or a `.tflite` file of a checkpoint in any folder.
 
     Returns
     -------

@@ -102,7 +102,8 @@ def read_london(root: Path, yunet: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def ask_checkpoint(name: str, faces: np.ndarray, folder: Path | None) -> np.ndarray:
     """Probabilities (n, 8) of a checkpoint for square RGB crops."""
-    from affectkit.checkpoints import FOLDER, load_checkpoint
+    from affectkit.checkpoint_files import FOLDER
+    from affectkit.checkpoints import load_checkpoint
     from affectkit.preprocess import crop_face, scale_pixels
 
     loaded = load_checkpoint(name, folder=folder or FOLDER)["classification"]

@@ -25,7 +25,7 @@ import pandas as pd
 
 matplotlib.use("Agg")
 
-from affectkit.checkpoints import FOLDER, checkpoint_names
+from affectkit.checkpoint_files import FOLDER, checkpoint_names
 from affectkit.labels import EXPRESSIONS
 from affectkit.model_evaluation import evaluate_run, load_any_models
 

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from affectkit.blazeface import STRIDES, BlazeFace, frame_face, make_anchors, merge_overlapping
+from affectkit.blazeface import STRIDES, BlazeFace, make_anchors, merge_overlapping
 from affectkit.data.images import read_image
+from affectkit.face_frame import frame_face
 
 
 def test_anchors_are_the_centres_of_cells():

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from affectkit.checkpoints import checkpoint_names, load_checkpoint, save_checkpoint
+from affectkit.checkpoint_files import checkpoint_names
+from affectkit.checkpoints import load_checkpoint, save_checkpoint
 from affectkit.cli import app
 from affectkit.data.datasets import load_table
 from affectkit.evaluation import read_metrics

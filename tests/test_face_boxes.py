@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affectkit.blazeface import Face
 from affectkit.data.datasets import load_table
 from affectkit.data.table import BOX_COLUMNS, make_table
 from affectkit.face_boxes import add_face_boxes
+from affectkit.face_frame import Face
 from affectkit.faces.render import render_face
 
 BOXES = list(BOX_COLUMNS)

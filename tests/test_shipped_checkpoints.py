@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkit.checkpoints import FOLDER, checkpoint_names, load_checkpoint
+from affectkit.checkpoint_files import FOLDER, checkpoint_names
+from affectkit.checkpoints import load_checkpoint
 from affectkit.data.datasets import load_table
 from affectkit.evaluation import evaluate_classification
 from affectkit.experiments import find_or_train_classifier, find_or_train_regressor

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from affectkit.checkpoint_files import KINDS
 from affectkit.models import build_classifier, build_regressor, get_backbone, join_models
-from affectkit.tflite_models import KINDS, LiteRTModel, convert_to_tflite
+from affectkit.networks import LiteRTNetwork, NetworkView
+from affectkit.tflite_models import convert_to_tflite
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def contents(networks, faces):
 def test_converted_networks_answer_like_keras(networks, contents, faces, kind, tolerance):
     expected = join_models(*networks).predict(faces, verbose=0)
     for output, answers in expected.items():
-        model = LiteRTModel(contents[kind], output)
+        model = NetworkView(LiteRTNetwork(contents[kind]), output)
         assert model.input_shape == (None, 64, 64, 3)
         assert model.output_shape == (None, answers.shape[1])
         found = model.predict([faces[:10], faces[10:]])
@@ -62,7 +64,7 @@ def test_impossible_requests(networks):
     with pytest.raises(ValueError, match="int8 needs calibration_faces"):
         convert_to_tflite(networks[0], "int8")
     with pytest.raises(ValueError, match="no TFLite model"):
-        LiteRTModel(b"nothing of the kind", "expression")
+        LiteRTNetwork(b"nothing of the kind")
 
 
 def test_equal_backbones_become_one_and_others_stay_two(networks, faces):

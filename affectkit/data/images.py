@@ -61,6 +61,22 @@ def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
         ) from error
 
 
+def check_image(image: np.ndarray) -> np.ndarray:
+    """Give an image back if it is uint8 of shape (height, width, 3).
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(
+            f"expected a uint8 image of shape (height, width, 3), got {image.dtype} "
+            f"{image.shape}; read it with affectkit.data.images.read_image"
+        )
+    return image
+
+
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """Give a grey or colour array as uint8 RGB, shape (height, width, 3).
 
