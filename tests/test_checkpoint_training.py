@@ -1,6 +1,7 @@
 """The data that the shipped networks learn from."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -9,11 +10,12 @@ from affectkit.checkpoint_data import (
     RAISE_BOX,
     drop_copies,
     mixed_splits,
+    undecided_rows,
 )
 from affectkit.checkpoints import load_checkpoint
 from affectkit.cli import app
 from affectkit.data.datasets import load_splits
-from affectkit.data.table import make_table
+from affectkit.data.table import SOFT_LABEL_COLUMNS, make_table
 from affectkit.preprocess import Preprocessing
 
 
@@ -53,6 +55,21 @@ def test_photographs_and_drawn_faces_are_mixed_for_training_only(shared):
     assert splits["train"].attrs["dataset"] == "ferplus+affectfaces"
 
 
+@pytest.mark.needs_shared
+def test_undecided_faces_have_votes_and_are_from_training(shared):
+    root = shared / "data" / "ferplus"
+    undecided = undecided_rows(root)
+    votes = undecided[list(SOFT_LABEL_COLUMNS)]
+    assert len(undecided) > 3000
+    assert np.allclose(votes.sum(axis=1), 1)
+    assert undecided["agreement"].max() <= 0.5
+    splits = mixed_splits(root)
+    known = pd.concat([splits[name]["image_id"] for name in splits])
+    assert not undecided["image_id"].isin(known).any()
+    assert set(undecided["split"]) == {"train"}
+    assert len(undecided_rows(root, limit=20)) == 20
+
+
 @pytest.mark.slow
 @pytest.mark.needs_shared
 def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_path):
@@ -62,14 +79,16 @@ def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_p
     result = CliRunner().invoke(app, [*command, "--weights", str(weights)])
     assert result.exit_code == 0, result.output
     networks = load_checkpoint("affectkit-real-int8", folder=tmp_path / "checkpoint")
-    assert networks["classification"].preprocessing == Preprocessing(96, grey=True)
+    assert networks["classification"].preprocessing == Preprocessing(112, grey=True)
     card = networks["classification"].card
     assert card["architecture"]["shared_backbone"]
     assert card["files"]["int8"]["bytes"] < 3_000_000
     assert card["training"]["dataset"] == "ferplus+affectfaces"
-    assert card["training"]["profile"]["weights"] == weights.name
+    assert card["training"]["profile"]["image_size"] == 112
+    assert card["training"]["first_stage"]["image_size"] == 96
+    assert card["training"]["first_stage"]["weights"] == weights.name
     assert {"keras", "tensorflow"} <= set(card["training"]["versions"])
-    assert card["training"]["rows"] == pytest.approx(64 + 10, abs=4)
+    assert card["training"]["rows"] == pytest.approx(64 + 10 + 8, abs=4)
 
     without = CliRunner().invoke(app, ["train", "checkpoint", "affectkit-real", "--output", "x"])
     assert without.exit_code == 2
