@@ -130,8 +130,7 @@ class BlazeFace:
     def _letterbox(self, image: np.ndarray, scale: float, offset: np.ndarray) -> np.ndarray:
         """Shrink or enlarge the image to the network's square and scale it to -1..1."""
         height, width = (max(1, round(scale * side)) for side in image.shape[:2])
-        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(image, (width, height), interpolation=interpolation)
+        small = _resize(image, width, height)
         left, top = offset.astype(int)
         square = np.zeros((1, self._size, self._size, 3), np.float32)
         square[0, top : top + height, left : left + width] = scale_pixels(small.astype(np.float32))
@@ -181,16 +180,27 @@ def merge_overlapping(
         Points, shape (8, 2), and the best score of each face.
     """
     low, high = points[:, 0] - points[:, 1] / 2, points[:, 0] + points[:, 1] / 2
+    sides = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    shared = np.prod(sides.clip(0), axis=2)
     area = np.prod(high - low, axis=1)
-    left = list(np.argsort(-scores, kind="stable"))
+    same = shared > overlap * (area[:, None] + area - shared)
+    left = np.ones(len(scores), bool)
     faces = []
-    while left:
-        best = left[0]
-        sides = np.minimum(high[left], high[best]) - np.maximum(low[left], low[best])
-        shared = np.prod(sides.clip(0), axis=1)
-        same = shared / (area[left] + area[best] - shared) > overlap
-        same[0] = True
-        group = [index for index, joined in zip(left, same, strict=True) if joined]
-        faces.append((np.average(points[group], axis=0, weights=scores[group]), scores[best]))
-        left = [index for index, joined in zip(left, same, strict=True) if not joined]
+    for best in np.argsort(-scores, kind="stable"):
+        if left[best]:
+            group = same[best] & left
+            group[best] = True
+            left &= ~group
+            weights = scores[group] / scores[group].sum()
+            faces.append((np.tensordot(weights, points[group], 1), scores[best]))
     return faces
+
+
+def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize by area, halving first: OpenCV halves ten times as fast as it shrinks otherwise."""
+    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
+        even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
+        half = (even.shape[1] // 2, even.shape[0] // 2)
+        image = cv2.resize(even, half, interpolation=cv2.INTER_AREA)
+    interpolation = cv2.INTER_AREA if width <= image.shape[1] else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=interpolation)

@@ -113,10 +113,10 @@ def crop_face(
     if crop.shape[:2] != (side, side):
         borders = (y0 - top, top + side - y1, x0 - left, left + side - x1)
         crop = cv2.copyMakeBorder(crop, *borders, cv2.BORDER_REPLICATE)
-    face = resize_face(crop, preprocessing.image_size)
-    if preprocessing.grey:
-        face = cv2.cvtColor(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return face
+    if not preprocessing.grey:
+        return resize_face(crop, preprocessing.image_size)
+    grey = resize_face(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), preprocessing.image_size)
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
 
 
 def resize_face(face: np.ndarray, image_size: int) -> np.ndarray:
@@ -125,14 +125,14 @@ def resize_face(face: np.ndarray, image_size: int) -> np.ndarray:
     Parameters
     ----------
     face : numpy.ndarray
-        uint8, shape (side, side, 3).
+        uint8, shape (side, side, 3) or (side, side).
     image_size : int
         The new side in pixels.
 
     Returns
     -------
     numpy.ndarray
-        uint8, shape (image_size, image_size, 3).
+        uint8, shape (image_size, image_size, 3) or (image_size, image_size).
     """
     if face.shape[0] == image_size:
         return np.ascontiguousarray(face)

@@ -37,6 +37,17 @@ def test_the_square_is_framed_by_eyes_or_box():
     assert frame_face(eyes / [1e3, 1], 98)[2:] == pytest.approx((100, 100))
 
 
+@pytest.mark.needs_shared
+def test_an_odd_large_image_keeps_its_places(shared):
+    """Halving drops an odd row or column; a face must not move by more than that."""
+    image = read_image(sorted((shared / "data/london_faces").glob("*.jpg"))[0])
+    detect = BlazeFace()
+    large = cv2.resize(image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    expected, found = detect(large)[0].box, detect(large[:-1, :-1])[0].box
+    np.testing.assert_allclose(found, expected, atol=0.02 * expected[2])
+    np.testing.assert_allclose(expected, np.multiply(detect(image)[0].box, 3), rtol=0.02, atol=5)
+
+
 def test_nothing_is_found_where_there_is_no_face():
     detect = BlazeFace()
     assert detect(np.full((90, 160, 3), 128, np.uint8)) == []
