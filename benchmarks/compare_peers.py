@@ -77,26 +77,16 @@ def read_ferplus(root: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_london(root: Path, yunet: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Faces (n, 200, 200, 3) of a folder of portraits, cut as FER2013 cuts, and expressions.
-
-    The eyes that YuNet finds are brought to FER2013's median: 0.374 of the side apart, at a height
-    of 0.39.
-    """
+    """Faces (n, 200, 200, 3) of a folder of portraits, found by YuNet, and expressions."""
     from affectkit.data.datasets import load_table
     from affectkit.data.images import read_table_image
+    from affectkit.detectors import load_detector
     from affectkit.preprocess import Preprocessing, crop_face
 
-    table = load_table("folder", root)
-    faces = []
+    table, detect, faces = load_table("folder", root), load_detector(str(yunet)), []
     for record in table.itertuples(index=False):
         image = read_table_image(record)
-        detector = cv2.FaceDetectorYN.create(str(yunet), "", image.shape[1::-1])
-        found = detector.detect(np.ascontiguousarray(image[..., ::-1]))[1]
-        right, left = found[found[:, -1].argmax()][4:8].reshape(2, 2)
-        side = np.linalg.norm(left - right) / 0.374
-        x, y = (left + right) / 2
-        box = (x - side / 2, y - 0.39 * side, side, side)
-        faces.append(crop_face(image, box, Preprocessing(200)))
+        faces.append(crop_face(image, detect(image)[0].box, Preprocessing(200)))
     return np.stack(faces), table["expression"].to_numpy(int)
 
 
