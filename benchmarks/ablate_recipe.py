@@ -4,10 +4,12 @@ Usage::
 
     python benchmarks/ablate_recipe.py --root FERPLUS --weights imagenet --output FOLDER
 
-Trains the recipe of `affectkit.checkpoint_training` on a part of FER+ at 64 px, then once more
+Trains the first stage of `affectkit.checkpoint_training` on a part of FER+ at 64 px, then once more
 without each part, with several seeds, and tests on FER+'s PublicTest images. Writes one JSON file
-a run to the output folder and the table to its ablation.md; finished runs are not repeated. Two
-processes with one thread each (TF_NUM_INTRAOP_THREADS=1) are faster than one with two.
+a run to the output folder and the table to its ablation.md; finished runs are not repeated, so that
+the folder can be filled over several sessions (benchmarks/ablation is such a folder). Two processes
+with one thread each (TF_NUM_INTRAOP_THREADS=1) and seeds of their own (--first-seed) are faster
+than one with two.
 """
 
 from __future__ import annotations
@@ -100,7 +102,15 @@ def write_table(folder: Path) -> Path:
     runs = pd.DataFrame([json.loads(path.read_text()) for path in folder.glob("*.json")])
     means = runs.groupby("variant")[["accuracy", "macro_f1", "accuracy_flip"]].agg(["mean", "std"])
     whole = means.loc["the whole recipe"]
+    (setting,) = {tuple(row) for row in runs[["size", "rows", "epochs"]].to_numpy().tolist()}
     lines = [
+        "# What each part of the recipe gives",
+        "",
+        f"`benchmarks/ablate_recipe.py` at {setting[0]} px, {setting[1]:,} of FER+'s Training faces "
+        f"and a sixth as many drawn ones, {setting[2]} epochs; tested on the 3,199 PublicTest faces "
+        "with a majority. The standard error of one accuracy is 0.008: with few seeds, read changes "
+        "below 0.01 as nothing. The shipped networks train longer, on larger faces and all rows.",
+        "",
         "| variant | seeds | accuracy (sd) | change | macro F1 | with mirror images |",
         "|---|--:|--:|--:|--:|--:|",
     ]
@@ -127,17 +137,19 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=6000, help="FER+ rows to train on")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     splits = mixed_splits(arguments.root, limit=arguments.rows)
-    for seed in range(arguments.seeds):
+    setting = {name: getattr(arguments, name) for name in ("size", "rows", "epochs")}
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         for number, variant in enumerate(VARIANTS):
             file = arguments.output / f"{number:02d}_seed{seed}.json"
             if variant not in arguments.variants or file.is_file():
                 continue
             found = measure(*train(VARIANTS[variant], splits, arguments, seed))
-            write_json({"variant": variant, "seed": seed, **found}, file)
+            write_json({"variant": variant, "seed": seed, **setting, **found}, file)
             print(variant, seed, found, flush=True)
     print(write_table(arguments.output).read_text())
 
