@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectkit.checkpoint_files import checkpoint_names, find_checkpoint
+from affectkit.export_manifest import find_manifest, read_manifest
+from affectkit.exported_networks import load_exported
 from affectkit.networks import KerasNetwork, LiteRTNetwork, Network
 from affectkit.preprocess import Preprocessing
 
@@ -36,10 +38,11 @@ def load_networks(model: str | Path, threads: int = 1) -> Networks:
     ----------
     model : str or Path
         A name of `affectkit.checkpoint_files.checkpoint_names`; the card (`.json`) or a `.tflite`
-        file of a checkpoint; a `.keras` file; or a run folder of the course, whose models/ holds
-        classifier.keras and perhaps regressor.keras.
+        file of a checkpoint; a `.keras` file; a run folder of the course, whose models/ holds
+        classifier.keras and perhaps regressor.keras; or the manifest of an exported model, or its
+        file or SavedModel folder with the manifest beside it.
     threads : int
-        Of LiteRT; TensorFlow takes its own.
+        Of LiteRT and ONNX Runtime; TensorFlow takes its own.
 
     Returns
     -------
@@ -52,10 +55,17 @@ def load_networks(model: str | Path, threads: int = 1) -> Networks:
         If there is no such checkpoint, a file is damaged, or two networks are fed differently.
     FileNotFoundError
         If a file is missing.
+    ImportError
+        If the model needs ONNX Runtime and that is not installed.
     """
     if str(model) in checkpoint_names():
         return _load_checkpoint(str(model), threads)
     path = Path(model).expanduser()
+    manifest = find_manifest(path)
+    if manifest is not None:
+        exported = read_manifest(manifest)
+        network = load_exported(exported, threads)
+        return Networks((network,), exported.preprocessing, exported.temperature)
     if path.suffix in (".json", ".tflite") and path.is_file():
         return _load_checkpoint(path.stem.replace(".", "-"), threads, path.parent)
     if path.is_dir():
@@ -74,7 +84,7 @@ def load_networks(model: str | Path, threads: int = 1) -> Networks:
         return _load_keras([path])
     raise ValueError(
         f"expected a checkpoint ({', '.join(checkpoint_names())}), a .keras or .tflite file, a "
-        f"card or a run folder; got {str(model)!r}"
+        f"card, a run folder or the manifest of an exported model; got {str(model)!r}"
     )
 
 

@@ -1,0 +1,61 @@
+"""`affectkit export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from affectkit.cli.options import Root
+
+
+def run(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A checkpoint such as affectkit-real, a .keras file with its card, or the run "
+            "folder of a course: its two networks become one with two outputs."
+        ),
+    ],
+    format: Annotated[
+        str, typer.Option(help="tflite-int8, tflite-float16, saved-model, onnx or frozen-graph.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the exported file and its manifest.")],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="int8 measures its ranges on training faces of affectfaces, affectnet, ferplus or "
+            "folder: best on such as the model is for."
+        ),
+    ] = "affectfaces",
+    root: Root = None,
+    faces: Annotated[
+        Path | None,
+        typer.Option(help="Folder of photographs: the export is checked on their faces too."),
+    ] = None,
+) -> None:
+    """Export a model to another format; writes it with a manifest that explains it.
+
+    The export is compared with the Keras model on faces, and refused when it is off.
+    """
+    from affectkit.export import export_model
+    from affectkit.export_manifest import read_manifest
+
+    path = export_model(model, format, output, dataset, root, faces)
+    exported = read_manifest(path)
+    console = Console()
+    total = sum(entry["bytes"] for entry in exported.manifest["files"])
+    for name, result in exported.manifest["verification"].items():
+        differences = ", ".join(
+            f"{output} {values['maximum_difference']:.2g} at most, "
+            f"{values['mean_difference']:.2g} on average"
+            for output, values in result["outputs"].items()
+        )
+        same = "" if result["agreement"] is None else f"; {result['agreement']:.1%} same expression"
+        line = f"{result['faces']} faces ({name}) differ from Keras by: {differences}{same}"
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"Exported: {exported.path} ({total / 1e6:.1f} MB)"), soft_wrap=True)
+    console.print(Text(f"Manifest: {path}"), soft_wrap=True)

@@ -1,0 +1,185 @@
+"""Export a model to another runtime, verified on the spot, with a manifest that explains it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from affectkit import __version__
+from affectkit.checkpoint_data import calibration_faces
+from affectkit.data.datasets import load_table
+from affectkit.export_check import (
+    TOLERANCES,
+    check_comparison,
+    compare_networks,
+    drawn_faces,
+    faces_of_pictures,
+)
+from affectkit.export_formats import check_packages, convert, describe_tensors
+from affectkit.export_manifest import MANIFEST_VERSION, SUFFIXES, check_format, describe_files
+from affectkit.export_sources import ExportSource, load_source
+from affectkit.exported_networks import load_network
+from affectkit.face_boxes import add_face_boxes
+from affectkit.labels import EXPRESSIONS
+from affectkit.model_files import write_json
+from affectkit.networks import KerasNetwork
+
+LABELS = {"expression": list(EXPRESSIONS), "valence_arousal": ["valence", "arousal"]}
+
+CALIBRATION_FACES = 500
+"""So many training faces are looked at for the ranges of int8."""
+
+
+def export_model(
+    model: str | Path,
+    format: str,
+    output: str | Path,
+    dataset: str = "affectfaces",
+    root: str | Path | None = None,
+    pictures: str | Path | None = None,
+) -> Path:
+    """Export a model, compare it with its source on faces, and write its manifest.
+
+    An earlier export of the same name and format is replaced, once the new one has passed.
+
+    Parameters
+    ----------
+    model : str or Path
+        See `affectkit.export_sources.load_source`.
+    format : str
+        A key of `affectkit.export_manifest.SUFFIXES`.
+    output : str or Path
+        Folder; gets NAME with the format's suffix, and NAME.FORMAT.json.
+    dataset, root
+        As in `affectkit.data.datasets.load_table`: int8 is calibrated on its training faces.
+    pictures : str or Path, optional
+        Folder of pictures whose faces are compared too.
+
+    Returns
+    -------
+    Path
+        The manifest.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown, the model no model, or the export is not what it was made from
+        (`affectkit.export_check.TOLERANCES`); then no file is left.
+    FileNotFoundError
+        If a file or folder is missing.
+    ImportError
+        If a package for ONNX is missing.
+    """
+    check_packages(check_format(format))
+    source = load_source(model)
+    faces = {"affectfaces, test": drawn_faces(source.preprocessing)}
+    if pictures is not None:
+        faces[f"pictures in {Path(pictures).name}"] = faces_of_pictures(
+            pictures, source.preprocessing
+        )
+    calibration = None
+    if format == "tflite-int8":
+        calibration = _calibration_faces(source, dataset, root)
+    output = Path(output).expanduser()
+    output.mkdir(parents=True, exist_ok=True)
+    manifest = {
+        "manifest_version": MANIFEST_VERSION,
+        "affectkit": __version__,
+        "format": format,
+        "artefact": source.name + SUFFIXES[format],
+    }
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=output) as folder:
+        path = Path(folder) / manifest["artefact"]
+        convert(source.model, format, path, calibration)
+        verification = verify_export(path, format, source, faces)
+        manifest |= {"files": describe_files(path, Path(folder))}
+        manifest |= describe_tensors(source.model, format, path, LABELS)
+        manifest |= {
+            "preprocessing": source.preprocessing.to_dict(),
+            "labels": list(EXPRESSIONS),
+            "temperature": source.temperature,
+            "parameters": source.model.count_params(),
+            "source": {"name": source.name, "files": source.files},
+            "training": source.training,
+            "calibration": None
+            if calibration is None
+            else {"dataset": dataset, "faces": len(calibration)},
+            "verification": verification,
+            "versions": _versions(),
+            "exported": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        _replace(path, output / path.name)
+    return write_json(manifest, output / f"{source.name}.{format}.json")
+
+
+def verify_export(
+    path: Path, format: str, source: ExportSource, faces: dict[str, np.ndarray]
+) -> dict[str, dict[str, object]]:
+    """Compare an exported file with its source.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    format : str
+        A key of `affectkit.export_manifest.SUFFIXES`.
+    source : ExportSource
+        What it was made from.
+    faces : dict of str to numpy.ndarray
+        By name, float32, shape (n, size, size, 3), RGB, -1..1.
+
+    Returns
+    -------
+    dict of str to dict
+        What `affectkit.export_check.compare_networks` says of each.
+
+    Raises
+    ------
+    ValueError
+        If the file is not what it was made from.
+    """
+    network, original = load_network(path, format), KerasNetwork(source.model)
+    results = {}
+    for name, some in faces.items():
+        results[name] = compare_networks(network, original, some)
+        check_comparison(results[name], TOLERANCES[format], f"{path.name} ({name})")
+    return results
+
+
+def _calibration_faces(source: ExportSource, dataset: str, root: str | Path | None) -> np.ndarray:
+    if dataset == "affectfaces" != source.training.get("dataset"):
+        warnings.warn(
+            "int8 is calibrated on drawn faces; for a model of photographs, photographs are "
+            "better: --dataset ferplus (or another) --root PATH. The int8 files that ship with "
+            "affectkit-real were calibrated on such",
+            UserWarning,
+            stacklevel=3,
+        )
+    table = load_table(dataset, root, split="train", limit=CALIBRATION_FACES)
+    if dataset == "folder":
+        table = add_face_boxes(table)
+    return calibration_faces({"train": table}, source.preprocessing, CALIBRATION_FACES)
+
+
+def _replace(new: Path, old: Path) -> None:
+    """Put a file or folder where an older one may be."""
+    if old.is_dir():
+        shutil.rmtree(old)
+    new.replace(old)
+
+
+def _versions() -> dict[str, str | None]:
+    """Give the versions of what converts, as far as it is installed."""
+    found: dict[str, str | None] = {}
+    for name in ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
