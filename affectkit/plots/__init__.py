@@ -4,6 +4,12 @@ A notebook shows the figure as the value of a cell; `figure.savefig(path)` keeps
 or lightness tell things apart, never colour alone.
 """
 
+from affectkit.plots.benchmarks import (
+    plot_rates,
+    plot_scaling,
+    plot_stage_bars,
+    plot_trade_off,
+)
 from affectkit.plots.data import (
     plot_class_balance,
     plot_sample_grid,
@@ -26,9 +32,13 @@ __all__ = [
     "plot_class_balance",
     "plot_confusion_matrix",
     "plot_metric_intervals",
+    "plot_rates",
     "plot_reliability",
     "plot_sample_grid",
+    "plot_scaling",
     "plot_slices",
+    "plot_stage_bars",
+    "plot_trade_off",
     "plot_training_curves",
     "plot_valence_arousal",
     "plot_valence_arousal_predictions",
