@@ -17,6 +17,9 @@ from affectkit.runtimes import load_networks
 from affectkit.stage_timer import StageTimer
 from affectkit.tracking import FaceTracker
 
+KEPT_FRAMES = 10_000
+"""Frames that a pipeline's own timer keeps, so that a long video does not fill the memory."""
+
 
 @dataclass(frozen=True)
 class FaceAffect:
@@ -70,7 +73,8 @@ class AffectPipeline:
     track : bool
         Number the faces of a video; implied by smoothing.
     timer : StageTimer, optional
-        Gets the time of every stage; see `affectkit.stage_timer.STAGES`.
+        Gets the time of every stage; see `affectkit.stage_timer.STAGES`. The default one keeps the
+        last `KEPT_FRAMES` frames.
 
     Examples
     --------
@@ -102,8 +106,13 @@ class AffectPipeline:
         """
         self.networks = load_networks(model, threads)
         self.detect = load_detector(detector, threads) if isinstance(detector, str) else detector
-        self.timer = timer or StageTimer()
-        self._tracker = FaceTracker(smoothing) if track or smoothing else None
+        self.timer = timer or StageTimer(keep=KEPT_FRAMES)
+        self._smoothing, self._follow = smoothing, bool(track or smoothing)
+        self.forget_faces()
+
+    def forget_faces(self) -> None:
+        """Begin another video: faces are numbered from 0 again, and nothing is averaged."""
+        self._tracker = FaceTracker(self._smoothing) if self._follow else None
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from time import perf_counter_ns
 from types import TracebackType
 
@@ -30,9 +31,14 @@ class StageTimer:
 
     A stage that is entered several times within a frame (once a face) counts as the sum.
 
+    Parameters
+    ----------
+    keep : int, optional
+        Frames to remember, the last ones; all if omitted.
+
     Attributes
     ----------
-    frames : list of dict
+    frames : deque of dict
         A finished frame each: nanoseconds by stage, and "end to end". Another thread may add the
         time of a stage of its own to a finished frame.
 
@@ -46,8 +52,8 @@ class StageTimer:
     ['detect', 'end to end']
     """
 
-    def __init__(self) -> None:
-        self.frames: list[dict[str, int]] = []
+    def __init__(self, keep: int | None = None) -> None:
+        self.frames: deque[dict[str, int]] = deque(maxlen=keep)
         self._stages: dict[str, _Stage] = {}
         self._now: dict[str, int] = {}
         self._start = perf_counter_ns()
@@ -85,7 +91,7 @@ class StageTimer:
             float64; 0 where a frame did not pass a stage. The residual is what no stage accounts
             for.
         """
-        frames = pd.DataFrame(self.frames[warm_up:]).fillna(0.0) / 1e6
+        frames = pd.DataFrame(list(self.frames)[warm_up:]).fillna(0.0) / 1e6
         stages = [name for name in frames if name != END_TO_END]
         order = [*(name for name in STAGES if name in stages)]
         order += [name for name in stages if name not in STAGES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,38 @@ def shared() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def variable_rate_video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
+    """An MP4 of six dark frames that are shown for different times, and these times in seconds."""
+    import numpy as np
+
+    from affectkit.video_writer import VideoWriter
+
+    path = tmp_path_factory.mktemp("videos") / "variable.mp4"
+    with VideoWriter(path, 25) as writer:
+        for _ in range(6):
+            writer.write(np.full((120, 160, 3), 40, np.uint8))
+    _set_durations(path, [512 * length for length in (1, 2, 1, 15, 1, 1)])  # 12,800 a second
+    return path, [start / 25 for start in (0, 1, 3, 4, 19, 20)]
+
+
+def _set_durations(path: Path, durations: list[int]) -> None:
+    """Rewrite the table of an MP4 that tells how long every frame is shown.
+
+    OpenCV writes the index behind the pictures, so these stay where they are. A box (ISO/IEC
+    14496-12) is its size, four letters, and what it holds.
+    """
+    content = bytearray(path.read_bytes())
+    table = content.index(b"stts") - 4
+    (old_size,) = struct.unpack_from(">I", content, table)
+    entries = b"".join(struct.pack(">2I", 1, duration) for duration in durations)
+    new = struct.pack(">I4sII", 16 + len(entries), b"stts", 0, len(durations)) + entries
+    content[table : table + old_size] = new
+    for name in (b"stbl", b"minf", b"mdia", b"trak", b"moov"):  # the boxes round it
+        start = content.index(name) - 4
+        (size,) = struct.unpack_from(">I", content, start)
+        struct.pack_into(">I", content, start, size + len(new) - old_size)
+    struct.pack_into(">I", content, content.index(b"elst") + 12, 1_000_000)  # show all of it
+    path.write_bytes(content)

@@ -84,3 +84,12 @@ def test_percentiles_without_enough_samples_are_marked():
     assert not summary[["p90_enough", "p99_enough"]].any().any()
     many = summarise(pd.DataFrame({"detect": np.zeros(23_886)}))
     assert many[["p90_enough", "p99_enough"]].to_numpy().tolist() == [[True, False]]
+
+
+def test_a_timer_keeps_the_last_frames_if_asked_to():
+    timer = StageTimer(keep=3)
+    for number in range(5):
+        timer.start_frame()
+        timer.end_frame()["detect"] = number * 1_000_000
+    assert timer.table()["detect"].tolist() == [2, 3, 4]
+    assert timer.table(warm_up=1)["detect"].tolist() == [3, 4]
