@@ -107,7 +107,7 @@ def write_table(folder: Path) -> Path:
         "# What each part of the recipe gives",
         "",
         f"`benchmarks/ablate_recipe.py` at {setting[0]} px, {setting[1]:,} of FER+'s Training",
-        f"faces and a sixth as many drawn ones, {setting[2]} epochs; tested on the 3,199 PublicTest",
+        f"faces and a sixth as many drawn ones, {setting[2]} epochs; tested on 3,199 PublicTest",
         "faces with a majority. The standard error of one accuracy is 0.008: with few seeds, read",
         "changes below 0.01 as nothing. The shipped networks train longer, on larger faces and all",
         "rows.",
