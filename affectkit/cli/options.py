@@ -21,3 +21,22 @@ Epochs = Annotated[int, typer.Option(min=0, help="Epochs; 0 for the profile's ow
 Protocol = Annotated[
     str | None, typer.Option(help="Which rows count; the data set's usual protocol if omitted.")
 ]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        help="A checkpoint (affectkit-real, -int8, -float16; affectkit-synthetic ...), a .keras "
+        "file, a course's run folder, or the manifest of an exported model."
+    ),
+]
+DetectorName = Annotated[
+    str | None,
+    typer.Option(
+        help="blazeface, blazeface-tiled (finds small faces), blazeface-near (quickest), haar, or "
+        "YuNet's .onnx file. Default: blazeface-tiled for pictures, else blazeface."
+    ),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Of the networks.")]
+Smoothing = Annotated[
+    float,
+    typer.Option(min=0, max=0.99, help="Share of a face's earlier answers that is kept, 0..0.99."),
+]

@@ -1,0 +1,90 @@
+"""`affectkit predict`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from affectkit.cli.options import DetectorName, ModelName, Smoothing, Threads
+
+SOME_FAILED, NOTHING_DONE, INTERRUPTED = 1, 2, 130
+
+
+def run(
+    output: Annotated[
+        Path, typer.Option(help="Rows go here: a .csv, .parquet (needs pyarrow) or .jsonl file.")
+    ],
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(help="Pictures, videos, folders (with all below), or quoted patterns."),
+    ] = None,
+    video: Annotated[
+        list[str] | None, typer.Option("--video", "-v", help="Another path; as in older demos.")
+    ] = None,
+    model: ModelName = "affectkit-real-int8",
+    detector: DetectorName = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for copies with what was found drawn in; or, of a single input, the file "
+            "(video: .mp4, .mkv, .avi; picture: .jpg, .png). Videos lose their sound."
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, for pictures.")] = 1,
+    stride: Annotated[
+        int, typer.Option(min=1, help="Take one of so many frames of a video; 1 takes all.")
+    ] = 1,
+    threads: Threads = 1,
+    smoothing: Smoothing = 0.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin the output anew instead of going on.")
+    ] = False,
+) -> None:
+    """Find the faces in pictures and videos; writes expression, valence and arousal of each.
+
+    The same command again goes on where it was interrupted.
+
+    A file that can't be read is told and listed, and the others are done.
+
+    Exit code: 0 all done, 1 some failed, 2 nothing could be done, 130 stopped.
+
+    Everything runs on this machine, and nothing but the named outputs is stored.
+    """
+    inputs = [*(paths or []), *(video or [])]
+    if not inputs:
+        raise ValueError("name at least one picture, video, folder or pattern")
+    from affectkit.predict_files import predict_files
+
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        summary = predict_files(
+            inputs, output, model, detector, annotate, workers, stride, threads, smoothing,
+            overwrite,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            Text(f"Stopped. {output} has what was done; the same command goes on from there."),
+            soft_wrap=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    before = f", {summary.finished_before} done before" if summary.finished_before else ""
+    console = Console()
+    console.print(
+        Text(f"{output}: {summary.faces:,} faces in {summary.finished} files{before}"),
+        soft_wrap=True,
+    )
+    if summary.failed:
+        text = f"Skipped {len(summary.failed)}: see {summary.skipped_file}"
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+        done = summary.finished or summary.finished_before
+        raise typer.Exit(SOME_FAILED if done else NOTHING_DONE)
+
+
+def _stop(number: int, _: object) -> None:
+    """End as by Ctrl-C: files are closed properly."""
+    raise SystemExit(128 + number)

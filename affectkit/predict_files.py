@@ -1,0 +1,229 @@
+"""Predict for many pictures and videos: what fails is told, the others are done."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from affectkit import __version__
+from affectkit.image_prediction import ImagePredictor, ImageTask, predict_images
+from affectkit.pipeline import AffectPipeline
+from affectkit.prediction_inputs import InputFile, annotation_targets, find_inputs
+from affectkit.prediction_output import OutputError, PredictionOutput, file_key
+from affectkit.prediction_rows import check_format, face_rows
+from affectkit.video_prediction import process_video
+
+IMAGE_DETECTOR, VIDEO_DETECTOR = "blazeface-tiled", "blazeface"
+
+
+@dataclass
+class PredictionSummary:
+    """What `predict_files` has done.
+
+    Attributes
+    ----------
+    finished, finished_before : int
+        Files of this run, and of earlier ones with the same output.
+    faces : int
+        Rows with a face of this run.
+    failed : list of tuple of str
+        File and reason of each that could not be done.
+    skipped_file : Path
+        Lists these, if there are any.
+    """
+
+    skipped_file: Path
+    finished: int = 0
+    finished_before: int = 0
+    faces: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def predict_files(
+    paths: Iterable[str | Path],
+    output: str | Path,
+    model: str | Path = "affectkit-real-int8",
+    detector: str | None = None,
+    annotate: str | Path | None = None,
+    workers: int = 1,
+    stride: int = 1,
+    threads: int = 1,
+    smoothing: float = 0.0,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> PredictionSummary:
+    """Predict for pictures and videos, and write the rows; pictures first, then videos.
+
+    A file that can't be done is warned about, and listed in `<output's stem>_skipped.csv`. Called
+    again with the same output, files whose rows are in it are left out.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Files, folders with all below, or patterns; see `find_inputs`.
+    output : str or Path
+        A `.csv`, `.parquet` or `.jsonl` file; see `affectkit.prediction_rows.COLUMNS`.
+    model : str or Path
+        See `AffectPipeline`.
+    detector : str, optional
+        See `affectkit.detectors.load_detector`; by default `IMAGE_DETECTOR` for pictures and the
+        quicker `VIDEO_DETECTOR` for videos.
+    annotate : str or Path, optional
+        A folder for copies with what was found drawn in, or the file for a single input.
+    workers : int
+        Processes for pictures.
+    stride : int
+        Every so many frames of a video one is used.
+    threads : int
+        Of the networks, a process.
+    smoothing : float
+        Of a video's faces; see `affectkit.tracking.FaceTracker`.
+    overwrite : bool
+        Begin anew instead of going on.
+    progress : bool
+        Show progress bars where the standard error is a terminal.
+
+    Returns
+    -------
+    PredictionSummary
+        Counts, and what failed.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to read, or a setting is impossible.
+    OSError
+        If the output can't be written; rows of finished files are kept.
+    """
+    output = check_format(output)
+    if workers < 1:
+        raise ValueError(f"expected at least 1 worker, got {workers}")
+    if stride < 1:
+        raise ValueError(f"expected a stride of at least 1, got {stride}")
+    files, missing = find_inputs(paths, annotate and Path(annotate).expanduser())
+    if not files:
+        reasons = "; ".join(f"{path} {reason}" for path, reason in missing)
+        raise ValueError(reasons or "there is no picture or video in these folders")
+    targets = annotation_targets(files, annotate)
+    settings = {
+        "version": __version__,
+        "model": str(model),
+        "detector": detector,
+        "stride": stride,
+        "smoothing": smoothing,
+        "annotate": annotate and file_key(annotate),
+    }
+    videos = [file for file in files if file.is_video]
+    images = [ImageTask(file.path, targets.get(file.path)) for file in files if not file.is_video]
+    # both are made now, so that a wrong setting is told before anything is written
+    predictor = pipeline = None
+    if images:
+        predictor = ImagePredictor(
+            model=model, detector=detector or IMAGE_DETECTOR, threads=threads
+        )
+    if videos:
+        pipeline = AffectPipeline(model, detector or VIDEO_DETECTOR, threads, smoothing, track=True)
+    summary = PredictionSummary(output.with_name(f"{output.stem}_skipped.csv"))
+    with (
+        PredictionOutput(output, settings, overwrite) as rows,
+        tqdm(total=len(files), unit="file", disable=None if progress else True) as bar,
+    ):
+        run = _Run(rows, bar, summary)
+        for path, reason in missing:
+            run.fail(path, reason)
+        todo = [task for task in images if run.is_new(task.path)]
+        if todo:
+            _predict_pictures(run, todo, predictor, min(workers, len(todo)))
+        for file in videos:
+            if run.is_new(file.path):
+                _predict_video(run, file, pipeline, targets.get(file.path), stride)
+    _list_failed(summary)
+    return summary
+
+
+class _Run:
+    """What the parts of a run share: the output, the progress bar and the counts."""
+
+    def __init__(self, rows: PredictionOutput, bar: tqdm, summary: PredictionSummary) -> None:
+        self.rows, self.bar, self.summary = rows, bar, summary
+
+    def is_new(self, path: Path) -> bool:
+        if file_key(path) not in self.rows.finished:
+            return True
+        self.summary.finished_before += 1
+        self.bar.update()
+        return False
+
+    def note(self, text: str) -> None:
+        with tqdm.external_write_mode(file=sys.stderr):
+            warnings.warn(text, UserWarning, stacklevel=2)
+
+    def fail(self, path: str | Path, reason: str) -> None:
+        text = reason if str(path) in reason else f"{path}: {reason}"
+        self.note(f"skipped: {text}")
+        self.summary.failed.append((str(path), reason))
+
+
+def _predict_pictures(
+    run: _Run, tasks: list[ImageTask], predictor: ImagePredictor, workers: int
+) -> None:
+    for result in predict_images(tasks, predictor, workers):
+        path = result.task.path
+        for note in result.notes:
+            run.note(note)
+        if result.error is not None:
+            run.fail(path, result.error)
+        else:
+            with run.rows.file(path) as write:
+                write(result.rows)
+            run.summary.finished += 1
+            run.summary.faces += sum(row["face"] is not None for row in result.rows)
+        run.bar.update()
+
+
+def _predict_video(
+    run: _Run, file: InputFile, pipeline: AffectPipeline, annotated: Path | None, stride: int
+) -> None:
+    name = str(file.path)
+    frames = tqdm(desc=file.path.name, unit="frame", leave=False, disable=run.bar.disable)
+    try:
+        with run.rows.file(file.path) as write, frames, _caught_warnings(run):
+
+            def on_faces(index: int, seconds: float, faces: list) -> None:
+                write(face_rows(name, faces, index, seconds))
+                frames.update()
+
+            done = process_video(pipeline, file.path, annotated, stride, on_faces)
+    except OutputError:
+        raise
+    except (OSError, ValueError, MemoryError, cv2.error) as error:
+        run.fail(file.path, str(error) or type(error).__name__)
+    else:
+        run.summary.finished += 1
+        run.summary.faces += done.faces
+    run.bar.update()
+
+
+@contextmanager
+def _caught_warnings(run: _Run) -> Iterator[None]:
+    """Show the warnings of a block after it, where they do not tear the progress bars."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        run.note(str(warning.message))
+
+
+def _list_failed(summary: PredictionSummary) -> None:
+    summary.skipped_file.unlink(missing_ok=True)
+    if summary.failed:
+        with summary.skipped_file.open("w", newline="", encoding="utf-8", errors="replace") as file:
+            csv.writer(file).writerows([("file", "reason"), *summary.failed])
