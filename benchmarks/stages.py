@@ -1,0 +1,296 @@
+"""Time every stage of a video, from decoding to the annotated file, and what no stage explains.
+
+Usage::
+
+    python benchmarks/stages.py --output FOLDER --video VIDEO --ferplus FERPLUS --london FACES
+
+Three ways take turns: "sequential", one step after the other in one thread, so that stages and
+residual add up to the frame; "overlapped", as `affectkit predict` does it, decoding and encoding in
+threads of their own; and "bare": decoding, the very model invocations of each frame with nothing
+round them, and encoding. End to end over bare says what all the rest costs. The first round is
+dropped, and tells the invocations of each frame. Threads are those of LiteRT and OpenCV; bare and
+sequential have as many cores, overlapped has all of `--cores`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter, perf_counter_ns
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+from report import (
+    Report,
+    limited_to,
+    measure_accuracy,
+    model_file,
+    new_parser,
+    summary_rows,
+    usable_cores,
+)
+from sequential_video import annotate_sequentially, open_output, open_video, shorten
+
+from affectkit import AffectPipeline
+from affectkit.plots import plot_stage_bars
+from affectkit.stage_timer import END_TO_END, RESIDUAL, StageTimer
+from affectkit.video_prediction import VideoSummary, process_video
+
+MOST = 1.15
+"""End to end may be so many times the bare work."""
+
+SEQUENTIAL, OVERLAPPED, BARE = "sequential", "overlapped", "bare"
+INVOKE = "invoke"
+
+
+class Invocations:
+    """Notes which LiteRT interpreters run, frame by frame, and for how long.
+
+    Attributes
+    ----------
+    frames : list of list
+        The interpreters of each frame, in the order in which they ran.
+    nanoseconds : list of int
+        What their `invoke` took in each frame.
+    """
+
+    def __init__(self) -> None:
+        self.frames: list[list] = []
+        self.nanoseconds: list[int] = []
+        self._now: list = []
+        self._spent = 0
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch every interpreter of this process."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        bare = Interpreter.invoke
+
+        def invoke(interpreter: Interpreter) -> None:
+            start = perf_counter_ns()
+            bare(interpreter)
+            self._spent += perf_counter_ns() - start
+            self._now.append(interpreter)
+
+        Interpreter.invoke = invoke
+        try:
+            yield
+        finally:
+            Interpreter.invoke = bare
+
+    def end_frame(self) -> None:
+        """Close the notes of a frame."""
+        self.frames.append(self._now)
+        self.nanoseconds.append(self._spent)
+        self._now, self._spent = [], 0
+
+
+def run_bare(video: Path, output: Path, invocations: list[list]) -> StageTimer:
+    """Decode, invoke what each frame had invoked, on whatever input is left, and encode."""
+    timer = StageTimer()
+    capture = open_video(video)
+    writer = open_output(output, capture)
+    for interpreters in invocations:
+        timer.start_frame()
+        with timer.stage("decode"):
+            _, frame = capture.read()
+        with timer.stage(INVOKE):
+            for interpreter in interpreters:
+                interpreter.invoke()
+        with timer.stage("encode"):
+            writer.write(frame)
+        timer.end_frame()
+    capture.release()
+    writer.release()
+    return timer
+
+
+class Rounds:
+    """All rounds with one number of threads."""
+
+    def __init__(self, model: str, detector: str, threads: int, cores: int, video: Path) -> None:
+        self.cores = {SEQUENTIAL: threads, OVERLAPPED: max(cores, threads), BARE: threads}
+        start = perf_counter()
+        self.pipeline = AffectPipeline(model, detector, threads)
+        self.load_seconds = perf_counter() - start
+        self.video, self.threads = video, threads
+        self.tables: dict[str, list[pd.DataFrame]] = {SEQUENTIAL: [], OVERLAPPED: [], BARE: []}
+        self.summaries: dict[str, list[VideoSummary]] = {SEQUENTIAL: [], OVERLAPPED: []}
+        capture = open_video(video)
+        image = np.ascontiguousarray(capture.read()[1][..., ::-1])
+        capture.release()
+        start = perf_counter()
+        self.pipeline(image)
+        self.first_call_ms = 1e3 * (perf_counter() - start)
+
+    def run(self, rounds: int, folder: Path) -> None:
+        """Run a round that is dropped, then the others."""
+        with limited_to(self.threads):
+            _, invocations = self._sequential(folder)
+            self._overlapped(folder)
+        generator = np.random.default_rng(0)
+        for _ in range(rounds):
+            for way in generator.permutation(list(self.tables)):
+                with limited_to(self.threads, self.cores[way]):
+                    self.tables[way].append(self._run_way(way, folder, invocations.frames))
+
+    def _run_way(self, way: str, folder: Path, invocations: list[list]) -> pd.DataFrame:
+        if way == BARE:
+            return run_bare(self.video, folder / "bare.mp4", invocations).table()
+        if way == OVERLAPPED:
+            self.summaries[way].append(self._overlapped(folder))
+            return self.pipeline.timer.table()
+        summary, watched = self._sequential(folder)
+        self.summaries[way].append(summary)
+        table = self.pipeline.timer.table()
+        return table.assign(**{INVOKE: np.array(watched.nanoseconds) / 1e6})
+
+    def _sequential(self, folder: Path) -> tuple[VideoSummary, Invocations]:
+        self.pipeline.timer, invocations = StageTimer(), Invocations()
+        with invocations.watched():
+            summary = annotate_sequentially(
+                self.pipeline, self.video, folder / "sequential.mp4", invocations.end_frame
+            )
+        return summary, invocations
+
+    def _overlapped(self, folder: Path) -> VideoSummary:
+        self.pipeline.timer = StageTimer()
+        return process_video(self.pipeline, self.video, folder / "overlapped.mp4", show_times=False)
+
+    def stage_rows(self) -> list[dict]:
+        """Give a row a way and stage: per frame, and the mean per face."""
+        rows = []
+        for way, summaries in self.summaries.items():
+            table = pd.concat(self.tables[way], ignore_index=True).drop(
+                columns=INVOKE, errors="ignore"
+            )
+            faces = sum(summary.faces for summary in summaries)
+            whole = table[END_TO_END].mean()
+            for row in summary_rows(table, mode=way, threads=self.threads):
+                total = row["mean"] * len(table)
+                row["mean_per_face"] = total / faces if faces else None
+                rows.append(row | {"share": row["mean"] / whole})
+        return rows
+
+    def bare_rows(self) -> list[dict]:
+        """Give a row a part of the bare work, and a row of the invocations within the pipeline."""
+        bare = pd.concat(self.tables[BARE], ignore_index=True).drop(columns=RESIDUAL)
+        within = pd.concat(self.tables[SEQUENTIAL], ignore_index=True)[[INVOKE]]
+        return [
+            *summary_rows(bare, mode=BARE, threads=self.threads),
+            *summary_rows(within, mode="within the pipeline", threads=self.threads),
+        ]
+
+    def video_rows(self) -> list[dict]:
+        """Give a row a way: frames a second."""
+        rows = []
+        for way, summaries in self.summaries.items():
+            rates = [summary.frames / summary.duration for summary in summaries]
+            rows.append(
+                {
+                    "mode": way,
+                    "threads": self.threads,
+                    "cores": self.cores[way],
+                    "rounds": len(rates),
+                    "frames": summaries[0].frames,
+                    "faces": summaries[0].faces,
+                    "frames_a_second": float(np.median(rates)),
+                    "slowest": min(rates),
+                    "fastest": max(rates),
+                }
+            )
+        return rows
+
+    def add_ratios(self, report: Report) -> None:
+        """Add end to end over bare, and every stage over bare, by the medians over rounds."""
+        rows = self.overhead_rows()
+        end = f"{self.threads} threads" if self.threads > 1 else "1 thread"
+        name = f"sequential end to end / bare, {end}"
+        total = float(np.median([row["end_to_end_over_bare"] for row in rows]))
+        report.target(name, total, f"<= {MOST}")
+        report.ratio(name, float(np.median([row["of_the_medians"] for row in rows])))
+        rates = {row["mode"]: row["frames_a_second"] for row in self.video_rows()}
+        gain = rates[OVERLAPPED] / rates[SEQUENTIAL]
+        report.ratio(f"overlapped / sequential, frames a second, {end}", gain, "higher")
+        bare = pd.concat(self.tables[BARE])[END_TO_END].median()
+        stages = pd.concat(self.tables[SEQUENTIAL]).drop(columns=[END_TO_END, INVOKE])
+        for stage, value in stages.median().items():
+            report.ratio(f"{stage} / bare, ms a frame, {end}", float(value / bare))
+
+    def overhead_rows(self) -> list[dict]:
+        """Give a row a round: end to end of all frames over the bare work of all frames.
+
+        "of_the_medians" has the median frames instead of the sums: noise hits that less.
+        "end_to_end_over_work_within" has the invocations, decoding and encoding of the very same
+        frames below the line.
+        """
+        rows = []
+        for number, (whole, bare) in enumerate(
+            zip(self.tables[SEQUENTIAL], self.tables[BARE], strict=True)
+        ):
+            within = whole[[INVOKE, "decode", "encode"]].sum(axis=1).sum()
+            total = whole[END_TO_END].sum()
+            rows.append(
+                {
+                    "round": number,
+                    "threads": self.threads,
+                    "end_to_end_ms": total,
+                    "bare_ms": bare[END_TO_END].sum(),
+                    "end_to_end_over_bare": total / bare[END_TO_END].sum(),
+                    "of_the_medians": whole[END_TO_END].median() / bare[END_TO_END].median(),
+                    "end_to_end_over_work_within": total / within,
+                }
+            )
+        return rows
+
+
+def main(command: list[str]) -> Path:
+    """Run all rounds with each number of threads, evaluate, write."""
+    parser = new_parser(__doc__)
+    parser.add_argument("--video", type=Path, required=True)
+    parser.add_argument("--model", default="affectkit-real-int8")
+    parser.add_argument("--detector", default="blazeface")
+    parser.add_argument("--cores", type=int, default=len(usable_cores()), help="overlapped")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--frames", type=int, default=0,
+                        help="of the video, encoded anew; 0 for all, as they are")  # fmt: skip
+    arguments = parser.parse_args(command)
+    report = Report("stages", arguments, command)
+    names = ("stages", "bare", "videos", "overhead", "loading")
+    tables: dict[str, list[dict]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as name:
+        folder, video = Path(name), arguments.video
+        if arguments.frames:
+            video = shorten(video, arguments.frames, folder / "short.mp4")
+        for threads in arguments.threads:
+            with limited_to(threads):
+                rounds = Rounds(
+                    arguments.model, arguments.detector, threads, arguments.cores, video
+                )
+            rounds.run(arguments.rounds, folder)
+            tables["stages"] += rounds.stage_rows()
+            tables["bare"] += rounds.bare_rows()
+            tables["videos"] += rounds.video_rows()
+            tables["overhead"] += rounds.overhead_rows()
+            loading = {"model": arguments.model, "threads": threads}
+            loading |= {"load_seconds": rounds.load_seconds, "first_call_ms": rounds.first_call_ms}
+            tables["loading"].append(loading | model_file(arguments.model))
+            rounds.add_ratios(report)
+    report.tables = tables | {"accuracy": measure_accuracy([arguments.model], arguments)}
+    report.notes.append(
+        "Overlapped, stages run at the same time in three threads: their sum is the work of a "
+        "frame, not the time from one frame to the next, which is in the table of videos."
+    )
+    report.figures = {"stages": plot_stage_bars(pd.DataFrame(tables["stages"]))}
+    return report.write()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
