@@ -55,3 +55,8 @@ def _set_durations(path: Path, durations: list[int]) -> None:
         struct.pack_into(">I", content, start, size + len(new) - old_size)
     struct.pack_into(">I", content, content.index(b"elst") + 12, 1_000_000)  # show all of it
     path.write_bytes(content)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole courses: they take longest, and pytest-xdist hands out files in order."""
+    items.sort(key=lambda item: "notebooks" not in item.keywords)  # stable

@@ -1,0 +1,18 @@
+"""The course on FER+."""
+
+import pytest
+
+from affectkit.course import run_course
+from affectkit.course.summary import read_summary
+
+
+@pytest.mark.slow
+@pytest.mark.notebooks
+def test_course_on_ferplus(shared, short, records, tmp_path):
+    root = shared / "data" / "ferplus"
+    result = run_course(dataset="ferplus", root=str(root), output=tmp_path / "run", **short)
+    summary = read_summary(result.folder / "summary.json")
+    assert summary["status"] == "completed"
+    assert summary["metrics"]["classifier"]["protocol"] == "ferplus-majority (subset of 240)"
+    assert records(result, "03")["derived_share"] == 1.0
+    assert 0.7 < records(result, "01")["agreement"] < 0.95

@@ -1,0 +1,23 @@
+"""The course on a user's folder."""
+
+import shutil
+
+import pytest
+
+from affectkit.course import run_course
+from affectkit.course.summary import read_summary
+
+
+@pytest.mark.slow
+@pytest.mark.notebooks
+def test_course_on_a_users_folder_with_a_bad_row(shared, short, tmp_path):
+    """Real portraits, no valence and arousal, one truncated picture."""
+    root = tmp_path / "mine"
+    shutil.copytree(shared / "data" / "london_faces", root)
+    first = next(iter(sorted(root.glob("*.jpg"))))
+    first.write_bytes(first.read_bytes()[:5000])
+    result = run_course(dataset="folder", root=str(root), output=tmp_path / "run", **short)
+    summary = read_summary(result.folder / "summary.json")
+    assert summary["status"] == "completed"
+    assert summary["metrics"]["regressor"]["derived_rows"] > 0
+    assert first.name in (result.folder / "skipped_rows.csv").read_text()
