@@ -66,7 +66,7 @@ class PredictionOutput:
         self.finished: set[str] = set()
         if self.path.exists() and not self._progress.exists() and not overwrite:
             raise ValueError(
-                f"{self.path} exists and is not from `affectkit predict` (there is no "
+                f"{self.path} exists, and can't be gone on with (there is no "
                 f"{self._progress.name} beside it): choose another name, or --overwrite it"
             )
         with self._writing():

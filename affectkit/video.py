@@ -7,6 +7,7 @@ import queue
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter_ns
@@ -155,14 +156,15 @@ class VideoReader:
     def _put(self, item: object) -> None:
         while not self._stop.is_set():
             try:
-                self._frames.put(item, timeout=0.1)
+                self._frames.put(item, timeout=0 if self._newest_only else 0.1)
                 return
             except queue.Full:
                 if self._newest_only:
-                    try:
-                        self._frames.get_nowait()
-                    except queue.Empty:
-                        continue
+                    self._drop()
+
+    def _drop(self) -> None:
+        with suppress(queue.Empty):
+            self._frames.get_nowait()
 
     def _check_end(self) -> None:
         if not self.frames_read and isinstance(self.source, int):

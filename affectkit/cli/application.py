@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from affectkit import __version__
-from affectkit.cli import course, datasets, doctor, evaluate, export, faces, predict, train
+from affectkit.cli import camera, course, datasets, doctor, evaluate, export, faces, predict, train
 
 USER_ERROR = 2
 """Exit code when the user can mend what went wrong."""
@@ -74,6 +74,7 @@ app.command("course")(course.run)
 app.command("evaluate")(evaluate.run)
 app.command("export")(export.run)
 app.command("predict")(predict.run)
+app.command("camera")(camera.run)
 app.command("datasets")(datasets.run)
 app.command("doctor")(doctor.run)
 app.add_typer(train.app, name="train")

@@ -1,0 +1,98 @@
+"""`affectkit camera`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from affectkit.cli.options import DetectorName, ModelName, Smoothing, Threads
+
+if TYPE_CHECKING:
+    from affectkit.camera_loop import CameraSummary
+    from affectkit.stage_timer import StageTimer
+
+
+def run(
+    source: Annotated[
+        str, typer.Option("--source", "-c", help="Number of a camera, or a video file.")
+    ] = "0",
+    model: ModelName = "affectkit-real-int8",
+    detector: DetectorName = None,
+    mirror: Annotated[
+        bool, typer.Option("--mirror/--no-mirror", help="Show it as in a mirror.")
+    ] = True,
+    smoothing: Smoothing = 0.5,
+    threads: Threads = 1,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Write the rows of all faces to this .csv, .parquet or .jsonl file."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file of --record.")
+    ] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Without a window: for servers and tests.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop after so long; else q in the window ends.")
+    ] = None,
+) -> None:
+    """Show expression, valence and arousal of the faces before a camera; q quits.
+
+    Everything runs on this machine, and no picture is stored; rows only with --record.
+
+    Always the newest frame is used. At the lower left: what each stage of it took.
+    """
+    from affectkit.camera_loop import CameraWindow, run_camera
+    from affectkit.pipeline import AffectPipeline
+    from affectkit.prediction_output import PredictionOutput
+    from affectkit.prediction_rows import face_rows
+    from affectkit.video import read_video
+
+    number = int(source) if source.isdecimal() else source
+    pipeline = AffectPipeline(model, detector or "blazeface", threads, smoothing, track=True)
+    name = f"camera {source}" if isinstance(number, int) else source
+    output = None
+    with ExitStack() as stack:
+        reader = read_video(number, newest_only=isinstance(number, int))
+        stack.enter_context(reader)
+        window = None if headless else stack.enter_context(CameraWindow())
+        write = None
+        if record is not None:
+            output = stack.enter_context(PredictionOutput(record, {"source": name}, overwrite))
+            write = stack.enter_context(output.file(name))
+        summary = run_camera(
+            pipeline,
+            reader,
+            window,
+            mirror,
+            seconds,
+            write and (lambda index, time, faces: write(face_rows(name, faces, index, time))),
+        )
+    if output is not None:
+        output.forget_progress()
+    _print_summary(Console(), summary, pipeline.timer)
+
+
+def _print_summary(console: Console, summary: CameraSummary, timer: StageTimer) -> None:
+    from affectkit.stage_timer import summarise
+
+    rate = summary.frames / summary.duration if summary.duration else 0.0
+    console.print(
+        f"{summary.frames:,} frames in {summary.duration:.1f} s ({rate:.1f} a second), "
+        f"{summary.faces:,} faces",
+        highlight=False,
+    )
+    if not timer.frames:
+        return
+    table = Table("stage", title="milliseconds a frame")
+    for column in ("mean", "p50", "p90"):
+        table.add_column(column, justify="right")
+    for row in summarise(timer.table()).itertuples():
+        table.add_row(row.Index, f"{row.mean:.2f}", f"{row.p50:.2f}", f"{row.p90:.2f}")
+    console.print(table)
