@@ -145,6 +145,27 @@ def targets(runs: dict[str, BenchmarkRun]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["benchmark", "name", "value", "bound", "reached"])
 
 
+def add_accuracy(models: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Put the accuracy on the first data set beside what was timed.
+
+    Parameters
+    ----------
+    models : pandas.DataFrame
+        A row a way to run a model, with the column model.
+    accuracy : pandas.DataFrame
+        Table "accuracy" of the same run; may be empty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of `models` with the columns accuracy (NaN where it was not measured) and data.
+    """
+    if accuracy.empty:
+        return models.assign(accuracy=float("nan"), data="")
+    first = accuracy.drop_duplicates("model")[["model", "accuracy", "data"]]
+    return models.merge(first, on="model", how="left")
+
+
 def compare_ratios(
     new: BenchmarkRun, baseline: BenchmarkRun, tolerance: float = 0.25
 ) -> pd.DataFrame:

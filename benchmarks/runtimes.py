@@ -29,6 +29,7 @@ import pandas as pd
 from probe_runtime import Run, load_network, load_predict
 from report import Report, latency_row, limited_to, measure_accuracy, model_file, new_parser
 
+from affectkit.benchmark_runs import add_accuracy
 from affectkit.checkpoint_files import find_checkpoint
 from affectkit.export import export_model
 from affectkit.plots import plot_rates, plot_trade_off
@@ -153,7 +154,8 @@ def main(command: list[str]) -> Path:
         if runtime != OURS:
             report.ratio(f"{OURS} / {runtime}, ms a face", medians[OURS] / medians[runtime])
     report.target(f"{OURS}, median ms a face on one core", medians[OURS], f"<= {FASTEST}")
-    report.figures = {"trade_off": plot_trade_off(with_first_accuracy(rows, accuracy))}
+    timed = add_accuracy(pd.DataFrame(rows), pd.DataFrame(accuracy))
+    report.figures = {"trade_off": plot_trade_off(timed)}
     rates = pd.DataFrame(rows).assign(rate=lambda table: 1e3 / table["p50"])
     report.figures["rates"] = plot_rates(rates, "runtime", "rate", label="faces a second")
     return report.write()
@@ -171,12 +173,6 @@ def summarise_runtimes(runtimes: list[Runtime], times: dict[str, list[float]]) -
     best = min(row["p50"] for row in rows)
     rows = [row | {"times_the_best": row["p50"] / best} for row in rows]
     return sorted(rows, key=lambda row: row["p50"])
-
-
-def with_first_accuracy(rows: list[dict], accuracy: list[dict]) -> pd.DataFrame:
-    """Put the accuracy on the first set beside each runtime."""
-    first = {row["model"]: row["accuracy"] for row in reversed(accuracy)}
-    return pd.DataFrame([row | {"accuracy": first.get(row["model"])} for row in rows])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from affectkit.benchmark_runs import (
     BenchmarkRun,
+    add_accuracy,
     compare_ratios,
     load_runs,
     overview,
@@ -68,6 +69,17 @@ def test_a_file_that_is_no_run_is_refused(tmp_path, text, message):
         read_run(path)
     with pytest.raises(FileNotFoundError, match="expected runs such as stages_<time>"):
         load_runs(tmp_path / "absent")
+
+
+def test_accuracy_on_the_first_set_stands_beside_what_was_timed():
+    timed = pd.DataFrame({"runtime": ["x", "y", "z"], "model": ["a", "a", "b"]})
+    measured = pd.DataFrame(
+        {"model": ["a", "a"], "data": ["first", "second"], "accuracy": [0.9, 0.1]}
+    )
+    found = add_accuracy(timed, measured)
+    assert found["runtime"].tolist() == ["x", "y", "z"]
+    np.testing.assert_array_equal(found["accuracy"], [0.9, 0.9, np.nan])
+    assert add_accuracy(timed, pd.DataFrame())["accuracy"].isna().all()
 
 
 def test_worse_ratios_are_found_by_hand():

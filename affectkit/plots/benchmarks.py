@@ -11,6 +11,7 @@ from affectkit.plots.data import TRAINING_COLOUR, new_figure
 from affectkit.stage_timer import END_TO_END, RESIDUAL
 
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+_LEAST_SPREAD = 0.05  # smaller differences of an accuracy must not fill the axis
 _HATCHES = ("", "//", "..", "xx")
 
 
@@ -78,10 +79,12 @@ def plot_trade_off(runtimes: pd.DataFrame, metric: str = "accuracy") -> Figure:
         axis.scatter(row["p50"], heights[index], s=area, marker=marker, label=label, **style)
     axis.set_xscale("log")
     axis.set(xlabel="median ms a face (logarithmic)", ylabel=metric if known else "")
+    middle, spread = heights.mean(), max(heights.max() - heights.min(), _LEAST_SPREAD)
+    axis.set_ylim(middle - spread, middle + spread)
     if not known:
         axis.set_yticks([])
         axis.set_title(f"no {metric} was measured in this run", fontsize=10)
-    axis.margins(0.15, 0.3)
+    axis.margins(x=0.15)
     axis.grid(alpha=0.3)
     legend = figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     for handle in legend.legend_handles:
