@@ -46,13 +46,14 @@ class Tolerance:
 
 EXACT = Tolerance(1e-4, 1e-5, 0.99)
 TOLERANCES = {
-    "tflite-int8": Tolerance(1.0, 0.05, 0.95),
+    "tflite-int8": Tolerance(1.0, 0.05, 0.9),
     "tflite-float16": Tolerance(0.03, 0.003, 0.98),
     "saved-model": EXACT,
     "onnx": EXACT,
     "frozen-graph": EXACT,
 }
-"""By format. Those of float16 and int8 were set after `affectkit-real`, see its card."""
+"""By format. Integers change the expression of faces about which the network is undecided anyway; a
+wrong file changes most."""
 
 
 def compare_networks(
@@ -140,7 +141,7 @@ def check_comparison(comparison: dict, tolerance: Tolerance, what: str) -> None:
         )
     if problems:
         raise ValueError(
-            f"{what} is not what it was made from, and was removed: {'; '.join(problems)}"
+            f"{what} is not what it was made from, so it is refused: {'; '.join(problems)}"
         )
 
 

@@ -76,9 +76,12 @@ def find_manifest(path: str | Path) -> Path | None:
     Raises
     ------
     FileNotFoundError
-        If the path is an exported model without its manifest.
+        If there is no such file, though it is named like one, or an exported model is without its
+        manifest.
     """
     path = Path(path).expanduser()
+    if path.suffix in (".json", ".tflite", ".onnx", ".pb", ".saved-model") and not path.exists():
+        raise FileNotFoundError(f"there is no {path}; check the name and the folder")
     if path.suffix == ".json":
         return path if path.is_file() and "format" in _read_object(path) else None
     if not (path.is_file() or (path / "saved_model.pb").is_file()):
@@ -140,7 +143,8 @@ def read_manifest(path: str | Path) -> ExportedModel:
             content,
         )
         hashes = {entry["name"]: entry["sha256"] for entry in content["files"]}
-    except (KeyError, TypeError) as error:
+        content["outputs"].keys()
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is a damaged manifest ({error!r}); run `affectkit export` again"
         ) from error

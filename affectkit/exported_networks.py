@@ -147,7 +147,13 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        problems = (errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail, errors.NotImplemented)
+        problems = (
+            errors.Fail,
+            errors.InvalidArgument,
+            errors.InvalidGraph,
+            errors.InvalidProtobuf,
+            errors.NotImplemented,
+        )
         try:
             self._session = onnxruntime.InferenceSession(
                 Path(path).read_bytes(), options, providers=["CPUExecutionProvider"]

@@ -17,8 +17,9 @@ def run(
     model: Annotated[
         str,
         typer.Argument(
-            help="A .keras file with its .json card beside it, or a checkpoint that ships with the "
-            "package, such as affectkit-real (-int8, -float16)."
+            help="A .keras file with its .json card beside it, a checkpoint that ships with the "
+            "package, such as affectkit-real (-int8, -float16), or the manifest of an exported "
+            "model."
         ),
     ],
     output: Annotated[Path, typer.Option(help="Folder for metrics, predictions and plots.")],
