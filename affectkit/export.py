@@ -111,7 +111,7 @@ def export_model(
             if calibration is None
             else {"dataset": dataset, "faces": len(calibration)},
             "verification": verification,
-            "versions": _versions(),
+            "versions": versions(),
             "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         _replace(path, output / path.name)
@@ -174,7 +174,7 @@ def _replace(new: Path, old: Path) -> None:
     new.replace(old)
 
 
-def _versions() -> dict[str, str | None]:
+def versions() -> dict[str, str | None]:
     """Give the versions of what converts, as far as it is installed."""
     found: dict[str, str | None] = {}
     for name in ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime"):

@@ -1,0 +1,149 @@
+"""The bundle that a Nano gets: its description, its hashes, its golden faces.
+
+python3 bundle.py                        checks every file
+python3 bundle.py --frozen-graphs DIR    writes the frozen graphs as files of their own
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+VERSION = 1
+DESCRIPTION = "bundle.json"
+REFUSED = 2
+"""Exit code when something has to be mended first."""
+
+
+class RefusalError(Exception):
+    """Says what is wrong and what to do."""
+
+
+class Bundle(object):
+    """A bundle's folder and its description.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it is.
+    description : dict
+        The content of bundle.json.
+    networks : dict
+        By name, what bundle.json says of each network.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(str(folder))
+        path = self.folder / DESCRIPTION
+        if not path.is_file():
+            raise RefusalError(
+                "{} has no {}: copy the whole folder that `affectkit export --format nano` "
+                "wrote, and start the scripts that lie in it".format(self.folder, DESCRIPTION)
+            )
+        try:
+            self.description = json.loads(path.read_text(encoding="utf-8"))
+            self.networks = self.description["networks"]
+            version = self.description["bundle_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RefusalError("{} is damaged ({!r}): copy it again".format(path, error)) from error
+        if version != VERSION:
+            raise RefusalError(
+                "{} is a bundle of version {!r}, these scripts are for {}: copy scripts and "
+                "bundle from one export".format(path, version, VERSION)
+            )
+
+    def check(self, parts=None):
+        """Compare files with their hashes; all of them, or those of some parts.
+
+        Raises
+        ------
+        RefusalError
+            If a file is missing or another one.
+        """
+        for entry in self.description["files"]:
+            if parts is not None and entry["part"] not in parts:
+                continue
+            path = self.folder / entry["name"]
+            if not path.is_file():
+                raise RefusalError(
+                    "{} is missing in {}: copy the bundle again".format(entry["name"], self.folder)
+                )
+            if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+                raise RefusalError(
+                    "{} is not the file that was exported (SHA-256 differs): copy the bundle "
+                    "again".format(path)
+                )
+
+    def choose(self, names=None):
+        """Give the description of the networks that are named, or of all."""
+        for name in names or []:
+            if name not in self.networks:
+                raise RefusalError(
+                    "this bundle has the networks {}; there is no {}".format(
+                        ", ".join(sorted(self.networks)), name
+                    )
+                )
+        return {name: self.networks[name] for name in sorted(names or self.networks)}
+
+    def golden(self):
+        """Read the golden faces.
+
+        Returns
+        -------
+        dict
+            faces: uint8, shape (n, size, size, 3), RGB; each output's answers, float32 (n, units);
+            picture, boxes and crops: what `crop_face` must make of them.
+        """
+        with np.load(str(self.folder / "golden.npz"), allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+
+    def frozen_graph(self, name):
+        """Give the bytes of a network's frozen graph, which lies inside its saved_model.pb."""
+        place = self.networks[name]["frozen_graph"]
+        content = (self.folder / place["file"]).read_bytes()
+        graph = content[place["offset"] : place["offset"] + place["bytes"]]
+        if hashlib.sha256(graph).hexdigest() != place["sha256"]:
+            raise RefusalError(
+                "the frozen graph in {} is damaged: copy it again".format(place["file"])
+            )
+        return graph
+
+
+def run(main, arguments=None):
+    """Run a script's main function; gives its exit code, `REFUSED` with a message if it refuses."""
+    try:
+        return main(arguments)
+    except RefusalError as refusal:
+        sys.stderr.write("Refused: {}\n".format(refusal))
+        return REFUSED
+
+
+def add_bundle_option(parser):
+    """Add --bundle: by default the folder of the scripts."""
+    here = Path(__file__).resolve().parent
+    parser.add_argument("--bundle", type=Path, default=here, help="folder with bundle.json")
+
+
+def main(arguments=None):
+    """Check a bundle, or write its frozen graphs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_bundle_option(parser)
+    parser.add_argument("--frozen-graphs", type=Path, help="folder for NAME.pb of each network")
+    options = parser.parse_args(arguments)
+    bundle = Bundle(options.bundle)
+    bundle.check()
+    print("{} files are as they were exported".format(len(bundle.description["files"])))
+    if options.frozen_graphs:
+        options.frozen_graphs.mkdir(parents=True, exist_ok=True)
+        for name in sorted(bundle.networks):
+            path = options.frozen_graphs / (name + ".pb")
+            path.write_bytes(bundle.frozen_graph(name))
+            print("wrote {}".format(path))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
