@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
@@ -35,14 +35,14 @@ def open_output(path: str | Path, capture: cv2.VideoCapture) -> cv2.VideoWriter:
     return writer
 
 
-def annotate_sequentially(
-    pipeline: AffectPipeline,
-    video: str | Path,
-    output: str | Path,
-    after_frame: Callable[[], None] | None = None,
-) -> VideoSummary:
-    """Do what `affectkit.video_prediction.process_video` does, one step after the other."""
-    timer, begin, frames, faces = pipeline.timer, perf_counter(), 0, 0
+def annotate_frames(
+    pipeline: AffectPipeline, video: str | Path, output: str | Path
+) -> Iterator[int]:
+    """Do the steps of `affectkit.video_prediction.process_video` one after the other.
+
+    Yields how many faces it found, after each frame; the pipeline's timer has its stages then.
+    """
+    timer = pipeline.timer
     with ExitStack() as stack:
         capture = open_video(video)
         stack.callback(capture.release)
@@ -62,10 +62,16 @@ def annotate_sequentially(
             with timer.stage("encode"):
                 writer.write(bgr)
             timer.end_frame()
-            frames, faces = frames + 1, faces + len(found)
-            if after_frame is not None:
-                after_frame()
-    return VideoSummary(frames, faces, perf_counter() - begin)
+            yield len(found)
+
+
+def annotate_sequentially(
+    pipeline: AffectPipeline, video: str | Path, output: str | Path
+) -> VideoSummary:
+    """Annotate a video by `annotate_frames`."""
+    begin = perf_counter()
+    faces = list(annotate_frames(pipeline, video, output))
+    return VideoSummary(len(faces), sum(faces), perf_counter() - begin)
 
 
 def shorten(video: str | Path, frames: int, output: str | Path) -> Path:

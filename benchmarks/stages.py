@@ -4,12 +4,13 @@ Usage::
 
     python benchmarks/stages.py --output FOLDER --video VIDEO --ferplus FERPLUS --london FACES
 
-Three ways take turns: "sequential", one step after the other in one thread, so that stages and
-residual add up to the frame; "overlapped", as `affectkit predict` does it, decoding and encoding in
-threads of their own; and "bare": decoding, the very model invocations of each frame with nothing
-round them, and encoding. End to end over bare says what all the rest costs. The first round is
-dropped, and tells the invocations of each frame. Threads are those of LiteRT and OpenCV; bare and
-sequential have as many cores, overlapped has all of `--cores`.
+Times three ways: "sequential", one step after the other in one thread, so that stages and residual
+add up to the frame; "bare": decoding, the very model invocations of the same frame with nothing
+round them, and encoding; and "overlapped", as `affectkit predict` does it, decoding and encoding in
+threads of their own. Sequential and bare take turns frame by frame, so that whatever else the
+machine does hits both alike: end to end over bare says what all the rest costs. The first round is
+dropped. Threads are those of LiteRT and OpenCV; sequential and bare have as many cores, overlapped
+has all of `--cores`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
@@ -35,7 +36,7 @@ from report import (
     summary_rows,
     usable_cores,
 )
-from sequential_video import annotate_sequentially, open_output, open_video, shorten
+from sequential_video import annotate_frames, open_output, open_video, shorten
 
 from affectkit import AffectPipeline
 from affectkit.plots import plot_stage_bars
@@ -67,8 +68,8 @@ class Invocations:
         self._spent = 0
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Watch every interpreter of this process."""
+    def watched(self) -> Iterator[Callable[[object], None]]:
+        """Watch every interpreter of this process; gives the invocation that is not watched."""
         from ai_edge_litert.interpreter import Interpreter
 
         bare = Interpreter.invoke
@@ -81,42 +82,23 @@ class Invocations:
 
         Interpreter.invoke = invoke
         try:
-            yield
+            yield bare
         finally:
             Interpreter.invoke = bare
 
-    def end_frame(self) -> None:
-        """Close the notes of a frame."""
+    def end_frame(self) -> list:
+        """Close the notes of a frame, and give its interpreters."""
         self.frames.append(self._now)
         self.nanoseconds.append(self._spent)
         self._now, self._spent = [], 0
-
-
-def run_bare(video: Path, output: Path, invocations: list[list]) -> StageTimer:
-    """Decode, invoke what each frame had invoked, on whatever input is left, and encode."""
-    timer = StageTimer()
-    capture = open_video(video)
-    writer = open_output(output, capture)
-    for interpreters in invocations:
-        timer.start_frame()
-        with timer.stage("decode"):
-            _, frame = capture.read()
-        with timer.stage(INVOKE):
-            for interpreter in interpreters:
-                interpreter.invoke()
-        with timer.stage("encode"):
-            writer.write(frame)
-        timer.end_frame()
-    capture.release()
-    writer.release()
-    return timer
+        return self.frames[-1]
 
 
 class Rounds:
     """All rounds with one number of threads."""
 
     def __init__(self, model: str, detector: str, threads: int, cores: int, video: Path) -> None:
-        self.cores = {SEQUENTIAL: threads, OVERLAPPED: max(cores, threads), BARE: threads}
+        self.cores = {SEQUENTIAL: threads, OVERLAPPED: max(cores, threads)}
         start = perf_counter()
         self.pipeline = AffectPipeline(model, detector, threads)
         self.load_seconds = perf_counter() - start
@@ -132,37 +114,50 @@ class Rounds:
 
     def run(self, rounds: int, folder: Path) -> None:
         """Run a round that is dropped, then the others."""
-        with limited_to(self.threads):
-            _, invocations = self._sequential(folder)
-            self._overlapped(folder)
         generator = np.random.default_rng(0)
-        for _ in range(rounds):
-            for way in generator.permutation(list(self.tables)):
+        for number in range(rounds + 1):
+            for way in generator.permutation([SEQUENTIAL, OVERLAPPED]):
                 with limited_to(self.threads, self.cores[way]):
-                    self.tables[way].append(self._run_way(way, folder, invocations.frames))
+                    if way == OVERLAPPED:
+                        summary, tables = self._overlapped(folder)
+                    else:
+                        summary, tables = self._sequential_and_bare(folder)
+                if number:  # the first round is dropped
+                    self.summaries[way].append(summary)
+                    for name, table in tables.items():
+                        self.tables[name].append(table)
 
-    def _run_way(self, way: str, folder: Path, invocations: list[list]) -> pd.DataFrame:
-        if way == BARE:
-            return run_bare(self.video, folder / "bare.mp4", invocations).table()
-        if way == OVERLAPPED:
-            self.summaries[way].append(self._overlapped(folder))
-            return self.pipeline.timer.table()
-        summary, watched = self._sequential(folder)
-        self.summaries[way].append(summary)
+    def _sequential_and_bare(self, folder: Path) -> tuple[VideoSummary, dict[str, pd.DataFrame]]:
+        """Annotate frame by frame, each followed by its bare work on the same frame."""
+        self.pipeline.timer, timer, invocations = StageTimer(), StageTimer(), Invocations()
+        capture = open_video(self.video)
+        writer = open_output(folder / "bare.mp4", capture)
+        faces = 0
+        with invocations.watched() as invoke:
+            for found in annotate_frames(self.pipeline, self.video, folder / "sequential.mp4"):
+                faces += found
+                interpreters = invocations.end_frame()
+                timer.start_frame()
+                with timer.stage("decode"):
+                    _, frame = capture.read()
+                with timer.stage(INVOKE):
+                    for interpreter in interpreters:  # on whatever input is left in them
+                        invoke(interpreter)
+                with timer.stage("encode"):
+                    writer.write(frame)
+                timer.end_frame()
+        capture.release()
+        writer.release()
         table = self.pipeline.timer.table()
-        return table.assign(**{INVOKE: np.array(watched.nanoseconds) / 1e6})
+        summary = VideoSummary(len(table), faces, table[END_TO_END].sum() / 1e3)
+        table = table.assign(**{INVOKE: np.array(invocations.nanoseconds) / 1e6})
+        return summary, {SEQUENTIAL: table, BARE: timer.table()}
 
-    def _sequential(self, folder: Path) -> tuple[VideoSummary, Invocations]:
-        self.pipeline.timer, invocations = StageTimer(), Invocations()
-        with invocations.watched():
-            summary = annotate_sequentially(
-                self.pipeline, self.video, folder / "sequential.mp4", invocations.end_frame
-            )
-        return summary, invocations
-
-    def _overlapped(self, folder: Path) -> VideoSummary:
+    def _overlapped(self, folder: Path) -> tuple[VideoSummary, dict[str, pd.DataFrame]]:
         self.pipeline.timer = StageTimer()
-        return process_video(self.pipeline, self.video, folder / "overlapped.mp4", show_times=False)
+        path = folder / "overlapped.mp4"
+        summary = process_video(self.pipeline, self.video, path, show_times=False)
+        return summary, {OVERLAPPED: self.pipeline.timer.table()}
 
     def stage_rows(self) -> list[dict]:
         """Give a row a way and stage: per frame, and the mean per face."""

@@ -37,12 +37,16 @@ def plot_stage_bars(stages: pd.DataFrame) -> Figure:
     for axis, ((mode, threads), rows) in zip(axes.flat, panels, strict=True):
         rows = rows.set_index("stage").reindex(names)
         colours = ["0.45" if name in (END_TO_END, RESIDUAL) else TRAINING_COLOUR for name in names]
-        bars = axis.barh(names, rows["mean"], color=colours)
+        axis.barh(names, rows["mean"], color=colours)
         late = (rows["p90"] - rows["mean"]).clip(lower=0)
         style = {"color": "black", "linestyle": "none", "elinewidth": 1, "capsize": 2}
         axis.errorbar(rows["mean"], names, xerr=[0 * late, late], **style)
-        axis.bar_label(bars, [f"{value:.2f}" for value in rows["mean"]], padding=14, fontsize=8)
-        axis.set(xlabel="ms a frame", xlim=(0, 1.35 * np.nanmax(rows[["mean", "p90"]])))
+        ends, widest = rows[["mean", "p90"]].max(axis=1), np.nanmax(rows[["mean", "p90"]])
+        for position, (mean, end) in enumerate(zip(rows["mean"], ends, strict=True)):
+            if np.isfinite(mean):
+                place = (end + 0.03 * widest, position)
+                axis.text(*place, f"{mean:.2f}", va="center", fontsize=8)
+        axis.set(xlabel="ms a frame", xlim=(0, 1.3 * widest))
         axis.set_title(f"{mode}, {threads} thread{'s' if threads > 1 else ''}", fontsize=10)
     axes[0, 0].invert_yaxis()
     return figure
