@@ -55,7 +55,7 @@ def check_format(name: str) -> str:
         If there is no such format.
     """
     if name not in SUFFIXES:
-        raise ValueError(f"expected a format of {', '.join(SUFFIXES)}; got {name!r}")
+        raise ValueError(f"expected a format of {', '.join(SUFFIXES)}, nano; got {name!r}")
     return name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -104,6 +105,11 @@ def write_bundle(model: str | Path, output: str | Path, pictures: str | Path | N
             shutil.rmtree(final)
         folder.replace(final)
     return final
+
+
+def read_description(folder: Path) -> dict[str, object]:
+    """Read what a bundle says of itself."""
+    return json.loads((folder / "bundle.json").read_text("utf-8"))
 
 
 def write_golden(path: Path, faces: np.ndarray, source: ExportSource) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -61,7 +63,7 @@ def write_saved_model(graph: bytes, outputs: list[str], folder: Path) -> None:
     import tensorflow as tf
 
     v1 = tf.compat.v1
-    with tf.Graph().as_default() as loaded, v1.Session(graph=loaded) as session:
+    with _quiet(), tf.Graph().as_default() as loaded, v1.Session(graph=loaded) as session:
         tf.import_graph_def(_parse(graph), name="")
 
         def describe(name: str) -> object:
@@ -152,7 +154,7 @@ def convert_to_onnx(graph: bytes, outputs: list[str]) -> bytes:
     import onnx
     import tf2onnx
 
-    with warnings.catch_warnings():
+    with _quiet(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         model, _ = tf2onnx.convert.from_graph_def(
             _parse(graph),
@@ -174,6 +176,20 @@ def _drop_ports(graph: object, names: dict[str, str]) -> None:
     for node in graph.node:
         node.input[:] = [free.get(name, name) for name in node.input]
         node.output[:] = [free.get(name, name) for name in node.output]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what TensorFlow says of its functions for version 1: old files need them."""
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _parse(graph: bytes) -> object:

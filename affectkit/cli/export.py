@@ -21,7 +21,11 @@ def run(
         ),
     ],
     format: Annotated[
-        str, typer.Option(help="tflite-int8, tflite-float16, saved-model, onnx or frozen-graph.")
+        str,
+        typer.Option(
+            help="tflite-int8, tflite-float16, saved-model, onnx or frozen-graph; or nano: a "
+            "folder with all that a Jetson Nano needs."
+        ),
     ],
     output: Annotated[Path, typer.Option(help="Folder for the exported file and its manifest.")],
     dataset: Annotated[
@@ -34,7 +38,10 @@ def run(
     root: Root = None,
     faces: Annotated[
         Path | None,
-        typer.Option(help="Folder of photographs: the export is checked on their faces too."),
+        typer.Option(
+            help="Folder of photographs: the export is checked on their faces too; with nano, on "
+            "the device as well."
+        ),
     ] = None,
 ) -> None:
     """Export a model to another format; writes it with a manifest that explains it.
@@ -44,6 +51,9 @@ def run(
     from affectkit.export import export_model
     from affectkit.export_manifest import read_manifest
 
+    if format == "nano":
+        _export_bundle(model, output, faces)
+        return
     path = export_model(model, format, output, dataset, root, faces)
     exported = read_manifest(path)
     console = Console()
@@ -59,3 +69,35 @@ def run(
         console.print(Text(line), soft_wrap=True)
     console.print(Text(f"Exported: {exported.path} ({total / 1e6:.1f} MB)"), soft_wrap=True)
     console.print(Text(f"Manifest: {path}"), soft_wrap=True)
+
+
+def _export_bundle(model: str, output: Path, faces: Path | None) -> None:
+    from affectkit.nano_bundle import read_description, write_bundle
+
+    folder = write_bundle(model, output, faces)
+    description = read_description(folder)
+    console = Console()
+    for name, forms in description["verification"].items():
+        worst = max(
+            values["maximum_difference"]
+            for result in forms.values()
+            for values in result["outputs"].values()
+        )
+        line = (
+            f"{name}: {description['networks'][name]['nodes']} nodes; {', '.join(forms)} differ "
+            f"from Keras by {worst:.2g} at most on {description['golden']['faces']} faces "
+            f"({description['golden']['source']})"
+        )
+        console.print(Text(line), soft_wrap=True)
+    sizes = {
+        onnx: sum(
+            entry["bytes"] for entry in description["files"] if (entry["part"] == "onnx") == onnx
+        )
+        for onnx in (False, True)
+    }
+    line = (
+        f"Exported: {folder} ({sizes[False] / 1e6:.1f} MB, and {sizes[True] / 1e6:.1f} MB of ONNX "
+        "in trtexec, which only TensorRT without TensorFlow needs). Its README.md tells how to "
+        "go on"
+    )
+    console.print(Text(line), soft_wrap=True)
