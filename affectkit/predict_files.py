@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +59,7 @@ def predict_files(
     smoothing: float = 0.0,
     overwrite: bool = False,
     progress: bool = True,
+    check: Callable[[], None] | None = None,
 ) -> PredictionSummary:
     """Predict for pictures and videos, and write the rows; pictures first, then videos.
 
@@ -90,6 +91,8 @@ def predict_files(
         Begin anew instead of going on.
     progress : bool
         Show progress bars where the standard error is a terminal.
+    check : callable, optional
+        Called after every picture and frame; may raise an exception, such as KeyboardInterrupt.
 
     Returns
     -------
@@ -136,7 +139,7 @@ def predict_files(
         PredictionOutput(output, settings, overwrite) as rows,
         tqdm(total=len(files), unit="file", disable=None if progress else True) as bar,
     ):
-        run = _Run(rows, bar, summary)
+        run = _Run(rows, bar, summary, check or (lambda: None))
         for path, reason in missing:
             run.fail(path, reason)
         todo = [task for task in images if run.is_new(task.path)]
@@ -150,10 +153,16 @@ def predict_files(
 
 
 class _Run:
-    """What the parts of a run share: the output, the progress bar and the counts."""
+    """What the parts of a run share: the output, the progress bar, the counts and the check."""
 
-    def __init__(self, rows: PredictionOutput, bar: tqdm, summary: PredictionSummary) -> None:
-        self.rows, self.bar, self.summary = rows, bar, summary
+    def __init__(
+        self,
+        rows: PredictionOutput,
+        bar: tqdm,
+        summary: PredictionSummary,
+        check: Callable[[], None],
+    ) -> None:
+        self.rows, self.bar, self.summary, self.check = rows, bar, summary, check
 
     def is_new(self, path: Path) -> bool:
         if file_key(path) not in self.rows.finished:
@@ -187,6 +196,7 @@ def _predict_pictures(
             run.summary.finished += 1
             run.summary.faces += sum(row["face"] is not None for row in result.rows)
         run.bar.update()
+        run.check()
 
 
 def _predict_video(
@@ -200,6 +210,7 @@ def _predict_video(
             def on_faces(index: int, seconds: float, faces: list) -> None:
                 write(face_rows(name, faces, index, seconds))
                 frames.update()
+                run.check()
 
             done = process_video(pipeline, file.path, annotated, stride, on_faces)
     except OutputError:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter_ns
@@ -16,6 +14,8 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own words; our
 
 import cv2
 import numpy as np
+
+from affectkit.frame_queue import FrameQueue
 
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
@@ -85,8 +85,8 @@ class VideoReader:
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.frame_count = int(count) if 0 < count < 1e9 and not isinstance(source, int) else 0
         self.frames_read = 0
-        self._frames: queue.Queue = queue.Queue(1 if newest_only else WAITING_FRAMES)
-        self._stop = threading.Event()
+        self._frames = FrameQueue(1 if newest_only else WAITING_FRAMES)
+        self._stopped = False
         self._thread = threading.Thread(target=self._decode, name="decode", daemon=True)
 
     def __iter__(self) -> Iterator[VideoFrame]:
@@ -109,7 +109,7 @@ class VideoReader:
 
     def close(self) -> None:
         """Stop decoding and release the file or camera."""
-        self._stop.set()
+        self._stopped = True
         if self._thread.is_alive():
             self._thread.join()
         self._capture.release()
@@ -125,7 +125,7 @@ class VideoReader:
         spent = 0
         first = perf_counter_ns()
         try:
-            while not self._stop.is_set():
+            while not self._stopped:
                 start = perf_counter_ns()
                 if not self._capture.grab():
                     break
@@ -150,21 +150,14 @@ class VideoReader:
                 spent = 0
                 self._put(VideoFrame(index, seconds, bgr, rgb, times))
         except cv2.error as error:
-            self._put(ValueError(f"{self.source} can't be decoded ({error.err or error})"))
-        self._put(None)
+            message = f"{self.source} can't be decoded ({error.err or error})"
+            self._frames.put_last(ValueError(message))
+        self._frames.put_last(None)
 
-    def _put(self, item: object) -> None:
-        while not self._stop.is_set():
-            try:
-                self._frames.put(item, timeout=0 if self._newest_only else 0.1)
-                return
-            except queue.Full:
-                if self._newest_only:
-                    self._drop()
-
-    def _drop(self) -> None:
-        with suppress(queue.Empty):
-            self._frames.get_nowait()
+    def _put(self, frame: VideoFrame) -> None:
+        while not self._stopped and not self._frames.put(frame, 0 if self._newest_only else 0.1):
+            if self._newest_only:
+                self._frames.drop()
 
     def _check_end(self) -> None:
         if not self.frames_read and isinstance(self.source, int):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import queue
 import shutil
 import threading
 import warnings
@@ -14,6 +13,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from affectkit.frame_queue import FrameQueue
 from affectkit.video import WAITING_FRAMES, quietly
 
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
@@ -70,7 +70,7 @@ class VideoWriter:
         self._video: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._error: Exception | None = None
-        self._frames: queue.Queue = queue.Queue(WAITING_FRAMES)
+        self._frames = FrameQueue(WAITING_FRAMES)
         self._thread = threading.Thread(target=self._encode, name="encode", daemon=True)
         self._thread.start()
 
@@ -90,7 +90,8 @@ class VideoWriter:
         OSError
             If the video can't be written: an earlier frame failed, or the disk is full.
         """
-        self._put((frame, nanoseconds))
+        while self._thread.is_alive() and not self._frames.put((frame, nanoseconds), 0.1):
+            pass
         if self._error is not None:
             raise self._error
 
@@ -103,7 +104,7 @@ class VideoWriter:
             If the file does not hold all frames.
         """
         if self._thread.is_alive():
-            self._put(None)
+            self._frames.put_last(None)
             self._thread.join()
         if self._video is not None:
             quietly(self._video.release)
@@ -131,14 +132,6 @@ class VideoWriter:
                 raise
             if problem is not error:
                 warnings.warn(str(problem), UserWarning, stacklevel=2)
-
-    def _put(self, item: object) -> None:
-        while self._thread.is_alive():
-            try:
-                self._frames.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
 
     def _encode(self) -> None:
         checked = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from affectkit.cli.options import DetectorName, ModelName, Smoothing, Threads
+from affectkit.cli.stopping import Stopped, stop_signals
 
-SOME_FAILED, NOTHING_DONE, INTERRUPTED = 1, 2, 130
+SOME_FAILED, NOTHING_DONE = 1, 2
 
 
 def run(
@@ -60,18 +60,18 @@ def run(
         raise ValueError("name at least one picture, video, folder or pattern")
     from affectkit.predict_files import predict_files
 
-    signal.signal(signal.SIGTERM, _stop)
     try:
-        summary = predict_files(
-            inputs, output, model, detector, annotate, workers, stride, threads, smoothing,
-            overwrite,
-        )  # fmt: skip
-    except KeyboardInterrupt:
+        with stop_signals() as check:
+            summary = predict_files(
+                inputs, output, model, detector, annotate, workers, stride, threads, smoothing,
+                overwrite, check=check,
+            )  # fmt: skip
+    except Stopped as stopped:
         Console(stderr=True).print(
             Text(f"Stopped. {output} has what was done; the same command goes on from there."),
             soft_wrap=True,
         )
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(128 + stopped.number) from None
     before = f", {summary.finished_before} done before" if summary.finished_before else ""
     console = Console()
     console.print(
@@ -83,8 +83,3 @@ def run(
         console.print(Text(text, style="yellow"), soft_wrap=True)
         done = summary.finished or summary.finished_before
         raise typer.Exit(SOME_FAILED if done else NOTHING_DONE)
-
-
-def _stop(number: int, _: object) -> None:
-    """End as by Ctrl-C: files are closed properly."""
-    raise SystemExit(128 + number)

@@ -1,0 +1,50 @@
+"""End a long command at a good moment when it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Stopped(KeyboardInterrupt):
+    """The command was told to stop.
+
+    Attributes
+    ----------
+    number : int
+        The signal: SIGINT (Ctrl-C) or SIGTERM.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.number = number
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], None]]:
+    """Hold back Ctrl-C and SIGTERM within a block; a second one stops it at once.
+
+    Yields
+    ------
+    callable
+        To be called where the block can be left: raises `Stopped` if it has to be.
+    """
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        if len(received) > 1:
+            raise Stopped(number)
+
+    def check() -> None:
+        if received:
+            raise Stopped(received[0])
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
