@@ -36,7 +36,9 @@ LEGS_FILE = Path(__file__).with_name("video_legs.py")
 OURS = ("affectkit", "affectkit-threads", "affectkit-sequential")
 """With one thread of LiteRT, with as many as there are cores, and one step after the other."""
 
-THEIRS = ("fer", "fer-mtcnn", "facex")
+THEIRS = ("fer", "fer-threads", "fer-mtcnn", "facex", "facex-threads")
+"""As they come, or with TFLite interpreters of as many threads as there are cores."""
+
 SEED = "seed"
 TIMES_PEER, TIMES_SEED = 4.0, 8.0
 """How many times the frames a second of the fastest peer and of the seed we want."""
@@ -241,7 +243,8 @@ def main(command: list[str]) -> Path:
         "networks have random weights here: they take as long, but their answers mean nothing. "
         "Ratios and targets are of the fastest of affectkit's legs: `affectkit` has one thread of "
         "LiteRT, `affectkit-threads` as many as there are cores, both with decoding and encoding "
-        "in threads of their own; `affectkit-sequential` does one step after the other. "
+        "in threads of their own; `affectkit-sequential` does one step after the other. fer and "
+        "facex ask TFLite for no number of threads, and get one; `-threads` gives them all. "
         "Accuracy on equal crops is of fer's float network; its quantised form is what is timed."
     )
     ran = pd.DataFrame([row for row in rows if "frames_a_second" in row])

@@ -80,18 +80,22 @@ def draw(frame: np.ndarray, found: list[Finding]) -> None:
         cv2.putText(frame, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 200, 0), 1, cv2.LINE_AA)
 
 
-def limit_tensorflow(threads: int) -> None:
-    """Keep TensorFlow and the TFLite interpreters that the peers make to so many threads."""
+def limit_tensorflow(threads: int, interpreters: bool = False) -> None:
+    """Keep TensorFlow to so many threads, and give them to the interpreters that a peer makes.
+
+    A peer's TFLite interpreter has the default of one thread otherwise: fer and facex set none.
+    """
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.lite.Interpreter = functools.partial(tf.lite.Interpreter, num_threads=threads)
+    if interpreters:
+        tf.lite.Interpreter = functools.partial(tf.lite.Interpreter, num_threads=threads)
 
 
-def load_fer(threads: int, mtcnn: bool = False) -> Annotate:
+def load_fer(threads: int, mtcnn: bool = False, interpreters: bool = False) -> Annotate:
     """Load fer: Haar or MTCNN, and its quantised TFLite network, which is its default."""
-    limit_tensorflow(threads)
+    limit_tensorflow(threads, interpreters)
     if mtcnn:
         import torch
 
@@ -111,9 +115,9 @@ def load_fer(threads: int, mtcnn: bool = False) -> Annotate:
     return one_after_the_other(find)
 
 
-def load_facex(threads: int) -> Annotate:
+def load_facex(threads: int, interpreters: bool = False) -> Annotate:
     """Load facex: Haar, and its TFLite network."""
-    limit_tensorflow(threads)
+    limit_tensorflow(threads, interpreters)
     from facex.core import EmotionClassifier
 
     folder = Path(importlib.util.find_spec("facex").origin).parent / "assets"
@@ -204,8 +208,10 @@ LEGS: dict[str, Callable[[int], Annotate]] = {
     "affectkit-threads": load_affectkit,
     "affectkit-sequential": functools.partial(load_affectkit, overlapped=False),
     "fer": load_fer,
+    "fer-threads": functools.partial(load_fer, interpreters=True),
     "fer-mtcnn": functools.partial(load_fer, mtcnn=True),
     "facex": load_facex,
+    "facex-threads": functools.partial(load_facex, interpreters=True),
     "seed": load_seed,
 }
 """The contestants, by name."""
