@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from affectkit.benchmark_runs import load_runs, read_run
+from affectkit.benchmark_runs import BASELINE, BENCHMARKS, load_runs, read_run
 from affectkit.checkpoint_files import find_checkpoint
 from affectkit.faces.render import render_face
 from affectkit.runtimes import load_networks
@@ -225,6 +225,15 @@ def test_a_worse_ratio_fails_the_comparison(runs, scripts, tmp_path, capsys):
     assert compare([str(tmp_path), "--baseline", str(folder), "--tolerance", "1.5"]) == 0
     assert compare([str(tmp_path / "absent"), "--baseline", str(folder)]) == 2
     assert "expected runs such as" in capsys.readouterr().err
+
+
+def test_the_committed_baseline_is_whole():
+    baseline = load_runs(BASELINE)
+    assert list(baseline) == list(BENCHMARKS)
+    for run in baseline.values():
+        assert run.content["ratios"]
+        assert run.path.stat().st_size < 60_000
+        assert " /" not in run.content["command"]  # no absolute path
 
 
 @pytest.mark.slow

@@ -31,7 +31,8 @@ from affectkit.profiles import NAMED_WEIGHTS, get_profile
 from affectkit.run_folder import RunFolder, new_run_path, open_run_folder
 
 EVALUATION_NUMBER = 4
-"""Number of the notebook that writes `metrics/classifier.json` and `metrics/regressor.json`."""
+"""Number of the course's last notebook, which writes `metrics/classifier.json` and
+`metrics/regressor.json`."""
 
 CELL_TIMEOUTS = {"quick": 2 * 3600, "standard": 12 * 3600, "full": 72 * 3600}
 """Seconds that one cell may take, by profile."""
@@ -75,7 +76,7 @@ def run_course(
     progress: bool = True,
     cell_timeout: int = 0,
 ) -> CourseResult:
-    """Run the notebooks from number `start` on, each in its own kernel.
+    """Run the course's notebooks, 00 to 04, from number `start` on, each in its own kernel.
 
     The run folder gets `notebooks/` (executed), `models/`, `logs/` (with `course.log`),
     `metrics/`, `skipped_rows.csv`, `summary.json` and `report.html`. A notebook that fails stops
@@ -101,7 +102,7 @@ def run_course(
         Where the classifier starts: none, affectfaces, imagenet or a `.weights.h5` file; empty for
         the profile's own start.
     notebooks : str or Path, optional
-        Folder with other notebooks.
+        Folder with other notebooks, all of which are run.
     progress : bool
         Show progress bars.
     cell_timeout : int
@@ -143,6 +144,8 @@ def run_course(
         "weights": str(weights),
     }
     chain = find_notebooks(notebooks)
+    if notebooks is None:  # the later ones read what other commands have made
+        chain = [path for path in chain if notebook_number(path) <= EVALUATION_NUMBER]
     chosen = [path for path in chain if notebook_number(path) >= start]
     if not chosen:
         raise ValueError(

@@ -216,6 +216,12 @@ def test_the_notebooks_of_the_course_have_every_parameter():
         check_parameters(notebook, names)
 
 
+def test_the_course_ends_with_the_evaluation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"no notebook from number 05 on: the last is .*04_"):
+        run_course(start=5, progress=False)
+
+
 def test_a_broken_summary_is_named(tmp_path):
     path = tmp_path / "summary.json"
     for text in ("", "[]", '{"schema_version": 99}'):
