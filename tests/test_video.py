@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -154,6 +155,27 @@ def test_an_exception_leaves_a_playable_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert len(list(read_video(tmp_path / "a.mp4"))) == 10
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+def test_a_killed_process_leaves_most_of_a_video_that_can_be_played(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    code = f"""
+import os, signal, time
+import numpy as np
+from affectkit.video_writer import VideoWriter
+noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+writer = VideoWriter({str(path)!r}, 25)
+for index in range(100):
+    writer.write(np.roll(noise, index))
+while writer.frames_written < 100:
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the note that it is truncated
+        assert len(list(read_video(path))) > 50
 
 
 def test_a_video_that_got_no_frame_leaves_no_file(tmp_path):
