@@ -46,7 +46,7 @@ def draw_faces(
         thickness = max(1, round(2 * scale))
         cv2.rectangle(frame_bgr, (left, top), (left + width, top + height), colour, thickness)
         lines = describe_face(face)
-        line_height = round(32 * scale)
+        line_height = _line_height(scale)
         first = top - line_height * len(lines)
         if first < 0:  # no room above: below, or inside where there is none either
             below = top + height + line_height * len(lines) <= frame_bgr.shape[0]
@@ -58,7 +58,7 @@ def draw_faces(
         lines = [", ".join(entries[start : start + 4]) for start in range(0, len(entries), 4)]
         lines[-1] += " ms"
         small = 0.8 * scale
-        line_height = round(32 * small)
+        line_height = _line_height(small)
         top = frame_bgr.shape[0] - line_height * len(lines)
         for number, line in enumerate(lines):
             _write(frame_bgr, line, 0, top + number * line_height, small, _BLACK)
@@ -88,9 +88,13 @@ def _write(
     frame: np.ndarray, text: str, left: int, top: int, scale: float, colour: tuple[int, ...]
 ) -> None:
     """Write a line on a filled box, moved into the frame where it would leave it on a side."""
-    (width, height), _ = cv2.getTextSize(text, _FONT, scale, 1)
+    (width, height), below = cv2.getTextSize(text, _FONT, scale, 1)
     left = max(0, min(left, frame.shape[1] - width - 4))
-    line_height = round(32 * scale)
+    line_height = _line_height(scale)
     cv2.rectangle(frame, (left, top), (left + width + 4, top + line_height), colour, cv2.FILLED)
-    base = top + (line_height + height) // 2
+    base = top + (line_height + height - below) // 2
     cv2.putText(frame, text, (left + 2, base), _FONT, scale, _WHITE, 1)
+
+
+def _line_height(scale: float) -> int:
+    return round(38 * scale)
