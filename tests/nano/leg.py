@@ -1,0 +1,104 @@
+"""Runs under an old TensorFlow: does what a device would do, as far as that goes without one.
+
+python leg.py RESULT.json CONTROL WORK BUNDLE...
+
+CONTROL is the SavedModel of a graph that TF-TRT has to break up. The scripts of the first bundle
+are imported.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[4])
+
+import convert
+import device
+from bundle import Bundle
+from networks import (
+    FrozenGraphNetwork,
+    SavedModelNetwork,
+    TFLiteNetwork,
+    crop_difference,
+    golden_differences,
+)
+
+tf = device.load_tensorflow()
+
+
+class NativeSegment(object):
+    """What TF-TRT put into an engine, as TensorFlow's own operations on the CPU."""
+
+    def __init__(self, saved_model, outputs):
+        from tensorflow.core.protobuf import saved_model_pb2
+        from tensorflow.python.framework import function_def_to_graph
+
+        message = saved_model_pb2.SavedModel()
+        message.ParseFromString((Path(str(saved_model)) / "saved_model.pb").read_bytes())
+        functions = message.meta_graphs[0].graph_def.library.function
+        (segment,) = [one for one in functions if "native_segment" in one.signature.name]
+        graph = function_def_to_graph.function_def_to_graph(segment)
+        definition = graph.as_graph_def()
+        loaded = tf.compat.v1.wrap_function(
+            lambda: tf.compat.v1.import_graph_def(definition, name=""), []
+        )
+        units = {len(one["labels"]): name for name, one in outputs.items()}
+        self._names = [units[int(tensor.shape[-1])] for tensor in graph.outputs]
+        self._run = loaded.prune(
+            [tensor.name for tensor in graph.inputs], [tensor.name for tensor in graph.outputs]
+        )
+
+    def __call__(self, face):
+        answers = self._run(tf.constant(face))
+        return {name: answer.numpy() for name, answer in zip(self._names, answers)}
+
+
+def differences(bundle, golden):
+    """Compare every file of every network with Keras' answers."""
+    result = {}
+    for name, network in bundle.networks.items():
+        outputs = network["outputs"]
+        tflite = bundle.folder / network["tflite"]
+        forms = {
+            "saved_model": SavedModelNetwork(tf, bundle.folder / network["saved_model"]),
+            "frozen_graph": FrozenGraphNetwork(tf, bundle.frozen_graph(name), outputs),
+            "tflite": TFLiteNetwork(tf, tflite, network["tflite_tensors"]),
+        }
+        result[name] = {
+            form: golden_differences(one, golden, outputs) for form, one in forms.items()
+        }
+    return result
+
+
+def convert_bundle(bundle, golden, work):
+    """Run convert.py; gives exit code, report, and how far the native segments are off."""
+    arguments = ["--bundle", str(bundle.folder), "--output", str(work), "--segment-only"]
+    arguments += ["--least-memory-mb", "0"]
+    code = convert.main(arguments)
+    report = json.loads((work / "FP16" / "report.json").read_text())
+    segments = {
+        name: golden_differences(
+            NativeSegment(work / "FP16" / name, network["outputs"]), golden, network["outputs"]
+        )
+        for name, network in bundle.networks.items()
+    }
+    return {"exit_code": code, "report": report, "segments": segments}
+
+
+def main():
+    result, control, work = (Path(argument) for argument in sys.argv[1:4])
+    content = {"device": device.describe(tf), "bundles": {}}
+    for number, folder in enumerate(sys.argv[4:]):
+        bundle = Bundle(folder)
+        bundle.check()
+        golden = bundle.golden()
+        content["bundles"][bundle.description["name"]] = {
+            "differences": differences(bundle, golden),
+            "crop_difference": crop_difference(golden, bundle.description["preprocessing"]),
+            "conversion": convert_bundle(bundle, golden, work / str(number)),
+        }
+    content["control"] = convert.segment(control, "FP16", 64, 3)[1]
+    result.write_text(json.dumps(content))
+
+
+main()
