@@ -87,6 +87,8 @@ class BlazeFace:
         self._size = int(self._input["shape"][1])
         self._anchors = make_anchors(self._size, STRIDES[model])
         self._minimum_score, self._margin = minimum_score, margin
+        self._square = np.zeros((1, self._size, self._size, 3), np.float32)
+        self._place = (0, 0, 0, 0)
 
     def __call__(self, image: np.ndarray) -> list[Face]:
         """Find faces.
@@ -130,11 +132,12 @@ class BlazeFace:
     def _letterbox(self, image: np.ndarray, scale: float, offset: np.ndarray) -> np.ndarray:
         """Shrink or enlarge the image to the network's square and scale it to -1..1."""
         height, width = (max(1, round(scale * side)) for side in image.shape[:2])
-        small = _resize(image, width, height)
         left, top = offset.astype(int)
-        square = np.zeros((1, self._size, self._size, 3), np.float32)
-        square[0, top : top + height, left : left + width] = scale_pixels(small.astype(np.float32))
-        return square
+        if self._place != (left, top, width, height):  # the border is grey, which is 0
+            self._square[:], self._place = 0, (left, top, width, height)
+        inside = self._square[0, top : top + height, left : left + width]
+        scale_pixels(_resize(image, width, height), out=inside)
+        return self._square
 
 
 def make_anchors(size: int, strides: tuple[int, ...]) -> np.ndarray:
@@ -197,10 +200,9 @@ def merge_overlapping(
 
 
 def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resize by area, halving first: OpenCV halves ten times as fast as it shrinks otherwise."""
+    """Halve while possible, then interpolate: ten times as fast as averaging areas at once."""
     while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
         even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
         half = (even.shape[1] // 2, even.shape[0] // 2)
         image = cv2.resize(even, half, interpolation=cv2.INTER_AREA)
-    interpolation = cv2.INTER_AREA if width <= image.shape[1] else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=interpolation)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -158,7 +158,8 @@ class AffectPipeline:
         with timer.stage("crop"):
             crops = [crop_face(image, face.box, preprocessing) for face in faces]
         with timer.stage("preprocess"):
-            inputs = scale_pixels(np.stack(crops).astype(np.float32))
+            crops = np.stack(crops)
+            inputs = scale_pixels(crops, out=np.empty(crops.shape, np.float32))
         outputs: dict[str, np.ndarray] = {}
         for network in self.networks.networks:
             stage = "classify" if "expression" in network.outputs else "regress"

@@ -140,20 +140,26 @@ def resize_face(face: np.ndarray, image_size: int) -> np.ndarray:
     return cv2.resize(face, (image_size, image_size), interpolation=interpolation)
 
 
-def scale_pixels(pixels: Pixels) -> Pixels:
+def scale_pixels(pixels: Pixels, out: np.ndarray | None = None) -> Pixels:
     """Scale pixels from 0..255 to the range [-1, 1] that MobileNetV2 expects.
 
     Parameters
     ----------
     pixels : numpy.ndarray or tensor
-        Float of any shape, 0..255.
+        Float of any shape, 0..255; with `out` also uint8.
+    out : numpy.ndarray, optional
+        float32, of the same shape: gets the result, without an array in between.
 
     Returns
     -------
     numpy.ndarray or tensor
         Like the input, -1..1.
     """
-    return pixels / 127.5 - 1.0
+    if out is None:
+        return pixels / 127.5 - 1.0
+    np.divide(pixels, np.float32(127.5), out=out)
+    out -= np.float32(1)
+    return out
 
 
 def face_input(
@@ -177,9 +183,9 @@ def face_input(
     """
     size = preprocessing.image_size
     faces = np.empty((len(boxes), size, size, 3), np.float32)
-    for index, box in enumerate(boxes):
-        faces[index] = crop_face(image, box, preprocessing)
-    return scale_pixels(faces)
+    for face, box in zip(faces, boxes, strict=True):
+        scale_pixels(crop_face(image, box, preprocessing), out=face)
+    return faces
 
 
 def read_face(record: object, preprocessing: Preprocessing) -> np.ndarray:

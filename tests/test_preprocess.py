@@ -87,6 +87,9 @@ def test_any_box_gives_a_face_or_our_error(x, y, width, height, margin):
 
 def test_scaling_is_minus_one_to_one():
     np.testing.assert_allclose(scale_pixels(np.array([0.0, 127.5, 255.0])), [-1, 0, 1])
+    levels = np.arange(256, dtype=np.uint8)
+    written = scale_pixels(levels, out=np.empty(256, np.float32))
+    np.testing.assert_array_equal(written, scale_pixels(levels.astype(np.float32)))
 
 
 @pytest.mark.parametrize(
