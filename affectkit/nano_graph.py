@@ -21,6 +21,21 @@ OPTIMIZERS = ("constfold", "function", "arithmetic", "dependency", "constfold")
 """The passes of Grappler, TensorFlow's graph optimizer, that fold batch normalisation."""
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep back what TensorFlow says of its functions for version 1: old files need them."""
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@quiet()
 def portable_graph(model: keras.Model) -> bytes:
     """Freeze a network for one face at a time, fold it and leave out what old TensorFlow lacks.
 
@@ -63,7 +78,7 @@ def write_saved_model(graph: bytes, outputs: list[str], folder: Path) -> None:
     import tensorflow as tf
 
     v1 = tf.compat.v1
-    with _quiet(), tf.Graph().as_default() as loaded, v1.Session(graph=loaded) as session:
+    with tf.Graph().as_default() as loaded, v1.Session(graph=loaded) as session:
         tf.import_graph_def(_parse(graph), name="")
 
         def describe(name: str) -> object:
@@ -154,7 +169,7 @@ def convert_to_onnx(graph: bytes, outputs: list[str]) -> bytes:
     import onnx
     import tf2onnx
 
-    with _quiet(), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         model, _ = tf2onnx.convert.from_graph_def(
             _parse(graph),
@@ -176,20 +191,6 @@ def _drop_ports(graph: object, names: dict[str, str]) -> None:
     for node in graph.node:
         node.input[:] = [free.get(name, name) for name in node.input]
         node.output[:] = [free.get(name, name) for name in node.output]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back what TensorFlow says of its functions for version 1: old files need them."""
-    import tensorflow as tf
-
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _parse(graph: bytes) -> object:

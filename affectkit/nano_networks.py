@@ -18,6 +18,7 @@ from affectkit.nano_graph import (
     convert_to_tflite_float,
     locate_graph,
     portable_graph,
+    quiet,
     write_saved_model,
 )
 from affectkit.networks import KerasNetwork, LiteRTNetwork, Network
@@ -47,6 +48,7 @@ def split_networks(model: keras.Model) -> dict[str, keras.Model]:
     return parts if apart else {"affect": model}
 
 
+@quiet()
 def write_network(
     model: keras.Model, name: str, folder: Path, faces: np.ndarray
 ) -> tuple[dict[str, object], dict[str, dict]]:

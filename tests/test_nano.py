@@ -34,6 +34,7 @@ from affectkit.model_files import load_model, save_model
 from affectkit.models import build_classifier, build_regressor
 from affectkit.nano_bundle import TOLERANCES, read_description, write_bundle
 from affectkit.nano_graph import locate_graph, make_portable, write_saved_model
+from affectkit.nano_reports import read_benchmarks, read_conversions
 from affectkit.nano_sources import FOLDER, preprocessing_source, script_sources
 from affectkit.preprocess import Preprocessing, crop_face, read_face, scale_pixels
 
@@ -219,6 +220,7 @@ def test_golden_faces_are_faces_with_keras_answers(bundle, course):
         assert (np.minimum(lefts, tops) < 0).any()  # beyond the edge
 
 
+@pytest.mark.slow
 def test_one_network_with_two_heads_is_one_graph(real_bundle):
     description = read_description(real_bundle)
     (network,) = description["networks"].values()
@@ -231,6 +233,7 @@ def test_one_network_with_two_heads_is_one_graph(real_bundle):
     assert sizes["onnx"] < 20e6  # what goes through trtexec
 
 
+@pytest.mark.slow
 @pytest.mark.needs_shared
 def test_golden_faces_may_be_photographs(course, tmp_path, shared):
     pictures = tmp_path / "portraits"
@@ -373,6 +376,7 @@ def test_refuses_engines_that_are_not_there(bundle, tmp_path):
     assert "clip.mp4 can't be opened" in text
 
 
+@pytest.mark.slow
 def test_refuses_todays_tensorflow(bundle, tmp_path):
     text = run_script(
         sys.executable, bundle / "convert.py", "--segment-only", exit_code=2, folder=tmp_path
@@ -437,6 +441,38 @@ def test_summary_of_times(device_scripts):
     assert summary == {"n": 100, "mean": 50.5, "p50": 50.5, "p90": 90.1, "p99": 99.01}
 
 
+def test_a_devices_report_is_read(tmp_path):
+    network = {
+        "engines": 1,
+        "nodes": [307],
+        "outside": {"Placeholder": 1, "Identity": 2},
+        "built": {"trt-serialized-engine.TRTEngineOp_0_0": 5000000},
+        "build_seconds": 61.5,
+        "differences": {"expression": 0.002, "valence_arousal": 0.004},
+        "tolerance": 0.03,
+    }
+    device = {"tensorflow": "2.7.0", "tensorrt_loaded": [8, 2, 1], "power_mode": "MAXN"}
+    report = {"script": "convert.py", "precision": "FP16", "exit_code": 0, "device": device}
+    path = tmp_path / "engines" / "FP16" / "report.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(report | {"networks": {"affect": network}}))
+    (row,) = read_conversions(tmp_path).to_dict("records")
+    assert (row["network"], row["built"], row["difference"]) == ("affect", 1, 0.004)
+    assert (row["tensorrt"], row["outside"]) == ("8.2.1", "Identity, Placeholder")
+    path.write_text(json.dumps(report))
+    with pytest.raises(ValueError, match="damaged report"):
+        read_conversions(tmp_path)
+    path.write_text("{")
+    with pytest.raises(ValueError, match="not a JSON file"):
+        read_conversions(tmp_path)
+
+
+def test_no_reports_give_empty_tables(tmp_path):
+    assert list(read_conversions("")["engines"]) == list(read_benchmarks(tmp_path)["p50"]) == []
+    with pytest.raises(FileNotFoundError, match="expected a folder copied from the device"):
+        read_benchmarks(tmp_path / "absent")
+
+
 # The legs: TensorFlow of the device's age
 
 
@@ -456,7 +492,7 @@ def result(leg, bundle, real_bundle, control, tmp_path_factory):
         pytest.skip(f"NOT RUN, NOT PASSED: leg {chosen.name}: {error}")
     arguments = [HERE / "leg.py", work / "result.json", control, work, bundle, real_bundle]
     run_script(python, *arguments, library=library)
-    return json.loads((work / "result.json").read_text())
+    return json.loads((work / "result.json").read_text()) | {"folder": work}
 
 
 @pytest.mark.slow
@@ -511,6 +547,18 @@ def test_tf_trt_takes_each_network_whole(result):
 
 
 @pytest.mark.slow
+def test_reports_are_read(leg, result):
+    table = read_conversions(result["folder"])
+    assert sorted(table["network"]) == ["affect", "classifier", "regressor"]
+    assert set(table["engines"]) == {1}
+    assert set(table["built"]) == {0}
+    assert set(table["outside"]) == {"Identity, Placeholder"}
+    assert table["difference"].isna().all()
+    assert set(table["exit_code"]) == {3}
+    assert set(table["tensorrt"]) == {".".join(str(number) for number in leg[0].tensorrt)}
+
+
+@pytest.mark.slow
 def test_tf_trt_breaks_up_what_it_should(result):
     assert not result["control"]["whole"]
     assert {"Cast", "ArgMax", "ResizeBilinear"} <= result["control"]["outside"].keys()
@@ -546,6 +594,10 @@ def test_benchmark_measures_what_is_there(old_python, bundle, tmp_path):
         assert 0 < times["p50"] <= times["p90"] <= times["p99"]
         assert found[name]["within_tolerance"]
         assert found[name]["crop_difference"] == 0
+    times = read_benchmarks(tmp_path)
+    assert list(times["runtime"]) == ["tensorflow", "frozen-graph", "tflite"]
+    assert (times["p50"] > 0).all()
+    assert times["difference"].max() < 1e-4
     header = (HERE.parents[1] / "benchmarks" / "nano.md").read_text()
     rows = [line for line in text.splitlines() if line.startswith("| tflite")]
     (columns,) = [line for line in header.splitlines() if line.startswith("| runtime | threads")]
