@@ -424,6 +424,16 @@ def test_an_empty_engine_file_is_no_engine(device_scripts, tmp_path):
     assert built_engines(tmp_path) == {"trt-serialized-engine.TRTEngineOp_0_0": 6}
 
 
+def test_refuses_two_engines_of_one_name(bundle, tmp_path):
+    for name, engine in (("classifier", b"one"), ("regressor", b"other")):
+        folder = tmp_path / "engines" / "FP16" / name / "assets"
+        folder.mkdir(parents=True)
+        (folder / "trt-serialized-engine.TRTEngineOp_0_0").write_bytes(engine)
+    arguments = [bundle / "infer.py", "-c", 0]
+    text = run_script(sys.executable, *arguments, exit_code=2, folder=tmp_path)
+    assert "two networks have engines of one name, which TensorFlow would mix up" in text
+
+
 def test_golden_differences_do_not_hide_nan(device_scripts):
     networks = device_scripts("networks")
     golden = {"faces": np.zeros((2, 4, 4, 3), np.uint8), "expression": np.zeros((2, 3))}
@@ -544,6 +554,14 @@ def test_tf_trt_takes_each_network_whole(result):
         for differences in conversion["segments"].values():
             assert differences
             assert max(differences.values()) < 1e-4
+
+
+@pytest.mark.slow
+def test_engines_of_two_networks_have_two_names(result):
+    """Or TensorFlow up to 2.11 takes one for the other."""
+    names = result["bundles"]["course"]["conversion"]["engines"]
+    assert re.fullmatch(r"TRTEngineOp_[\d_]+_classifier_FP16", *names["classifier"])
+    assert re.fullmatch(r"TRTEngineOp_[\d_]+_regressor_FP16", *names["regressor"])
 
 
 @pytest.mark.slow

@@ -74,6 +74,35 @@ def segment(saved_model, precision, workspace_mb, minimum_segment_size):
     }
 
 
+def rename_engines(converter, suffix):
+    """Give the engines of a converted graph names that no other network's engines have.
+
+    TensorFlow up to 2.11 keeps engines by the last part of their name, for the whole process:
+    TRTEngineOp_0_0 of one network would be taken for that of another
+    (github.com/tensorflow/tensorflow/pull/58067).
+    """
+    from tensorflow.python.eager import wrap_function
+    from tensorflow.python.util import nest
+
+    graph, old = converter._converted_graph_def, converter._converted_func
+    engines = [node.name for node in graph.node if node.op == "TRTEngineOp"]
+    names = {name: "{}_{}".format(name, suffix) for name in engines}
+    for node in graph.node:
+        node.name = names.get(node.name, node.name)
+        for index, source in enumerate(node.input):
+            base = source.lstrip("^").split(":")[0]
+            if base in names:
+                node.input[index] = source.replace(base, names[base])
+    new = wrap_function.function_from_graph_def(
+        graph, [tensor.name for tensor in old.inputs], [tensor.name for tensor in old.outputs]
+    )
+    new.graph.structured_outputs = nest.pack_sequence_as(
+        old.graph.structured_outputs, new.graph.structured_outputs
+    )
+    new.graph.structured_input_signature = old.graph.structured_input_signature
+    converter._converted_func = new
+
+
 def built_engines(folder):
     """Give name and bytes of each serialised engine in a converted SavedModel.
 
@@ -96,6 +125,7 @@ def convert_network(tf, bundle, name, golden, options):
         options.workspace_mb,
         options.minimum_segment_size,
     )
+    rename_engines(converter, "{}_{}".format(name, options.precision))
     if not options.segment_only:
         start = time.time()
         face = golden_inputs(golden)[:1]

@@ -21,8 +21,10 @@ def check(runtime, bundle, engines):
         bundle.check([*parts, PARTS[runtime]])
         return
     bundle.check(parts)
+    found = []
     for name in sorted(bundle.networks):
         folder = Path(str(engines)) / runtime / name
+        found += built_engines(folder)
         if not built_engines(folder):
             raise RefusalError(
                 "{} holds no engine: run python3 convert.py --precision {} on this device first "
@@ -30,6 +32,11 @@ def check(runtime, bundle, engines):
                     folder, runtime
                 )
             )
+    if len(set(found)) < len(found):
+        raise RefusalError(
+            "two networks have engines of one name, which TensorFlow would mix up ({}): run "
+            "convert.py again".format(", ".join(sorted(found)))
+        )
 
 
 def load(runtime, bundle, name, engines, threads=1):

@@ -37,6 +37,8 @@ class NativeSegment(object):
         message.ParseFromString((Path(str(saved_model)) / "saved_model.pb").read_bytes())
         functions = message.meta_graphs[0].graph_def.library.function
         (segment,) = [one for one in functions if "native_segment" in one.signature.name]
+        nodes = [node for one in functions for node in one.node_def if node.op == "TRTEngineOp"]
+        self.engines = [node.name.split("/")[-1] for node in nodes]
         graph = function_def_to_graph.function_def_to_graph(segment)
         definition = graph.as_graph_def()
         loaded = tf.compat.v1.wrap_function(
@@ -77,12 +79,18 @@ def convert_bundle(bundle, golden, work):
     code = convert.main(arguments)
     report = json.loads((work / "FP16" / "report.json").read_text())
     segments = {
-        name: golden_differences(
-            NativeSegment(work / "FP16" / name, network["outputs"]), golden, network["outputs"]
-        )
+        name: NativeSegment(work / "FP16" / name, network["outputs"])
         for name, network in bundle.networks.items()
     }
-    return {"exit_code": code, "report": report, "segments": segments}
+    return {
+        "exit_code": code,
+        "report": report,
+        "engines": {name: segment.engines for name, segment in segments.items()},
+        "segments": {
+            name: golden_differences(segment, golden, bundle.networks[name]["outputs"])
+            for name, segment in segments.items()
+        },
+    }
 
 
 def main():
