@@ -374,6 +374,13 @@ def test_refuses_engines_that_are_not_there(bundle, tmp_path):
     arguments = ["-v", "clip.mp4", "--runtime", "tflite"]
     text = run_script(sys.executable, bundle / "infer.py", *arguments, exit_code=2, folder=tmp_path)
     assert "clip.mp4 can't be opened" in text
+    arguments = ["-c", "front", "--runtime", "tflite"]
+    text = run_script(sys.executable, bundle / "infer.py", *arguments, exit_code=2, folder=tmp_path)
+    assert "expected -c 0, 1, ... or csi, got -c front" in text
+    arguments = ["-c", "99", "--runtime", "tflite"]
+    text = run_script(sys.executable, bundle / "infer.py", *arguments, exit_code=2, folder=tmp_path)
+    assert "99 can't be opened" in text
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -554,6 +561,16 @@ def test_tf_trt_takes_each_network_whole(result):
         for differences in conversion["segments"].values():
             assert differences
             assert max(differences.values()) < 1e-4
+
+
+@pytest.mark.slow
+def test_a_failed_build_is_converted_but_not_built(result):
+    failed = result["failed"]
+    assert failed["exit_code"] == 3
+    assert failed["report"]["whole"]
+    assert failed["report"]["built"] == {}
+    assert "differences" not in failed["report"]
+    assert "0 built; the build failed: No OpKernel was registered" in failed["text"]
 
 
 @pytest.mark.slow

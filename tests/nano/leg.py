@@ -6,6 +6,7 @@ CONTROL is the SavedModel of a graph that TF-TRT has to break up. The scripts of
 are imported.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -93,6 +94,24 @@ def convert_bundle(bundle, golden, work):
     }
 
 
+def fail_to_build(bundle, golden, work):
+    """Ask for an engine where there is no GPU; gives the exit code and the report."""
+    options = argparse.Namespace(
+        output=work,
+        precision="FP32",
+        workspace_mb=64,
+        minimum_segment_size=3,
+        segment_only=False,
+    )
+    name = sorted(bundle.networks)[0]
+    report = convert.convert_network(tf, bundle, name, golden, options)
+    return {
+        "exit_code": convert.judge({name: report}),
+        "report": report,
+        "text": convert.explain(name, report),
+    }
+
+
 def main():
     result, control, work = (Path(argument) for argument in sys.argv[1:4])
     content = {"device": device.describe(tf), "bundles": {}}
@@ -105,6 +124,8 @@ def main():
             "crop_difference": crop_difference(golden, bundle.description["preprocessing"]),
             "conversion": convert_bundle(bundle, golden, work / str(number)),
         }
+    bundle = Bundle(sys.argv[4])
+    content["failed"] = fail_to_build(bundle, bundle.golden(), work / "failed")
     content["control"] = convert.segment(control, "FP16", 64, 3)[1]
     result.write_text(json.dumps(content))
 
