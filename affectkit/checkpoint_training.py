@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from affectkit.checkpoint_data import drop_copies
+from affectkit.class_priors import choose_strength, class_frequencies, shift_head
 from affectkit.data.datasets import load_splits
 from affectkit.experiments import (
     find_or_train_classifier,
@@ -18,7 +19,7 @@ from affectkit.experiments import (
 )
 from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces
-from affectkit.metrics.calibration import fit_temperature
+from affectkit.metrics.calibration import apply_temperature, fit_temperature
 from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing
@@ -87,6 +88,8 @@ def train_real(
 ) -> tuple[LoadedModel, LoadedModel]:
     """Train the classifier in two stages, then a head for valence and arousal on its features.
 
+    The classifier's own head is shifted at the end: see `favour_rare`.
+
     No copy of a held-out face is trained on. A run that was cut off goes on from its last epoch; a
     finished network is kept.
 
@@ -114,15 +117,18 @@ def train_real(
     both = both.reindex(columns=splits["train"].columns)
     both.attrs = {**splits["train"].attrs, "protocol": "ferplus-majority, then all with votes"}
     start = folder.models / f"classifier_{first.image_size}.keras"
+    larger = folder.models / f"classifier_{second.image_size}.keras"
     path = folder.models / "classifier.keras"
-    if not path.is_file():
+    if not larger.is_file():
         model = build_classifier(first.image_size, first.alpha, first.dropout, first.weights)
         if not start.is_file():
             logs = folder.logs / str(first.image_size)
             _train_classifier(model, splits, first, start, logs, seed)
-        larger = build_classifier(second.image_size, second.alpha, second.dropout)
-        larger.set_weights(load_model(start).model.get_weights())
-        _train_classifier(larger, {**splits, "train": both}, second, path, folder.logs, seed)
+        model = build_classifier(second.image_size, second.alpha, second.dropout)
+        model.set_weights(load_model(start).model.get_weights())
+        _train_classifier(model, {**splits, "train": both}, second, larger, folder.logs, seed)
+    if not path.is_file():
+        favour_rare(load_model(larger), splits, path)
     classifier = load_model(path)
     path = folder.models / "regressor.keras"
     if path.is_file():
@@ -136,6 +142,39 @@ def train_real(
     facts = training_facts(train[0], second, seed, len(log))
     save_model(regressor, path, preprocessing, facts)
     return classifier, load_model(path)
+
+
+def favour_rare(
+    classifier: LoadedModel, splits: dict[str, pd.DataFrame], path: Path
+) -> LoadedModel:
+    """Shift a classifier's head towards FER+'s rare expressions; see `affectkit.class_priors`.
+
+    Parameters
+    ----------
+    classifier : LoadedModel
+        Changed in place.
+    splits : dict of str to DataFrame
+        From `mixed_splits`: frequencies are those of the photographs in train; strength and
+        temperature are fitted on validation.
+    path : Path
+        Where the result is saved; its card tells the strength as "favoured_rare".
+
+    Returns
+    -------
+    LoadedModel
+        The saved classifier.
+    """
+    _, (table, faces) = _read(splits, classifier.preprocessing)
+    labels = table["expression"].to_numpy(int)
+    calibrated = apply_temperature(predict_faces(classifier, table, faces), classifier.temperature)
+    photographs = splits["train"][splits["train"]["derived_valence_arousal"]]
+    frequencies = class_frequencies(photographs["expression"].to_numpy(int))
+    strength = choose_strength(labels, np.log(calibrated), frequencies)
+    shift_head(classifier.model, frequencies, strength * classifier.temperature)
+    temperature = fit_temperature(labels, predict_faces(classifier, table, faces))
+    facts = classifier.card["training"] | {"favoured_rare": strength}
+    save_model(classifier.model, path, classifier.preprocessing, facts, temperature)
+    return load_model(path)
 
 
 def train_synthetic(

@@ -85,6 +85,7 @@ def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_p
     assert card["files"]["int8"]["bytes"] < 3_000_000
     assert card["training"]["dataset"] == "ferplus+affectfaces"
     assert card["training"]["profile"]["image_size"] == 112
+    assert 0 <= card["training"]["favoured_rare"] <= 1
     assert card["training"]["first_stage"]["image_size"] == 96
     assert card["training"]["first_stage"]["weights"] == weights.name
     assert {"keras", "tensorflow"} <= set(card["training"]["versions"])
