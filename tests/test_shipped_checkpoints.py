@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 from affectkit.checkpoint_files import FOLDER, checkpoint_names
 from affectkit.checkpoints import load_checkpoint
@@ -85,9 +86,14 @@ def test_real_reads_ferplus(ferplus):
     table, found = ferplus
     scores = {form: accuracy(table, one["classification"]) for form, one in found.items()}
     assert len(table) == 3199
-    assert scores["affectkit-real"] >= 0.85
+    assert scores["affectkit-real"] >= 0.855
     assert scores["affectkit-real-float16"] == pytest.approx(scores["affectkit-real"], abs=0.001)
     assert scores["affectkit-real-int8"] >= scores["affectkit-real"] - 0.01
+    for form, one in found.items():  # rare expressions are not given up
+        macro = f1_score(
+            table["expression"].to_numpy(int), one["classification"].argmax(axis=1), average="macro"
+        )
+        assert macro >= 0.69, form
 
 
 @pytest.mark.slow
@@ -118,7 +124,7 @@ def test_probabilities_are_calibrated(ferplus):
 def test_forms_agree_on_every_answer(ferplus):
     _, found = ferplus
     exact, half, integers = (found[form] for form in FORMS)
-    for task, close in (("classification", 0.01), ("regression", 0.01)):
+    for task, close in (("classification", 0.02), ("regression", 0.02)):
         assert np.abs(half[task] - exact[task]).max() < close
     same = integers["classification"].argmax(1) == exact["classification"].argmax(1)
     assert same.mean() > 0.95
@@ -133,10 +139,10 @@ def test_smiles_of_london_faces_are_seen_but_for_slight_ones(london):
     for form, one in found.items():
         right = one["classification"].argmax(axis=1) == table["expression"].to_numpy(int)
         assert right[~smiling].mean() >= 0.95, form
-        assert right[smiling].mean() >= 0.5, form
+        assert right[smiling].mean() >= 0.65, form
 
 
-@pytest.mark.xfail(strict=True, reason="slight smiles are missed: 0.80 so far, 0.95 is asked for")
+@pytest.mark.xfail(strict=True, reason="slight smiles are missed: 0.85 so far, 0.95 is asked for")
 @pytest.mark.needs_shared
 def test_london_faces_are_read_as_well_as_asked(london):
     table, found = london
@@ -150,7 +156,7 @@ def test_a_smile_raises_valence(london):
     for form, one in found.items():
         valence = pd.Series(one["regression"][:, 0])
         pairs = valence.groupby([person, table["expression"].astype(int)]).mean().unstack()
-        assert (pairs[1] > pairs[0]).mean() >= 0.9, form
+        assert (pairs[1] > pairs[0]).mean() >= 0.8, form
         assert (pairs[1] - pairs[0]).mean() > 0.3, form
         assert abs(pairs[0].mean()) < 0.2
 
