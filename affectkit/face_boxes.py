@@ -26,7 +26,7 @@ def add_face_boxes(
         As documented in `affectkit.data.table`; rows with a box are left alone.
     detect : callable, optional
         From an image, uint8, shape (height, width, 3), RGB, to its faces, the largest first.
-        Default: `affectkit.detectors.NearAndFar`.
+        Default: `affectkit.detectors.NearThenFar`.
 
     Returns
     -------

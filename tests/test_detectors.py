@@ -76,6 +76,8 @@ def test_tiles_cover_the_image_and_overlap():
         ("blazeface", 64, 1.0),
         ("blazeface", 200, 1.0),
         ("blazeface", 400, 0.8),
+        ("blazeface-all", 64, 1.0),
+        ("blazeface-all", 200, 1.0),
         ("blazeface-tiled", 24, 0.8),
         ("blazeface-tiled", 32, 1.0),
         ("blazeface-tiled", 300, 1.0),
@@ -95,13 +97,23 @@ def test_faces_of_each_size_are_found_once(portraits, name, side, share):
 
 
 @pytest.mark.needs_shared
-@pytest.mark.parametrize("name", ["blazeface", "blazeface-tiled"])
+@pytest.mark.parametrize("name", ["blazeface-all", "blazeface-tiled"])
 def test_several_faces_near_and_far_are_found(portraits, name):
     scene, boxes = paste(portraits, [(0, 0, 200), (440, 10, 70), (480, 260, 60), (300, 300, 64)])
     faces = load_detector(name)(scene)
     assert found(faces, boxes) == [True] * 4
     assert len(faces) == 4
     assert [one.box[2] for one in faces] == sorted((one.box[2] for one in faces), reverse=True)
+
+
+@pytest.mark.needs_shared
+def test_far_faces_are_looked_for_where_there_is_no_near_one(portraits):
+    far, boxes = paste(portraits[:2], [(20, 20, 64), (400, 250, 70)])
+    both, near = paste(portraits[2:3], [(160, 20, 200)])
+    detect = load_detector("blazeface")
+    assert found(detect(far), boxes) == [True, True]
+    assert found(detect(both), near) == [True]
+    assert detect(both)[0].box == BlazeFace()(both)[0].box
 
 
 @pytest.mark.needs_shared
@@ -115,7 +127,7 @@ def test_yunet_frames_faces_like_blazeface(shared, portraits):
 
 @pytest.mark.needs_shared
 def test_a_clip_without_faces_has_none(shared):
-    detect = load_detector("blazeface")
+    detect = load_detector("blazeface-all")
     video = cv2.VideoCapture(str(shared / "data/videos/no_face.mp4"))
     counts = []
     while (read := video.read())[0]:

@@ -31,8 +31,9 @@ ModelName = Annotated[
 DetectorName = Annotated[
     str | None,
     typer.Option(
-        help="blazeface, blazeface-tiled (finds small faces), blazeface-near (quickest), haar, or "
-        "YuNet's .onnx file. Default: blazeface-tiled for pictures, else blazeface."
+        help="blazeface, blazeface-all (far faces beside near ones), blazeface-tiled (small ones), "
+        "blazeface-near (quickest), haar, or YuNet's .onnx file. Default: blazeface-tiled for "
+        "pictures, else blazeface."
     ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Of the networks.")]
