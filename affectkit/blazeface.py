@@ -200,7 +200,7 @@ def merge_overlapping(
 
 
 def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Halve while possible, then interpolate: ten times as fast as averaging areas at once."""
+    """Halve while possible, then interpolate: quicker than averaging areas at once."""
     while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
         even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
         half = (even.shape[1] // 2, even.shape[0] // 2)

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-import cv2
 import numpy as np
 
 from affectkit.blazeface import BlazeFace
-from affectkit.data.images import check_image
-from affectkit.face_frame import EYE_DISTANCE, EYE_HEIGHT, Face, frame_face
+from affectkit.face_frame import Face, keep_distinct
+from affectkit.opencv_detectors import HaarCascade, YuNet
 
 Detector = Callable[[np.ndarray], list[Face]]
 """From an image, uint8, shape (height, width, 3), RGB, to its faces, the largest first."""
 
 FAR_SCORE = 0.65
 """What the full-range network must be sure of: below, it takes ceilings and curtains for faces."""
-
-YUNET_BOX = 0.8
-"""About BlazeFace's box side as a share of the longer side of YuNet's."""
 
 TILE = 320
 """Side of a tile in pixels: in one, the full-range network sees faces from 24 pixels up."""
@@ -31,8 +26,8 @@ MOST_TILES = 8
 class NearThenFar:
     """BlazeFace short-range; full-range only in an image without a near face.
 
-    Finds faces from about a thirteenth of the image's longer side up to all of it, but beside
-    one of more than a quarter none below about a sixth: that is what makes it quick.
+    Finds faces from about a thirteenth of the image's longer side up to all of it. Beside a face
+    that the short-range network sees, far ones are not looked for: that is what makes it quick.
     """
 
     def __init__(self, threads: int = 1) -> None:
@@ -62,8 +57,8 @@ class NearAndFar:
 class Tiled:
     """`NearAndFar` on the whole image, then full-range on overlapping tiles of it.
 
-    Sees faces from 24 pixels up in images of at most 2,000 x 2,000 pixels, from a hundredth of the
-    longer side in larger ones.
+    Sees faces from 24 pixels up in images of at most 2,000 x 2,000 pixels, from about an eightieth
+    of the longer side in larger ones.
     """
 
     def __init__(self, threads: int = 1) -> None:
@@ -76,93 +71,6 @@ class Tiled:
         for left, top, side in tiles(image.shape[1], image.shape[0]):
             part = np.ascontiguousarray(image[top : top + side, left : left + side])
             faces += [_move(face, left, top) for face in self._far(part)]
-        return keep_distinct(faces)
-
-
-class HaarCascade:
-    """OpenCV's Haar cascade for frontal faces (Viola, Jones, 2001): slow, and often wrong.
-
-    It knows no eyes; those given are where they lie in such a box on average. OpenCV 5 has no Haar
-    cascades.
-    """
-
-    def __init__(self, threads: int = 1) -> None:
-        """Load the cascade that comes with OpenCV 4.
-
-        Raises
-        ------
-        ValueError
-            If OpenCV has none.
-        """
-        if not hasattr(cv2, "CascadeClassifier"):
-            raise ValueError(
-                f"OpenCV {cv2.__version__} has no Haar cascades: install opencv-python>=4.10,<5, "
-                "or use another detector"
-            )
-        self._cascade = cv2.CascadeClassifier(
-            str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml")
-        )
-
-    def __call__(self, image: np.ndarray) -> list[Face]:
-        """Find faces; see `Detector`. The score is 1: a cascade says yes or no."""
-        grey = cv2.cvtColor(check_image(image), cv2.COLOR_RGB2GRAY)
-        boxes = self._cascade.detectMultiScale(grey, 1.1, 5, minSize=(24, 24))
-        # the squares of FER2013 are such boxes, so the eyes lie at about the same place
-        faces = [
-            Face(
-                tuple(float(value) for value in box),
-                1.0,
-                (
-                    float(box[0] + box[2] * (0.5 - EYE_DISTANCE / 2)),
-                    float(box[1] + box[3] * EYE_HEIGHT),
-                    float(box[0] + box[2] * (0.5 + EYE_DISTANCE / 2)),
-                    float(box[1] + box[3] * EYE_HEIGHT),
-                ),
-            )
-            for box in boxes
-        ]
-        return keep_distinct(faces)
-
-
-class YuNet:
-    """YuNet (Wu et al., 2023, doi:10.1007/s11633-023-1423-y) from a file, in OpenCV.
-
-    Parameters
-    ----------
-    path : str or Path
-        The `.onnx` file, from OpenCV's model zoo.
-    """
-
-    def __init__(self, path: str | Path, threads: int = 1) -> None:
-        """Load the file.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is none.
-        ValueError
-            If it is not a model of YuNet.
-        """
-        path = Path(path).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f"expected YuNet's .onnx file at {path}: check the path")
-        try:
-            self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.7)
-        except cv2.error as error:
-            raise ValueError(
-                f"{path} can't be loaded as YuNet ({error.err}): get it anew"
-            ) from error
-
-    def __call__(self, image: np.ndarray) -> list[Face]:
-        """Find faces; see `Detector`."""
-        check_image(image)
-        self._net.setInputSize(image.shape[1::-1])
-        found = self._net.detect(np.ascontiguousarray(image[..., ::-1]))[1]
-        faces = []
-        for row in found if found is not None else []:
-            eyes = row[4:8].astype(float).reshape(2, 2)
-            box = frame_face(eyes, YUNET_BOX * float(max(row[2], row[3])))
-            faces.append(Face(box, float(row[14]), tuple(eyes.ravel().tolist())))
         return keep_distinct(faces)
 
 
@@ -183,7 +91,7 @@ def load_detector(name: str, threads: int = 1) -> Detector:
     ----------
     name : str
         "blazeface": near faces, and far ones where there is no near one, the default;
-        "blazeface-all": far ones beside near ones too, in three times the time; "blazeface-tiled":
+        "blazeface-all": far ones beside near ones too, slower; "blazeface-tiled":
         also the small ones of a large picture, slowly; "blazeface-near": quickest; "haar"; or the
         path of a YuNet `.onnx` file.
     threads : int
@@ -208,36 +116,6 @@ def load_detector(name: str, threads: int = 1) -> Detector:
     raise ValueError(
         f"expected a detector of {', '.join(DETECTORS)}, or YuNet's .onnx file; got {name!r}"
     )
-
-
-def keep_distinct(faces: list[Face], shared: float = 0.4) -> list[Face]:
-    """Leave out what was found again, and sort the rest by size.
-
-    Parameters
-    ----------
-    faces : list of Face
-        In order of preference: of two that are the same, the first stays.
-    shared : float
-        Two faces are the same if the overlap of their squares is more than this share of the
-        smaller one.
-
-    Returns
-    -------
-    list of Face
-        The largest first.
-    """
-    kept: list[Face] = []
-    for face in faces:
-        x, y, side, _ = face.box
-        for other in kept:
-            other_x, other_y, other_side, _ = other.box
-            width = min(x + side, other_x + other_side) - max(x, other_x)
-            height = min(y + side, other_y + other_side) - max(y, other_y)
-            if min(width, height) > 0 and width * height > shared * min(side, other_side) ** 2:
-                break
-        else:
-            kept.append(face)
-    return sorted(kept, key=lambda face: -face.box[2])
 
 
 def tiles(width: int, height: int) -> list[tuple[int, int, int]]:

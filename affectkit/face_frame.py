@@ -57,3 +57,33 @@ def frame_face(eyes: np.ndarray, box_side: float) -> tuple[float, float, float, 
     side = max(distance / EYE_DISTANCE, box_side / BOX_SIDE)
     x, y = (float(value) for value in eyes.mean(axis=0))
     return x - side / 2, y - EYE_HEIGHT * side, side, side
+
+
+def keep_distinct(faces: list[Face], shared: float = 0.4) -> list[Face]:
+    """Leave out what was found again, and sort the rest by size.
+
+    Parameters
+    ----------
+    faces : list of Face
+        In order of preference: of two that are the same, the first stays.
+    shared : float
+        Two faces are the same if the overlap of their squares is more than this share of the
+        smaller one.
+
+    Returns
+    -------
+    list of Face
+        The largest first.
+    """
+    kept: list[Face] = []
+    for face in faces:
+        x, y, side, _ = face.box
+        for other in kept:
+            other_x, other_y, other_side, _ = other.box
+            width = min(x + side, other_x + other_side) - max(x, other_x)
+            height = min(y + side, other_y + other_side) - max(y, other_y)
+            if min(width, height) > 0 and width * height > shared * min(side, other_side) ** 2:
+                break
+        else:
+            kept.append(face)
+    return sorted(kept, key=lambda face: -face.box[2])

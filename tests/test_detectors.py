@@ -6,8 +6,8 @@ import pytest
 
 from affectkit.blazeface import BlazeFace
 from affectkit.data.images import read_image
-from affectkit.detectors import DETECTORS, TILE, keep_distinct, load_detector, tiles
-from affectkit.face_frame import Face
+from affectkit.detectors import DETECTORS, TILE, load_detector, tiles
+from affectkit.face_frame import Face, keep_distinct
 from affectkit.tracking import intersection_over_union
 
 
