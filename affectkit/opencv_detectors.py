@@ -39,7 +39,7 @@ class HaarCascade:
         )
 
     def __call__(self, image: np.ndarray) -> list[Face]:
-        """Find faces; see `affectkit.detectors.Detector`. The score is 1, a cascade knows no other."""
+        """Find faces; see `affectkit.detectors.Detector`. The score is always 1."""
         grey = cv2.cvtColor(check_image(image), cv2.COLOR_RGB2GRAY)
         boxes = self._cascade.detectMultiScale(grey, 1.1, 5, minSize=(24, 24))
         # the squares of FER2013 are such boxes, so the eyes lie at about the same place
