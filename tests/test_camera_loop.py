@@ -1,6 +1,7 @@
 """The camera's loop: newest frames, mirror, summary; and what is said when there is none."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -151,5 +152,6 @@ def test_frames_are_shown_in_a_window_in_their_time(clip):
         env=os.environ | {"COLUMNS": "100"},
     )
     assert done.returncode == 0, done.stderr
-    assert "10 frames in 0." in done.stdout
+    (seconds,) = re.findall(r"10 frames in ([\d.]+)", done.stdout)
+    assert 0.3 < float(seconds) < 5  # 0.45 s from first to last frame; machines may be busy
     assert "display" in done.stdout
