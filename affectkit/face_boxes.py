@@ -1,18 +1,27 @@
-"""Find the faces of a table's images that have no face box yet."""
+"""Find the faces of a table's images that have no face box yet, and write them down."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from affectkit.data.folder import load_folder
+from affectkit.data.image_files import relative_names
 from affectkit.data.images import ImageReadError, read_table_image
+from affectkit.data.label_files import LINE, read_label_csv
+from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import BOX_COLUMNS
 from affectkit.detectors import load_detector
 from affectkit.face_frame import Face
+from affectkit.labels import EXPRESSIONS
+
+KEPT_LABELS = "labels_before_boxes.csv"
+"""Where `write_face_boxes` keeps the labels.csv that it found."""
 
 
 def add_face_boxes(
@@ -59,3 +68,56 @@ def add_face_boxes(
             stacklevel=2,
         )
     return table
+
+
+def write_face_boxes(
+    root: str | Path, detect: Callable[[np.ndarray], list[Face]] | None = None
+) -> tuple[Path, int, int]:
+    """Find the faces of a folder's images once and for all: write their boxes to its labels.csv.
+
+    Parameters
+    ----------
+    root : str or Path
+        As in `affectkit.data.folder`: with a labels.csv, or with a sub-folder an expression.
+    detect : callable, optional
+        As in `add_face_boxes`.
+
+    Returns
+    -------
+    tuple of (Path, int, int)
+        The labels.csv, how many of its images have a box now, and how many there are. An old
+        labels.csv is kept as `KEPT_LABELS`; its columns, rows and boxes stay as they are.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the folder is none of the two kinds, see `affectkit.data.folder.load_folder`; or if
+        labels.csv has to be changed and `KEPT_LABELS` exists already.
+    """
+    file = Path(root) / "labels.csv"
+    skipped = SkippedRows()
+    table = load_folder(root, skipped)
+    for name in {*BOX_COLUMNS, "row"} - set(table):
+        table[name] = np.nan
+    found = add_face_boxes(table, detect)
+    boxes = found.set_index("image_id")[list(BOX_COLUMNS)]
+    with_box = int(boxes.notna().all(axis=1).sum())
+    if file.is_file():
+        if with_box == table[list(BOX_COLUMNS)].notna().all(axis=1).sum():
+            return file, with_box, len(table)  # there is nothing to add
+        kept = file.with_name(KEPT_LABELS)
+        if kept.exists():
+            raise ValueError(f"{kept} exists and would be lost; move it away, then try again")
+        labels = read_label_csv(file, ["file", "expression"], skipped).drop(columns=LINE)
+        names = relative_names(labels["file"])
+        file.rename(kept)
+    else:
+        labels = pd.DataFrame({"file": found["image_id"]})
+        labels["expression"] = found["expression"].map(dict(enumerate(EXPRESSIONS)))
+        if (found["split"] != "").any():
+            labels["split"] = found["split"]
+        names = labels["file"]
+    rounded = boxes.round(2).reindex(names).to_numpy()
+    labels[list(BOX_COLUMNS)] = rounded
+    labels.to_csv(file, index=False)
+    return file, with_box, len(table)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from affectkit import __version__
 from affectkit.cli import app
 from affectkit.cli.faces import parse_value, parse_variation
+from affectkit.faces.render import render_face
 from affectkit.labels import EXPRESSIONS
 
 
@@ -228,6 +229,18 @@ def test_faces_are_rendered_with_varied_and_fixed_parameters(tmp_path):
     extras = pd.read_csv(out / "extras.csv")
     assert sorted(extras["yaw"]) == [-30, 30]
     assert (extras["light_strength"] == 1).all()
+
+
+def test_faces_of_a_folder_are_found_and_its_course_says_so_before(tmp_path):
+    course = ("course", "--dataset", "folder", "--root", tmp_path, "--from", "3")
+    canvas = np.full((150, 200, 3), 90, np.uint8)
+    canvas[30:126, 60:156] = render_face(3, 96)[0]
+    (tmp_path / "Happy").mkdir()
+    Image.fromarray(canvas).save(tmp_path / "Happy/a.png")
+    assert f"affectkit faces find --root {tmp_path}" in run(*course, exit_code=2)
+    text = run("faces", "find", "--root", tmp_path)
+    assert f"1 of 1 pictures have a face box: {tmp_path / 'labels.csv'}" in text
+    assert "faces find" not in run(*course, exit_code=2)
 
 
 def test_variations_are_read():

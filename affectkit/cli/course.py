@@ -42,6 +42,15 @@ def run(
     """Run the numbered notebooks and write summary.json and report.html."""
     from affectkit.course import run_course
 
+    console = Console()
+    if dataset == "folder" and root and not _gives_boxes(Path(root)):
+        console.print(
+            Text(
+                "No face boxes are given, so whole pictures are taken as faces. If they show more "
+                f"than a face, run first: affectkit faces find --root {root}"
+            ),
+            soft_wrap=True,
+        )
     result = run_course(
         dataset,
         root or "",
@@ -54,7 +63,6 @@ def run(
         weights,
         cell_timeout=cell_timeout,
     )
-    console = Console()
     failed = result.summary["failed"]
     if failed:
         place = failed["notebook"] + (f", cell [{failed['cell']}]" if failed["cell"] else "")
@@ -75,3 +83,11 @@ def run(
                 console.print(f"{model} {name.replace('_', ' ')}: {value}", highlight=False)
     console.print(Text(f"Report: {result.report}"), soft_wrap=True)
     raise typer.Exit(result.exit_code)
+
+
+def _gives_boxes(root: Path) -> bool:
+    file = root / "labels.csv"
+    if not file.is_file():
+        return False
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return "face_x" in lines.readline(10_000)

@@ -1,4 +1,4 @@
-"""`affectkit faces render`."""
+"""`affectkit faces`: render them, or find them in pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-app = typer.Typer(no_args_is_help=True, help="Render synthetic faces.")
+app = typer.Typer(
+    no_args_is_help=True, help="Render synthetic faces, or find the faces in your pictures."
+)
 
 
 @app.command("render")
@@ -43,6 +45,28 @@ def render(
         output, count, seed, size, vary=varied, fix=fixed, workers=workers or None, split=split
     )
     Console().print(Text(f"Faces: {folder}"), soft_wrap=True)
+
+
+@app.command("find")
+def find(
+    root: Annotated[
+        Path,
+        typer.Option(help="Folder with labels.csv, or with a sub-folder an expression."),
+    ],
+    detector: Annotated[
+        str, typer.Option(help="As for predict: blazeface, blazeface-tiled, haar, FILE.onnx.")
+    ] = "blazeface",
+) -> None:
+    """Write the box of each picture's largest face to the folder's labels.csv.
+
+    Training and evaluation then cut out the faces instead of taking whole pictures. An old
+    labels.csv is kept as labels_before_boxes.csv.
+    """
+    from affectkit.detectors import load_detector
+    from affectkit.face_boxes import write_face_boxes
+
+    file, with_box, rows = write_face_boxes(root, load_detector(detector))
+    Console().print(Text(f"{with_box} of {rows} pictures have a face box: {file}"), soft_wrap=True)
 
 
 def parse_variation(text: str) -> tuple[str, list[object]]:
