@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from affectkit.atomic_files import atomic_path, write_atomically
 from affectkit.checkpoint_files import FOLDER, KINDS, CheckpointFile, find_checkpoint
 from affectkit.model_files import LoadedModel, write_json
 from affectkit.models import build_classifier, build_regressor, join_models
@@ -108,10 +109,11 @@ def save_checkpoint(
         )
     folder.mkdir(parents=True, exist_ok=True)
     joined = join_models(classifier.model, regressor.model)
-    joined.save_weights(folder / f"{name}.weights.h5")
+    with atomic_path(folder / f"{name}.weights.h5") as partial:
+        joined.save_weights(partial)
     for kind in KINDS:
         content = convert_to_tflite(joined, kind, calibration_faces)
-        (folder / f"{name}.{kind}.tflite").write_bytes(content)
+        write_atomically(folder / f"{name}.{kind}.tflite", content)
     names = {"float32": f"{name}.weights.h5"} | {kind: f"{name}.{kind}.tflite" for kind in KINDS}
     files = {
         kind: {

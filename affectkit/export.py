@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import warnings
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from affectkit import __version__
+from affectkit.atomic_files import replace_path, temporary_folder
 from affectkit.checkpoint_data import calibration_faces
 from affectkit.data.datasets import load_table
 from affectkit.export_check import (
@@ -87,18 +86,17 @@ def export_model(
     if format == "tflite-int8":
         calibration = _calibration_faces(source, dataset, root)
     output = Path(output).expanduser()
-    output.mkdir(parents=True, exist_ok=True)
     manifest = {
         "manifest_version": MANIFEST_VERSION,
         "affectkit": __version__,
         "format": format,
         "artefact": source.name + SUFFIXES[format],
     }
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=output) as folder:
-        path = Path(folder) / manifest["artefact"]
+    with temporary_folder(output) as folder:
+        path = folder / manifest["artefact"]
         convert(source.model, format, path, calibration)
         verification = verify_export(path, format, source, faces)
-        manifest |= {"files": describe_files(path, Path(folder))}
+        manifest |= {"files": describe_files(path, folder)}
         manifest |= describe_tensors(source.model, format, path, LABELS)
         manifest |= {
             "preprocessing": source.preprocessing.to_dict(),
@@ -114,7 +112,7 @@ def export_model(
             "versions": versions(),
             "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        _replace(path, output / path.name)
+        replace_path(path, output / path.name)
     return write_json(manifest, output / f"{source.name}.{format}.json")
 
 
@@ -165,13 +163,6 @@ def _calibration_faces(source: ExportSource, dataset: str, root: str | Path | No
     if dataset == "folder":
         table = add_face_boxes(table)
     return calibration_faces({"train": table}, source.preprocessing, CALIBRATION_FACES)
-
-
-def _replace(new: Path, old: Path) -> None:
-    """Put a file or folder where an older one may be."""
-    if old.is_dir():
-        shutil.rmtree(old)
-    new.replace(old)
 
 
 def versions() -> dict[str, str | None]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
 
 from affectkit import __version__
+from affectkit.atomic_files import (
+    atomic_path,
+    left_partials,
+    remove_partials,
+    write_atomically,
+)
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import get_backbone, task_of
 from affectkit.preprocess import Preprocessing
@@ -50,7 +55,9 @@ def save_model(
     training: dict[str, object] | None = None,
     temperature: float = 1.0,
 ) -> Path:
-    """Write a `.keras` file and beside it a `.json` card, each in one atomic step.
+    """Write a `.keras` file and beside it a `.json` card.
+
+    A process that is killed meanwhile leaves both as they were, or what `load_model` can finish.
 
     Parameters
     ----------
@@ -78,25 +85,26 @@ def save_model(
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"expected a path that ends in .keras, got {path.name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    model.save(partial, include_optimizer=False)
-    card = {
-        "card_version": CARD_VERSION,
-        "affectkit": __version__,
-        "task": task_of(model),
-        "outputs": list(EXPRESSIONS)
-        if task_of(model) == "classification"
-        else ["valence", "arousal"],
-        "preprocessing": preprocessing.to_dict(),
-        "temperature": temperature,
-        "parameters": model.count_params(),
-        "features": get_backbone(model).output_shape[-1],
-        "sha256": hashlib.sha256(partial.read_bytes()).hexdigest(),
-        "training": training or {},
-    }
-    partial.replace(path)
-    write_json(card, path.with_suffix(".json"))
+    _finish_interrupted_save(path)
+    remove_partials(path.parent)
+    with atomic_path(path) as partial:
+        model.save(partial, include_optimizer=False)
+        card = {
+            "card_version": CARD_VERSION,
+            "affectkit": __version__,
+            "task": task_of(model),
+            "outputs": list(EXPRESSIONS)
+            if task_of(model) == "classification"
+            else ["valence", "arousal"],
+            "preprocessing": preprocessing.to_dict(),
+            "temperature": temperature,
+            "parameters": model.count_params(),
+            "features": get_backbone(model).output_shape[-1],
+            "sha256": _sha256(partial),
+            "training": training or {},
+        }
+        # the card goes first: with it, _finish_interrupted_save knows the model that belongs to it
+        write_json(card, path.with_suffix(".json"))
     return path
 
 
@@ -122,6 +130,7 @@ def load_model(path: str | Path) -> LoadedModel:
     """
     path = Path(path)
     card_path = path.with_suffix(".json")
+    _finish_interrupted_save(path)
     for file in (path, card_path):
         if not file.is_file():
             raise FileNotFoundError(
@@ -137,7 +146,7 @@ def load_model(path: str | Path) -> LoadedModel:
         raise ValueError(
             f"{card_path} is not a model card of affectkit ({error!r}); save the model again"
         ) from error
-    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+    if _sha256(path) != sha256:
         raise ValueError(
             f"{path} is not the file that its card describes (SHA-256 differs); it is damaged or "
             "was replaced. Copy both files again"
@@ -156,10 +165,25 @@ def load_model(path: str | Path) -> LoadedModel:
 
 
 def write_json(content: dict[str, object], path: str | Path) -> Path:
-    """Write JSON through a temporary file, so that readers never see half of it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    partial.replace(path)
-    return path
+    """Write JSON in one step, so that readers never see half of it."""
+    return write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _finish_interrupted_save(path: Path) -> None:
+    """Put a model in its place if the process that saved it was killed after its card was there."""
+    if not (left := left_partials(path.parent, path.name)):
+        return
+    try:
+        sha256 = json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"]
+    except (OSError, KeyError, TypeError, ValueError):
+        return
+    if path.is_file() and _sha256(path) == sha256:
+        return
+    for partial in left:
+        if _sha256(partial) == sha256:
+            partial.replace(path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

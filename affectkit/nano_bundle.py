@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 
 from affectkit import __version__
+from affectkit.atomic_files import replace_path, temporary_folder
 from affectkit.export import LABELS, versions
 from affectkit.export_check import drawn_faces, faces_of_pictures
 from affectkit.export_formats import check_packages
@@ -71,10 +71,9 @@ def write_bundle(model: str | Path, output: str | Path, pictures: str | Path | N
         faces = faces_of_pictures(pictures, source.preprocessing)[:GOLDEN_FACES]
         whence = f"pictures in {Path(pictures).name}"
     output = Path(output).expanduser()
-    output.mkdir(parents=True, exist_ok=True)
     final = output / (source.name + SUFFIX)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=output) as temporary:
-        folder = Path(temporary) / final.name
+    with temporary_folder(output) as temporary:
+        folder = temporary / final.name
         folder.mkdir()
         networks, verification = {}, {}
         for name, network in split_networks(source.model).items():
@@ -101,9 +100,7 @@ def write_bundle(model: str | Path, output: str | Path, pictures: str | Path | N
             ],
         }
         write_json(description, folder / "bundle.json")
-        if final.exists():
-            shutil.rmtree(final)
-        folder.replace(final)
+        replace_path(folder, final)
     return final
 
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
+from affectkit.atomic_files import atomic_path
 from affectkit.labels import EXPRESSIONS
 from affectkit.pipeline import FaceAffect
 
@@ -127,14 +128,9 @@ def write_parquet(lines: Path, path: Path) -> None:
     types = dict.fromkeys(COLUMNS, pa.float64())
     types |= dict.fromkeys(_WHOLE, pa.int64()) | dict.fromkeys(_TEXT, pa.string())
     schema = pa.schema(types)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for group in _groups(lines):
-                writer.write_table(pa.Table.from_pylist(group, schema))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as partial, pq.ParquetWriter(partial, schema) as writer:
+        for group in _groups(lines):
+            writer.write_table(pa.Table.from_pylist(group, schema))
 
 
 def _groups(lines: Path) -> Iterator[list[Row]]:

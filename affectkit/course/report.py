@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import jinja2
 import nbformat
 
+from affectkit.atomic_files import write_atomically
 from affectkit.course.metric_tables import BASELINE_NAMES, metric_name, metric_table, number
 
 REPORT_FILE = "report.html"
@@ -94,11 +94,7 @@ def write_report(
         results=[_result(name, result) for name, result in summary["metrics"].items() if result],
         notebooks=[read_figures(path) for path in executed_notebooks],
     )
-    path = folder / REPORT_FILE
-    partial = path.with_name(f".{REPORT_FILE}.{os.getpid()}")
-    partial.write_text(html, "utf-8")
-    partial.replace(path)
-    return path
+    return write_atomically(folder / REPORT_FILE, html)
 
 
 def read_figures(notebook_path: str | Path) -> NotebookFigures:

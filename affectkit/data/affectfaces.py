@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import zipfile
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 
+from affectkit.atomic_files import atomic_path, remove_partials
 from affectkit.data.affectnet_original import NAME_COLUMN, find_label_file, read_original
 from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.row_checks import slice_values
@@ -118,16 +118,13 @@ def unpack(archive: Path, cache: Path) -> Path:
             f"{archive} is damaged: expected SHA-256 {expected}, got {found}; reinstall affectkit"
         )
     cache.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{target.name}-partial-", dir=cache))
+    remove_partials(cache)
     try:
-        _extract(archive, partial)
-        partial.chmod(0o755)
-        partial.rename(target)
+        with atomic_path(target) as partial:
+            _extract(archive, partial)
     except OSError:
-        if not target.is_dir():  # else another process was first, and its copy is as good
+        if not _is_complete(target, archive):  # else another process was first
             raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 

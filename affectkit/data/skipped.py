@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from affectkit.atomic_files import write_atomically
+
 
 @dataclass(frozen=True)
 class SkippedRow:
@@ -68,10 +70,7 @@ class SkippedRows:
 
     def to_csv(self, path: str | Path) -> Path:
         """Write the rows to a CSV file (made with its folders) and return its path."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.to_frame().to_csv(path, index=False)
-        return path
+        return write_atomically(path, self.to_frame().to_csv(index=False))
 
     def warn(self, total: int, since: int = 0) -> None:
         """Warn once about the rows skipped after the first `since`, out of `total` read."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from affectkit.atomic_files import write_atomically
 
 SCHEMA_VERSION = 1
 _REQUIRED = (
@@ -53,19 +54,7 @@ def write_metrics(result: dict, path: str | Path) -> Path:
     Path
         The file written.
     """
-    path = Path(path)
-    text = json.dumps(json_ready(result), indent=2, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_atomically(path, json.dumps(json_ready(result), indent=2, allow_nan=False) + "\n")
 
 
 def read_metrics(path: str | Path) -> dict:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
+from affectkit.atomic_files import remove_partials, write_atomically
 from affectkit.faces import GENERATOR_VERSION
 from affectkit.faces.parameters import check_parameters
 from affectkit.faces.render import render_face
@@ -48,7 +49,7 @@ def render_dataset(
 ) -> Path:  # fmt: skip
     """Render faces into a directory in AffectNet's original layout.
 
-    A stopped run goes on where it was: finished subjects are not rendered again.
+    A stopped or killed run goes on where it was: finished subjects are not rendered again.
 
     Parameters
     ----------
@@ -144,32 +145,32 @@ def _render_block(block: _Block) -> None:
             image, truth = render_face(face_seed, block.size, **fixed)
             path = _write_image(block, index, number, image)
             rows.append(face_row(truth, path, block.split, f"{block.split}-{block.number:05d}"))
-    temporary = block.rows_file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(rows))
-    temporary.replace(block.rows_file)
+    write_atomically(block.rows_file, json.dumps(rows))
 
 
 def _write_image(block: _Block, index: int, variation: int, image: object) -> str:
     identity = f"{block.seed}/{block.split}/{index}/{variation}"
     name = hashlib.sha256(identity.encode()).hexdigest()[:16]
     path = f"{name[0]}/{name}.webp"
-    target = block.output / IMAGE_ROOT / path
-    target.parent.mkdir(parents=True, exist_ok=True)
     encoded = cv2.imencode(".webp", image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1]
-    target.write_bytes(encoded.tobytes())
+    write_atomically(block.output / IMAGE_ROOT / path, encoded.tobytes())
     return path
 
 
 def _remember_settings(output: Path, split: str, settings: dict) -> None:
-    marker = output / ".partial" / f"{split}.settings.json"
-    marker.parent.mkdir(parents=True, exist_ok=True)
+    remove_partials(output, deep=True)
+    marker = _settings_file(output, split)
     text = json.dumps(settings, sort_keys=True, default=str)
     if marker.is_file() and marker.read_text() != text:
         raise ValueError(
             f"expected {output} to hold no unfinished {split} split, or one of the same arguments "
             f"to continue; got {marker.read_text()}. Choose another directory or delete it"
         )
-    marker.write_text(text)
+    write_atomically(marker, text)
+
+
+def _settings_file(output: Path, split: str) -> Path:
+    return output / ".partial" / f"{split}.settings.json"
 
 
 def _finish(output: Path, split: str, settings: dict, blocks: list[_Block]) -> None:
@@ -177,13 +178,14 @@ def _finish(output: Path, split: str, settings: dict, blocks: list[_Block]) -> N
     rows = [row for block in blocks for row in json.loads(block.rows_file.read_text())]
     write_tables(output, split, rows)
     licence = Path(__file__).with_name("LICENSE-CC0.txt").read_text()
-    (output / "LICENSE.txt").write_text(licence)
+    write_atomically(output / "LICENSE.txt", licence)
     manifest_file = output / "manifest.json"
     manifest = json.loads(manifest_file.read_text()) if manifest_file.is_file() else {}
     manifest[split] = settings | {"images": len(rows), "tree_sha256": tree_hash(output, rows)}
     text = json.dumps(manifest, indent=2, sort_keys=True, default=str)
-    manifest_file.write_text(text + "\n")
-    for path in (output / ".partial").glob(f"{split}*"):
-        path.unlink()
+    write_atomically(manifest_file, text + "\n")
+    for block in blocks:
+        block.rows_file.unlink()
+    _settings_file(output, split).unlink()  # last: rows without it could be taken for another run's
     if not any((output / ".partial").iterdir()):
         (output / ".partial").rmdir()

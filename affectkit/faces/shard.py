@@ -7,6 +7,7 @@ import hashlib
 import zipfile
 from pathlib import Path
 
+from affectkit.atomic_files import atomic_path, write_atomically
 from affectkit.faces.dataset import render_dataset
 from affectkit.faces.schedule import SPLITS
 
@@ -20,7 +21,7 @@ def pack(directory: Path, archive: Path) -> str:
 
     Entries are sorted and carry a fixed time; images are stored, tables deflated.
     """
-    with zipfile.ZipFile(archive, "w") as target:
+    with atomic_path(archive) as partial, zipfile.ZipFile(partial, "w") as target:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             name = path.relative_to(directory).as_posix()
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
@@ -29,7 +30,7 @@ def pack(directory: Path, archive: Path) -> str:
             entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             target.writestr(entry, path.read_bytes(), compresslevel=9)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    archive.with_suffix(".sha256").write_text(f"{digest}  {archive.name}\n")
+    write_atomically(archive.with_suffix(".sha256"), f"{digest}  {archive.name}\n")
     return digest
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from affectkit.atomic_files import write_atomically
 from affectkit.faces.schedule import SPLITS
 from affectkit.labels import EXPRESSIONS
 
@@ -57,10 +59,11 @@ def face_row(truth: dict, path: str, split: str, subject: str) -> dict:
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict]) -> None:
     """Write rows with Unix line ends, the columns in the given order, others left out."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
 
 
 def write_tables(output: Path, split: str, rows: list[dict]) -> None:
