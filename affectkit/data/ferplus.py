@@ -2,8 +2,8 @@
 
 Three layouts are read, told apart by what the folder holds:
 
-1. `train.npz`, `valid.npz` and perhaps `test.npz`, each with `images` (uint8, N x 48 x 48),
-   `votes` (N x 10, order of `affectkit.labels.FERPLUS_VOTE_COLUMNS`) and `names`;
+1. `train.npz`, `valid.npz` and `test.npz`, or some of them, each with `images` (uint8,
+   N x 48 x 48), `votes` (N x 10, order of `affectkit.labels.FERPLUS_VOTE_COLUMNS`) and `names`;
 2. Microsoft's `fer2013new.csv` beside `FER2013Train/`, `FER2013Valid/`, `FER2013Test/` with .png
    files (also below `data/`);
 3. `fer2013new.csv` beside FER2013's own `fer2013.csv`, joined row by row.
@@ -27,8 +27,8 @@ from affectkit.data.skipped import SkippedRows
 from affectkit.labels import FERPLUS_VOTE_COLUMNS
 
 LAYOUT = (
-    "train.npz and valid.npz (with images, votes, names), or Microsoft's fer2013new.csv with "
-    "FER2013Train/ FER2013Valid/ FER2013Test/ or fer2013.csv beside it"
+    "train.npz, valid.npz or test.npz (with images, votes, names), or Microsoft's fer2013new.csv "
+    "with FER2013Train/ FER2013Valid/ FER2013Test/ or fer2013.csv beside it"
 )
 _NPZ_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 _USAGE_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
@@ -66,7 +66,7 @@ def load_ferplus(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
         If a file is damaged.
     """
     root = Path(root)
-    if (root / "train.npz").is_file() or (root / "valid.npz").is_file():
+    if any((root / f"{name}.npz").is_file() for name in _NPZ_SPLITS):
         parts = [
             _read_npz(path, split, skipped)
             for name, split in _NPZ_SPLITS.items()

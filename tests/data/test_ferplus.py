@@ -76,6 +76,14 @@ def test_with_private_test_the_public_one_validates(npz_root):
     }
 
 
+def test_a_folder_may_hold_test_npz_alone(tmp_path):
+    write_npz(tmp_path / "test.npz", [HAPPY, ANGER, TIE])
+    table = load_table("ferplus", tmp_path, "test")
+    assert table["expression"].tolist() == [1, 6]
+    with pytest.raises(ValueError, match="train"):
+        load_splits("ferplus", tmp_path)
+
+
 def test_all_rows_keep_ties_and_no_face(npz_root):
     table = load_table("ferplus", npz_root, protocol="all")
     assert Counter(table["expression"]) == {1: 21, 6: 21, 9: 1, 10: 1}
