@@ -1,0 +1,119 @@
+"""One session of frames: each goes through the pipeline; times, record and last frame are kept."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from affectkit.pipeline import AffectPipeline, FaceAffect
+from affectkit.stage_timer import END_TO_END, StageTimer
+from affectkit.widgets.frame_results import FrameTimes, Snapshot
+from affectkit.widgets.session_record import SessionRecord
+
+_KEPT_FRAMES = 100
+
+Pipeline = Callable[[np.ndarray], list[FaceAffect]]
+
+
+class FrameProcessor:
+    """Runs a pipeline on frame after frame, one at a time, whichever thread they come from.
+
+    Parameters
+    ----------
+    pipeline : None, str, Path, AffectPipeline or callable
+        What `AffectPipeline` loads, or one, or a function from an image (uint8, RGB) to faces.
+    record : SessionRecord, optional
+        Gets the numbers.
+
+    Attributes
+    ----------
+    pipeline : AffectPipeline or callable
+        The one in use.
+    frames, errors : int
+        Frames that went through, and those where the pipeline raised, since `begin`.
+    snapshot : Snapshot or None
+        The last frame.
+    last_error : str
+        The traceback of the pipeline's last exception.
+    """
+
+    def __init__(
+        self,
+        pipeline: str | Path | AffectPipeline | Pipeline | None,
+        record: SessionRecord | None,
+    ) -> None:
+        if not callable(pipeline):
+            model = () if pipeline is None else (pipeline,)
+            pipeline = AffectPipeline(*model, track=True, timer=StageTimer(keep=_KEPT_FRAMES))
+        self.pipeline, self.record = pipeline, record
+        self.times = FrameTimes()
+        self.snapshot: Snapshot | None = None
+        self.last_error = ""
+        self.frames = self.errors = 0
+        self._timer = getattr(pipeline, "timer", None) or StageTimer(keep=_KEPT_FRAMES)
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Start another session: faces are numbered from 0, record and times are empty."""
+        with self._lock:
+            forget_faces = getattr(self.pipeline, "forget_faces", None)
+            if forget_faces is not None:
+                forget_faces()
+            self.times.clear()
+            if self.record is not None:
+                self.record.clear()
+            self.frames = self.errors = 0
+            self.last_error = ""
+
+    def process(
+        self,
+        image: np.ndarray,
+        time: float,
+        number: int,
+        before: Mapping[str, float] | None = None,
+    ) -> tuple[list[FaceAffect] | None, dict[str, float]]:
+        """Run the pipeline on a frame.
+
+        Parameters
+        ----------
+        image : numpy.ndarray
+            uint8, shape (height, width, 3), RGB.
+        time : float
+            Seconds since the session began.
+        number : int
+            Of the frame.
+        before : mapping of str to float, optional
+            Milliseconds of what was done to the frame earlier, by stage.
+
+        Returns
+        -------
+        faces : list of FaceAffect or None
+            None where the pipeline raised; the traceback is in `last_error`.
+        milliseconds : dict of str to float
+            `before`, the stages of the pipeline, and "other", which no stage accounts for.
+        """
+        with self._lock:
+            timer = self._timer
+            timer.start_frame()
+            start = perf_counter()
+            try:
+                faces = list(self.pipeline(image))
+            except Exception:  # noqa: BLE001  whatever a user's pipeline raises, the stream goes on
+                self.errors += 1
+                self.last_error = traceback.format_exc()
+                return None, dict(before or {})
+            whole = 1e3 * (perf_counter() - start)
+            stages = {name: value / 1e6 for name, value in timer.end_frame().items()}
+            del stages[END_TO_END]
+            milliseconds = {**(before or {}), **stages, "other": whole - sum(stages.values())}
+            if self.record is not None:
+                self.record.add(time, number, faces)
+            self.times.add_kernel(number, milliseconds)
+            self.snapshot = Snapshot(image, faces, time)
+            self.frames += 1
+            return faces, milliseconds

@@ -1,0 +1,235 @@
+"""JupyterLab on this machine and Chromium with a camera of drawn frames, for tests and benchmarks.
+
+Everything that they write goes into folders that are removed again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import nbformat
+import numpy as np
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+START_SECONDS = 120
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+)
+FAKE_CAMERA = "--use-fake-device-for-media-stream"
+ALLOW, DENY = "--use-fake-ui-for-media-stream", "--deny-permission-prompts"
+
+
+def find_chromium() -> str | None:
+    """Give the path of Chromium: that in the variable CHROMIUM, or Debian's; None without one."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
+@dataclass(frozen=True)
+class LabServer:
+    """A running JupyterLab: where, with which token, on which folder, as which process."""
+
+    url: str
+    token: str
+    folder: Path
+    process: subprocess.Popen
+
+
+@contextmanager
+def lab_server(
+    folder: Path, options: Sequence[str] = (), application: str = "lab"
+) -> Iterator[LabServer]:
+    """Run JupyterLab on the loopback interface, with settings of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token, url = secrets.token_hex(16), f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="affectkit-lab-") as name:
+        state = Path(name)
+        settings = state / "settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        quiet = '{"fetchNews": "false", "checkForUpdates": false}'
+        (settings / "notification.jupyterlab-settings").write_text(quiet)
+        places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+        environment = os.environ | {place: str(state / place.lower()) for place in places}
+        command = [sys.executable, "-m", "jupyter", application, "--no-browser", "--allow-root"]
+        command += ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
+        command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
+        command += ["--ServerApp.allow_remote_access=True", "--LabApp.expose_app_in_browser=True"]
+        command += [f"--LabApp.workspaces_dir={state / 'workspaces'}"]
+        command += [f"--LabApp.user_settings_dir={state / 'settings'}"]
+        command += ["--LabApp.extension_manager=readonly", *options]
+        with (state / "server.txt").open("w+") as output:
+            process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder
+            )
+            try:
+                _wait_for(f"{url}/api/status?token={token}", process, output.name)
+                yield LabServer(url, token, folder, process)
+            finally:
+                process.terminate()
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def _wait_for(address: str, process: subprocess.Popen, output: str) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError(f"JupyterLab has not started:\n{Path(output).read_text()[-3000:]}")
+
+
+@contextmanager
+def chromium(options: Sequence[str] = ()) -> Iterator[Browser]:
+    """Run Chromium without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), headless=True, args=[*FLAGS, *options]
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def new_context(browser: Browser, permissions: Sequence[str] = ("camera",)) -> BrowserContext:
+    """Open a window of its own, that may use the camera."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=list(permissions)
+    )
+    context.set_default_timeout(1000 * START_SECONDS)
+    return context
+
+
+def write_film(path: Path, frames: Iterable[np.ndarray], rate: int = 30) -> Path:
+    """Write RGB frames as the uncompressed YUV4MPEG2 that Chromium's fake camera plays."""
+    with path.open("wb") as file:
+        for number, frame in enumerate(frames):
+            if not number:
+                height, width = frame.shape[:2]
+                header = f"YUV4MPEG2 W{width} H{height} F{rate}:1 Ip A1:1 C420jpeg\n"
+                file.write(header.encode())
+            file.write(b"FRAME\n")
+            file.write(cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
+    return path
+
+
+def write_notebook(path: Path, cells: Sequence[str]) -> Path:
+    """Write a notebook of code cells."""
+    notebook = nbformat.v4.new_notebook(
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        }
+    )
+    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(notebook, path)
+    return path
+
+
+class LabNotebook:
+    """A notebook that is open in a page, by what JupyterLab's own commands do.
+
+    Parameters
+    ----------
+    page : Page
+        Of a context from `new_context`.
+    server : LabServer
+        Where the notebook is.
+    name : str
+        Its path in the server's folder.
+    host : str, optional
+        Another name of this machine.
+    """
+
+    def __init__(self, page: Page, server: LabServer, name: str, host: str = "") -> None:
+        self.page = page
+        url = server.url.replace("127.0.0.1", host) if host else server.url
+        page.goto(f"{url}/doc/tree/{name}?token={server.token}&reset")
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the notebook is shown and its kernel is idle."""
+        self.page.wait_for_function(
+            """() => {
+              const widget = window.jupyterapp && window.jupyterapp.shell.currentWidget;
+              const session = widget && widget.context && widget.context.sessionContext.session;
+              return document.querySelector('.jp-Notebook') && session && session.kernel
+                && session.kernel.status === 'idle';
+            }"""
+        )
+
+    def command(self, name: str) -> None:
+        """Run a command of JupyterLab and wait for its end."""
+        self.page.evaluate(
+            "name => window.jupyterapp.commands.execute(name).then(() => null)", name
+        )
+
+    def start_cell(self, number: int) -> None:
+        """Run a cell, and do not wait."""
+        self.page.evaluate(
+            """number => {
+              window.jupyterapp.shell.currentWidget.content.activeCellIndex = number;
+              window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            number,
+        )
+
+    def run_cell(self, number: int) -> None:
+        """Run a cell and wait for its end."""
+        self.page.evaluate(
+            """number => {
+              window.jupyterapp.shell.currentWidget.content.activeCellIndex = number;
+              return window.jupyterapp.commands.execute('notebook:run-cell').then(() => null);
+            }""",
+            number,
+        )
+
+    def kernel(self, action: str) -> None:
+        """Restart, interrupt or shut down the kernel, as `action` says, without waiting."""
+        self.page.evaluate(
+            """action => {
+              const context = window.jupyterapp.shell.currentWidget.context.sessionContext;
+              context.session.kernel[action]();
+            }""",
+            action,
+        )
+
+    def execute(self, code: str) -> str:
+        """Run code in the notebook's kernel, in no cell, and give what it prints."""
+        return self.page.evaluate(
+            """async code => {
+              const context = window.jupyterapp.shell.currentWidget.context.sessionContext;
+              const future = context.session.kernel.requestExecute({code, store_history: false});
+              let output = '';
+              future.onIOPub = message => {
+                if (message.header.msg_type === 'stream') output += message.content.text;
+                if (message.header.msg_type === 'error') {
+                  output += message.content.traceback.join('\\n');
+                }
+              };
+              await future.done;
+              return output;
+            }""",
+            code,
+        )
