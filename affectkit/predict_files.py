@@ -6,7 +6,7 @@ import csv
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import cv2
 from tqdm import tqdm
 
 from affectkit import __version__
-from affectkit.image_prediction import ImagePredictor, ImageTask, predict_images
+from affectkit.image_prediction import ImagePredictor, ImageResult, ImageTask
 from affectkit.pipeline import AffectPipeline
 from affectkit.prediction_inputs import InputFile, annotation_targets, find_inputs
 from affectkit.prediction_output import OutputError, PredictionOutput, file_key
@@ -60,6 +60,7 @@ def predict_files(
     overwrite: bool = False,
     progress: bool = True,
     check: Callable[[], None] | None = None,
+    scheduler: str | None = None,
 ) -> PredictionSummary:
     """Predict for pictures and videos, and write the rows; pictures first, then videos.
 
@@ -80,7 +81,8 @@ def predict_files(
     annotate : str or Path, optional
         A folder for copies with what was found drawn in, or the file for a single input.
     workers : int
-        Processes for pictures.
+        Processes. 1 works in this one; more are a local Dask cluster if there is more than one
+        file, and one of them that ends is replaced.
     stride : int
         Every so many frames of a video one is used.
     threads : int
@@ -92,7 +94,11 @@ def predict_files(
     progress : bool
         Show progress bars where the standard error is a terminal.
     check : callable, optional
-        Called after every picture and frame; may raise an exception, such as KeyboardInterrupt.
+        Called after every picture and frame, or several times a second; may raise an exception,
+        such as KeyboardInterrupt.
+    scheduler : str, optional
+        Address of a Dask scheduler (`tcp://host:port`) whose workers are taken instead; they have
+        to see the files at the same place.
 
     Returns
     -------
@@ -104,7 +110,9 @@ def predict_files(
     ValueError
         If there is nothing to read, or a setting is impossible.
     OSError
-        If the output can't be written; rows of finished files are kept.
+        If the output can't be written or the cluster is lost; rows of finished files are kept.
+    ImportError
+        If several processes are asked for and Dask is missing.
     """
     output = check_format(output)
     if workers < 1:
@@ -126,27 +134,44 @@ def predict_files(
     }
     videos = [file for file in files if file.is_video]
     images = [ImageTask(file.path, targets.get(file.path)) for file in files if not file.is_video]
+    image_arguments = {"model": model, "detector": detector or IMAGE_DETECTOR, "threads": threads}
+    video_arguments = {"model": model, "detector": detector or VIDEO_DETECTOR, "threads": threads}
+    video_arguments |= {"smoothing": smoothing, "track": True}
     # both are made now, so that a wrong setting is told before anything is written
-    predictor = pipeline = None
-    if images:
-        predictor = ImagePredictor(
-            model=model, detector=detector or IMAGE_DETECTOR, threads=threads
-        )
-    if videos:
-        pipeline = AffectPipeline(model, detector or VIDEO_DETECTOR, threads, smoothing, track=True)
+    predictor = ImagePredictor(**image_arguments) if images else None
+    pipeline = AffectPipeline(**video_arguments) if videos else None
     summary = PredictionSummary(output.with_name(f"{output.stem}_skipped.csv"))
-    with (
-        PredictionOutput(output, settings, overwrite) as rows,
-        tqdm(total=len(files), unit="file", disable=None if progress else True) as bar,
-    ):
+    with ExitStack() as stack:
+        client = None
+        if scheduler is not None or min(workers, len(files)) > 1:
+            from affectkit.cluster import open_cluster
+
+            client = stack.enter_context(open_cluster(scheduler, min(workers, len(files))))
+        rows = stack.enter_context(PredictionOutput(output, settings, overwrite))
+        bar = stack.enter_context(
+            tqdm(total=len(files), unit="file", disable=None if progress else True)
+        )
         run = _Run(rows, bar, summary, check or (lambda: None))
         for path, reason in missing:
             run.fail(path, reason)
-        todo = [task for task in images if run.is_new(task.path)]
-        if todo:
-            _predict_pictures(run, todo, predictor, min(workers, len(todo)))
-        for file in videos:
-            if run.is_new(file.path):
+        images = [task for task in images if run.is_new(task.path)]
+        videos = [file for file in videos if run.is_new(file.path)]
+        if client is not None:
+            from affectkit.cluster_prediction import (
+                PredictionSettings,
+                VideoTask,
+                predict_on_cluster,
+            )
+
+            tasks = [*images, *(VideoTask(file.path, targets.get(file.path)) for file in videos)]
+            sent = PredictionSettings(image_arguments, video_arguments, stride)
+            with closing(predict_on_cluster(client, tasks, sent, run.check)) as results:
+                for result in results:
+                    _write_result(run, result)
+        else:
+            for result in map(predictor, images):
+                _write_result(run, result)
+            for file in videos:
                 _predict_video(run, file, pipeline, targets.get(file.path), stride)
     _list_failed(summary)
     return summary
@@ -181,22 +206,19 @@ class _Run:
         self.summary.failed.append((str(path), reason))
 
 
-def _predict_pictures(
-    run: _Run, tasks: list[ImageTask], predictor: ImagePredictor, workers: int
-) -> None:
-    for result in predict_images(tasks, predictor, workers):
-        path = result.task.path
-        for note in result.notes:
-            run.note(note)
-        if result.error is not None:
-            run.fail(path, result.error)
-        else:
-            with run.rows.file(path) as write:
-                write(result.rows)
-            run.summary.finished += 1
-            run.summary.faces += sum(row["face"] is not None for row in result.rows)
-        run.bar.update()
-        run.check()
+def _write_result(run: _Run, result: ImageResult) -> None:
+    path = result.task.path
+    for note in result.notes:
+        run.note(note)
+    if result.error is not None:
+        run.fail(path, result.error)
+    else:
+        with run.rows.file(path) as write:
+            write(result.rows)
+        run.summary.finished += 1
+        run.summary.faces += sum(row["face"] is not None for row in result.rows)
+    run.bar.update()
+    run.check()
 
 
 def _predict_video(

@@ -41,3 +41,17 @@ Smoothing = Annotated[
     float,
     typer.Option(min=0, max=0.99, help="Share of a face's earlier answers that is kept, 0..0.99."),
 ]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Processes on this machine; more than one need Dask. One that ends is replaced.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a Dask scheduler, tcp://host:port, whose workers are taken instead. They "
+        "have to see the same files, and have to be trusted."
+    ),
+]

@@ -9,7 +9,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from affectkit.cli.options import DetectorName, ModelName, Smoothing, Threads
+from affectkit.cli.options import (
+    DetectorName,
+    ModelName,
+    Scheduler,
+    Smoothing,
+    Threads,
+    Workers,
+)
 from affectkit.cli.stopping import Stopped, stop_signals
 
 SOME_FAILED, NOTHING_DONE = 1, 2
@@ -35,7 +42,8 @@ def run(
             "(video: .mp4, .mkv, .avi; picture: .jpg, .png). Videos lose their sound."
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, for pictures.")] = 1,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
     stride: Annotated[
         int, typer.Option(min=1, help="Take one of so many frames of a video; 1 takes all.")
     ] = 1,
@@ -53,7 +61,8 @@ def run(
 
     Exit code: 0 all done, 1 some failed, 2 nothing could be done, 130 stopped.
 
-    Everything runs on this machine, and nothing but the named outputs is stored.
+    Everything runs on this machine, or on the cluster that you name, and nothing but the named
+    outputs is stored.
     """
     inputs = [*(paths or []), *(video or [])]
     if not inputs:
@@ -64,7 +73,7 @@ def run(
         with stop_signals() as check:
             summary = predict_files(
                 inputs, output, model, detector, annotate, workers, stride, threads, smoothing,
-                overwrite, check=check,
+                overwrite, check=check, scheduler=scheduler,
             )  # fmt: skip
     except Stopped as stopped:
         Console(stderr=True).print(
