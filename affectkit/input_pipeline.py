@@ -108,6 +108,7 @@ def make_batches(
     batch_size: int = 64,
     shuffle: bool = False,
     seed: int = 0,
+    first_epoch: int | None = None,
 ) -> tf.data.Dataset:
     """Make a `tf.data.Dataset` of batches of uint8 faces with targets and weights.
 
@@ -127,6 +128,9 @@ def make_batches(
         Shuffle all rows anew each epoch, from `seed`.
     seed : int
         Seed of the shuffling.
+    first_epoch : int, optional
+        Shuffle epochs without end, from the one of this number on. The order of each depends on
+        seed and number alone, so that a training goes on with what it would have seen.
 
     Returns
     -------
@@ -144,9 +148,13 @@ def make_batches(
     lengths = {len(table), *(len(part) for part in parts)}
     if len(lengths) > 1 or (faces is not None and len(faces) != len(table)):
         raise ValueError(f"table, faces, targets and weights differ in length: {sorted(lengths)}")
-    rows = tf.data.Dataset.range(len(table))
-    if shuffle:
-        rows = rows.shuffle(len(table), seed=seed, reshuffle_each_iteration=True)
+    if first_epoch is not None:
+        rows = _endless_epochs(len(table), batch_size, seed, first_epoch)
+    else:
+        rows = tf.data.Dataset.range(len(table))
+        if shuffle:
+            rows = rows.shuffle(len(table), seed=seed, reshuffle_each_iteration=True)
+        rows = rows.batch(batch_size)
     size = preprocessing.image_size
     if faces is not None:
         read_batch = faces.__getitem__
@@ -163,7 +171,18 @@ def make_batches(
         batch.set_shape((None, size, size, 3))
         return (batch, *(tf.gather(part, index) for part in parts))
 
-    batches = rows.batch(batch_size).map(
-        gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
+    batches = rows.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _endless_epochs(rows: int, batch_size: int, seed: int, first: int) -> tf.data.Dataset:
+    """Give batches of row numbers, int64; no batch reaches from one epoch into the next."""
+
+    def order(epoch: np.ndarray) -> np.ndarray:
+        return np.random.default_rng([seed, int(epoch)]).permutation(rows)
+
+    def batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        numbers = tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int64), [rows])
+        return tf.data.Dataset.from_tensor_slices(numbers).batch(batch_size)
+
+    return tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(batches)

@@ -12,7 +12,18 @@ from rich.console import Console
 from rich.text import Text
 
 from affectkit import __version__
-from affectkit.cli import camera, course, datasets, doctor, evaluate, export, faces, predict, train
+from affectkit.cli import (
+    camera,
+    course,
+    datasets,
+    doctor,
+    evaluate,
+    export,
+    faces,
+    predict,
+    shard,
+    train,
+)
 
 USER_ERROR = 2
 """Exit code when the user can mend what went wrong."""
@@ -77,5 +88,6 @@ app.command("predict")(predict.run)
 app.command("camera")(camera.run)
 app.command("datasets")(datasets.run)
 app.command("doctor")(doctor.run)
+app.command("shard")(shard.run)
 app.add_typer(train.app, name="train")
 app.add_typer(faces.app, name="faces")

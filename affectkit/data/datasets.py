@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.data import affectfaces, affectnet, ferplus, folder
+from affectkit.data import affectfaces, affectnet, ferplus, folder, shard_files, shards
 from affectkit.data.derived import derive_valence_arousal
 from affectkit.data.overview import dataset_overview
 from affectkit.data.protocols import apply_protocol, default_protocol, get_protocol
@@ -81,6 +81,14 @@ DATASETS: dict[str, Dataset] = {
             "yours",
             "Put your images and a labels.csv into one folder.",
             folder.load_folder,
+        ),
+        Dataset(
+            "shards",
+            "any of the others, written as TFRecord shards by `affectkit shard`",
+            shards.LAYOUT,
+            "as the data set that they were made from",
+            "`affectkit shard --dataset NAME --root FOLDER --output SHARDS`",
+            shards.load_shards,
         ),
     )
 }
@@ -198,7 +206,9 @@ def get_dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
-def _check_root(dataset: Dataset, root: str | Path | None) -> Path | None:
+def _check_root(dataset: Dataset, root: str | Path | None) -> Path | str | None:
+    if dataset.name == "shards" and shard_files.is_remote(shard_files.folder_address(root or "")):
+        return shard_files.folder_address(root)
     if root is None or root == "":
         if dataset.bundled:
             return None

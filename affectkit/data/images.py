@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -24,9 +26,9 @@ def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
     ----------
     path : str or Path
         An image file (JPEG, PNG, WebP, BMP, TIFF), or a container: an `.npz` with a member
-        `images`, or FER2013's `.csv` with a column `pixels`.
+        `images`, FER2013's `.csv` with a column `pixels`, or a shard (`.tfrecord`).
     row : int, optional
-        The row inside a container, from 0.
+        The row inside a container, from 0; in a shard the byte at which the record begins.
 
     Returns
     -------
@@ -38,13 +40,29 @@ def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
     ImageReadError
         If there is no such file or row, or it can't be decoded to its end.
     """
-    if row is not None:
-        return as_rgb(_container_row(str(path), row))
+    if row is None:
+        return decode_image(path, str(path))
+    if str(path).endswith(".tfrecord"):
+        from affectkit.data.shard_records import read_record_image
+
+        return decode_image(io.BytesIO(read_record_image(str(path), row)), f"{path} at byte {row}")
+    return as_rgb(_container_row(str(path), row))
+
+
+def decode_image(source: str | Path | BinaryIO, name: str) -> np.ndarray:
+    """Decode an encoded image, as `read_image` describes.
+
+    Parameters
+    ----------
+    source : str, Path or binary file
+    name : str
+        What messages call it.
+    """
     try:
-        with Image.open(path) as image:
+        with Image.open(source) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageReadError(
-                    f"{path} has {image.width} x {image.height} pixels; the limit is "
+                    f"{name} has {image.width} x {image.height} pixels; the limit is "
                     f"{MAX_PIXELS}. Make it smaller first"
                 )
             image = ImageOps.exif_transpose(image)
@@ -52,12 +70,12 @@ def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
                 return as_rgb((np.asarray(image, np.float32) / 257.0).clip(0, 255).astype("uint8"))
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError:
-        raise ImageReadError(f"{path} does not exist; check the path and the root folder") from None
+        raise ImageReadError(f"{name} does not exist; check the path and the root folder") from None
     except ImageReadError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ImageReadError(
-            f"{path} can't be read as an image ({error}); restore the file or drop its row"
+            f"{name} can't be read as an image ({error}); restore the file or drop its row"
         ) from error
 
 

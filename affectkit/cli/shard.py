@@ -1,0 +1,51 @@
+"""`affectkit shard`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from affectkit.cli.options import Dataset, Limit, Protocol, Root, Seed
+
+
+def run(
+    output: Annotated[
+        str,
+        typer.Option(help="Folder, or an address that TensorFlow can write to, such as gs://..."),
+    ],
+    dataset: Dataset = "affectfaces",
+    root: Root = None,
+    shard_size: Annotated[int, typer.Option(min=1, help="Faces a shard, at most.")] = 2048,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a CPU.")] = 0,
+    limit: Limit = 0,
+    seed: Seed = 0,
+    protocol: Protocol = None,
+) -> None:
+    """Write a data set as TFRecord shards; use them as --dataset shards --root OUTPUT.
+
+    An interrupted command goes on where it was, and a finished one checks every shard by its
+    SHA-256: run it again with the same options.
+    """
+    import os
+
+    from affectkit.data import shard_files
+    from affectkit.data.datasets import load_table
+    from affectkit.data.shard_writer import write_shards
+    from affectkit.data.skipped import SkippedRows
+
+    skipped = SkippedRows()
+    table = load_table(dataset, root, "all", protocol, skipped, limit or None, seed)
+    index = write_shards(table, output, shard_size, workers or os.cpu_count() or 1, seed, skipped)
+    console = Console()
+    shards = index.shards()
+    size = sum(shard["bytes"] for shard in shards)
+    console.print(f"{index.rows():,} faces in {len(shards)} shards, {size / 1e6:,.1f} MB",
+                  highlight=False)  # fmt: skip
+    if len(skipped):
+        file = shard_files.join(index.folder, "skipped_rows.csv")
+        shard_files.write_whole(skipped.to_frame().to_csv(index=False).encode(), file)
+        console.print(Text(f"{len(skipped)} rows were left out: {file}"), soft_wrap=True)
+    console.print(Text(f"Shards: {index.folder}"), soft_wrap=True)

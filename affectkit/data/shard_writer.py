@@ -1,0 +1,212 @@
+"""Write a table and its images as shards: in several processes, and again after any kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from affectkit.data import shard_files as files
+from affectkit.data.images import ImageReadError
+from affectkit.data.shard_index import (
+    LEFT_OUT,
+    OFFSET,
+    POSITION,
+    ShardIndex,
+    finished_shards,
+    is_whole,
+    table_fingerprint,
+    write_index,
+)
+from affectkit.data.shard_records import FRAME_BYTES, encode_record
+from affectkit.data.skipped import SkippedRow, SkippedRows
+from affectkit.data.table import SPLITS
+
+
+class _Shard(NamedTuple):
+    """What a process needs to write one shard."""
+
+    folder: str
+    name: str
+    split: str
+    fingerprint: str
+    rows: pd.DataFrame
+
+
+def write_shards(
+    table: pd.DataFrame,
+    folder: str | Path,
+    rows_per_shard: int = 2048,
+    workers: int = 1,
+    seed: int = 0,
+    skipped: SkippedRows | None = None,
+) -> ShardIndex:
+    """Write all rows of a table, shuffled once within each split.
+
+    Rows whose image can't be decoded are left out and listed. A stopped run goes on where it was:
+    finished shards whose SHA-256 still holds are kept. The same table and settings give the same
+    bytes.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As documented in `affectkit.data.table`.
+    folder : str or Path
+        Any folder or address that `tf.io.gfile` can write to.
+    rows_per_shard : int
+        At most. Files of 100 MB or more suit object stores.
+    workers : int
+        Processes; 1 writes in this one.
+    seed : int
+        Of the order of rows.
+    skipped : SkippedRows, optional
+        Gets the rows left out; a warning counts them in any case.
+
+    Returns
+    -------
+    ShardIndex
+        Of the finished folder.
+
+    Raises
+    ------
+    ValueError
+        If a setting is impossible, no row can be read, or the folder holds shards of other data or
+        settings.
+    OSError
+        If the folder can't be written, or a process was killed.
+    """
+    if rows_per_shard < 1 or workers < 1:
+        raise ValueError(
+            f"expected at least 1 row a shard and 1 worker, got {rows_per_shard} and {workers}"
+        )
+    folder = files.folder_address(folder)
+    files.make_folder(folder)
+    skipped = SkippedRows() if skipped is None else skipped
+    before = len(skipped)
+    fingerprint = table_fingerprint(table, rows_per_shard, seed)
+    known = finished_shards(folder, fingerprint)
+    shards = list(_plan(table, folder, rows_per_shard, seed, fingerprint, positions_only=True))
+    bar = tqdm(total=len(shards), desc="shards", unit="shard", leave=False)
+    tasks = (
+        (shard, known.get(shard.name))
+        for shard in _plan(table, folder, rows_per_shard, seed, fingerprint)
+    )
+    entries = {}
+    with bar:
+        for entry in _run(tasks, min(workers, max(1, len(shards)))):
+            entries[entry["name"]] = entry
+            bar.update()
+    ordered = [entries[shard.name] for shard in shards]
+    for entry in ordered:
+        for row in entry["skipped"]:
+            skipped.add(**row)
+    skipped.warn(len(table), before)
+    return write_index(table, folder, ordered, fingerprint, rows_per_shard, seed)
+
+
+def _plan(
+    table: pd.DataFrame, folder: str, rows_per_shard: int, seed: int, fingerprint: str,
+    positions_only: bool = False,
+) -> Iterator[_Shard]:  # fmt: skip
+    """Give each shard with its rows; only these are handed to a process."""
+    for split in SPLITS:
+        positions = np.flatnonzero((table["split"] == split).to_numpy())
+        positions = np.random.default_rng(seed).permutation(positions)
+        count = -(-len(positions) // rows_per_shard)
+        for number, chosen in enumerate(np.array_split(positions, count) if count else ()):
+            name = f"{split}-{number:05d}-of-{count:05d}"
+            rows = pd.DataFrame() if positions_only else table.iloc[chosen]
+            if not positions_only:
+                rows = rows.assign(**{POSITION: chosen})
+            yield _Shard(folder, name, split, fingerprint, rows)
+
+
+def _run(tasks: Iterator[tuple[_Shard, dict | None]], workers: int) -> Iterator[dict]:
+    if workers == 1:
+        yield from (_write_shard(*task) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, context) as pool:
+            waiting = set()
+            for task in tasks:
+                waiting.add(pool.submit(_write_shard, *task))
+                if len(waiting) >= 2 * workers:  # so that the table is not copied as a whole
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            yield from (future.result() for future in waiting)
+    except BrokenProcessPool as error:
+        raise OSError(
+            "a process that wrote shards was killed, perhaps for want of memory; run the same "
+            "command again, with fewer workers if it was that: finished shards are kept"
+        ) from error
+
+
+def _write_shard(shard: _Shard, known: dict | None) -> dict:
+    """Write a shard, its rows and last its receipt, unless they are there and whole."""
+    address = files.join(shard.folder, shard.name)
+    if known is not None and is_whole(shard.folder, known):
+        return known
+    import tensorflow as tf
+
+    remote = files.is_remote(address)
+    place = tempfile.gettempdir() if remote else str(Path(address).parent)
+    partial = Path(place) / f"{shard.name}.{os.getpid()}.partial"
+    offsets, kept, left_out, offset = [], [], [], 0
+    try:
+        with tf.io.TFRecordWriter(str(partial)) as writer:
+            for record in shard.rows.itertuples(index=False):
+                try:
+                    data = encode_record(record)
+                except ImageReadError as error:
+                    row = SkippedRow(record.path, record.image_id, str(error), "see the reason")
+                    left_out.append(asdict(row))
+                    kept.append(False)
+                    continue
+                writer.write(data)
+                offsets.append(offset)
+                kept.append(True)
+                offset += len(data) + FRAME_BYTES
+        rows = shard.rows[kept].drop(columns=list(LEFT_OUT), errors="ignore")
+        rows[OFFSET] = offsets
+        text = rows.to_csv(index=False, lineterminator="\n").encode()
+        entry = {
+            "name": shard.name,
+            "split": shard.split,
+            "rows": len(rows),
+            "bytes": partial.stat().st_size,
+            "sha256": files.file_sha256(str(partial)),
+            "rows_bytes": len(text),
+            "rows_sha256": hashlib.sha256(text).hexdigest(),
+            "expressions": expression_counts(rows),
+            "valence_arousal": int(rows[["valence", "arousal"]].notna().all(axis=1).sum()),
+            "skipped": left_out,
+        }
+        if remote:
+            files.upload(partial, address + files.SUFFIX)
+        else:
+            partial.replace(address + files.SUFFIX)
+    finally:
+        partial.unlink(missing_ok=True)
+    files.write_whole(text, address + files.ROWS_SUFFIX)
+    receipt = json.dumps(entry | {"fingerprint": shard.fingerprint}).encode()
+    files.write_whole(receipt, address + files.RECEIPT_SUFFIX)
+    return entry
+
+
+def expression_counts(rows: pd.DataFrame) -> dict[str, int]:
+    """Count rows by AffectNet code, as text; "-1" is not annotated."""
+    counts = rows["expression"].fillna(-1).value_counts()
+    return {str(code): int(count) for code, count in sorted(counts.items())}

@@ -1,0 +1,147 @@
+"""Read shards front to back as a `tf.data.Dataset`: interleaved, shuffled, a share a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from affectkit.data.shard_files import SUFFIX
+from affectkit.data.shard_index import REMEDY, ShardError, find_damage, read_index
+from affectkit.data.shard_records import FRAME_BYTES
+
+INTERLEAVED = 8
+"""Shards that are read at the same time."""
+
+SHUFFLED_RECORDS = 4096
+"""Encoded records that wait to be drawn from; the rows of shards were shuffled when written."""
+
+_OFFSET_BITS = 40
+
+
+def stream_records(
+    addresses: Sequence[str],
+    shuffle: bool = False,
+    seed: int = 0,
+    deterministic: bool = True,
+    worker: int = 0,
+    workers: int = 1,
+    cache: str | None = None,
+    block_length: int = 1,
+) -> tf.data.Dataset:
+    """Read the records of shards.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+        Of the shards.
+    shuffle : bool
+        The order of shards, and `SHUFFLED_RECORDS` records at a time, anew each epoch.
+    seed : int
+        Of the shuffling.
+    deterministic : bool
+        Give the same order each time; without, what is read first comes first.
+    worker, workers : int
+        Read only every `workers`-th shard, from number `worker`.
+    cache : str, optional
+        Keep the encoded records after the first epoch: "" in memory, else in this file, which must
+        belong to one worker alone. For object stores.
+    block_length : int
+        Records taken from a shard before the next one's turn.
+
+    Returns
+    -------
+    tensorflow.data.Dataset
+        Elements (shard number int64, byte offset int64, serialised record string).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer shards than workers.
+    """
+    if not 0 <= worker < workers or len(addresses) < workers:
+        raise ValueError(
+            f"expected a worker of 0..{workers - 1} and at least {workers} shards, got worker "
+            f"{worker} and {len(addresses)} shards; write smaller shards (--shard-size)"
+        )
+    names = tf.constant(list(addresses))
+
+    def read(number: tf.Tensor) -> tf.data.Dataset:
+        def locate(offset: tf.Tensor, data: tf.Tensor) -> tuple:
+            length = tf.cast(tf.strings.length(data), tf.int64)
+            return offset + length + FRAME_BYTES, (number, offset, data)
+
+        return tf.data.TFRecordDataset(names[number]).scan(tf.constant(0, tf.int64), locate)
+
+    shards = tf.data.Dataset.range(len(addresses)).shard(workers, worker)
+    if shuffle:
+        shards = shards.shuffle(len(addresses), seed, reshuffle_each_iteration=True)
+    records = shards.interleave(
+        read,
+        cycle_length=INTERLEAVED,
+        block_length=block_length,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=deterministic,
+    )
+    if cache is not None:
+        records = records.cache(cache)
+    if shuffle:
+        records = records.shuffle(SHUFFLED_RECORDS, seed, reshuffle_each_iteration=True)
+    return records
+
+
+def is_sharded(table: pd.DataFrame) -> bool:
+    """Tell whether every row of a table lies in a shard."""
+    return bool(table["row"].notna().all() and table["path"].str.endswith(SUFFIX).all())
+
+
+def stream_rows(table: pd.DataFrame, shuffle: bool, seed: int) -> tf.data.Dataset:
+    """Read the records of a table's rows front to back, in the order of the shards.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Any rows that `affectkit.data.shards.load_shards` gave, each once.
+    shuffle, seed
+        See `stream_records`.
+
+    Returns
+    -------
+    tensorflow.data.Dataset
+        Elements (position in the table int64, serialised record string); as many as rows.
+    """
+    numbers, addresses = pd.factorize(table["path"])
+    keys = (numbers.astype(np.int64) << _OFFSET_BITS) + table["row"].to_numpy(np.int64)
+    order = np.argsort(keys)
+    sorted_keys, positions = tf.constant(keys[order]), tf.constant(order)
+
+    def find(number: tf.Tensor, offset: tf.Tensor, data: tf.Tensor) -> tuple:
+        key = tf.bitwise.left_shift(number, tf.constant(_OFFSET_BITS, tf.int64)) + offset
+        place = tf.minimum(tf.searchsorted(sorted_keys, key[None])[0], len(keys) - 1)
+        return sorted_keys[place] == key, positions[place], data
+
+    found = stream_records([str(one) for one in addresses], shuffle, seed).map(find)
+    rows = found.filter(lambda wanted, *_: wanted).map(lambda _, position, data: (position, data))
+    return rows.apply(tf.data.experimental.assert_cardinality(len(table)))
+
+
+@contextmanager
+def damage_named(addresses: Sequence[str]) -> Iterator[None]:
+    """Turn TensorFlow's "corrupted record" into an error that names the shard.
+
+    Raises
+    ------
+    ShardError
+        If a shard was truncated or damaged while or before it was read.
+    """
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError) as error:
+        folders = sorted({address.rpartition("/")[0] for address in addresses})
+        damaged = [file for folder in folders for file in find_damage(read_index(folder))]
+        if not damaged:
+            raise
+        raise ShardError(f"damaged or missing: {', '.join(damaged)}. {REMEDY}") from error

@@ -1,0 +1,395 @@
+"""Shards: the same table, pixels and targets as from files; resumed after kills; damage named."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from PIL import Image
+from typer.testing import CliRunner
+
+from affectkit.cli import app
+from affectkit.data.datasets import load_splits, load_table
+from affectkit.data.images import ImageReadError, read_table_image
+from affectkit.data.shard_files import folder_address
+from affectkit.data.shard_index import ShardError, find_damage, read_index
+from affectkit.data.shard_records import read_record_image
+from affectkit.data.shard_writer import write_shards
+from affectkit.data.shards import load_shards
+from affectkit.data.skipped import SkippedRows
+from affectkit.data.table import SOFT_LABEL_COLUMNS, make_table
+from affectkit.input_pipeline import load_faces, make_batches
+from affectkit.preprocess import Preprocessing, read_face
+from affectkit.shard_batches import shard_batches, weights_of_counts
+from affectkit.shard_streams import damage_named, stream_records, stream_rows
+from affectkit.training import class_weights, training_targets
+
+SIZE = Preprocessing(32, crop_margin=0.1)
+ROWS = 60
+
+
+def picture(seed, height=40, width=48):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Files of every kind, some rows of a container, boxes, soft labels, gaps and slices."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rotated = Image.Exif()
+    rotated[0x0112] = 6  # turn by a quarter
+    np.savez(folder / "faces.npz", images=np.stack([picture(90)[..., 0], picture(91)[..., 0]]))
+    rows = []
+    for number in range(ROWS):
+        kind = ("jpg", "png", "webp", "bmp", "npz")[number % 5]
+        name = f"{number}.{kind}"
+        row = {"image_id": name, "path": str(folder / name), "row": pd.NA}
+        if kind == "npz":
+            row |= {"path": str(folder / "faces.npz"), "row": number % 2}
+        elif kind == "jpg":
+            Image.fromarray(picture(number)).save(row["path"], quality=90, exif=rotated)
+        else:
+            Image.fromarray(picture(number)).save(row["path"])
+        row |= {"split": ("train", "train", "train", "validation", "test")[number // 12]}
+        row |= {"expression": number % 8, "valence": number / 70 - 0.3, "arousal": -number / 77}
+        if number % 3 == 0:
+            row |= dict(zip(("face_x", "face_y", "face_width", "face_height"),
+                            (3.1 + number / 7, 2.5, 20 + 1 / 3, 22.7), strict=True))  # fmt: skip
+        if number % 4 == 0:
+            soft = np.random.default_rng(number).dirichlet(np.ones(8))
+            row |= dict(zip(SOFT_LABEL_COLUMNS, soft / soft.sum(), strict=True))
+        row |= {"subject": f"person {number % 7}" if number % 7 else None}
+        row |= {"age": 20.1 + number / 3, "notes": "NA" if number % 2 else None}
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    frame["expression_second"] = frame["expression"].astype("Int64").where(frame.index % 5 > 0)
+    frame.loc[[7, 11], "expression"] = pd.NA
+    frame.loc[[5, 11], ["valence", "arousal"]] = np.nan
+    frame["notes"] = frame["notes"].astype("str")
+    return make_table(frame, "mixture", "all")
+
+
+@pytest.fixture(scope="module")
+def shards(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    write_shards(table, folder, rows_per_shard=8)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sharded(shards):
+    loaded = load_shards(shards, SkippedRows())
+    return make_table(loaded, "shards", "all")
+
+
+def test_the_table_comes_back_with_its_types(table, sharded):
+    places = ["path", "row"]
+    pd.testing.assert_frame_equal(sharded.drop(columns=places), table.drop(columns=places))
+    assert sharded["path"].str.endswith(".tfrecord").all()
+
+
+def test_every_image_and_face_is_the_same_to_the_bit(table, sharded):
+    for here, there in zip(table.itertuples(), sharded.itertuples(), strict=True):
+        np.testing.assert_array_equal(read_table_image(here), read_table_image(there))
+        np.testing.assert_array_equal(read_face(here, SIZE), read_face(there, SIZE))
+        if here.image_id.endswith("jpg"):  # as it was: nothing was encoded again
+            assert read_record_image(there.path, there.row) == Path(here.path).read_bytes()
+
+
+def test_the_index_counts_and_names_its_source(table, shards):
+    content = read_index(shards).content
+    assert content["source"] == {"dataset": "mixture", "protocol": "all"}
+    assert content["label_codes"]["Contempt"] == 7
+    assert content["rows"] == sum(shard["rows"] for shard in content["shards"]) == ROWS
+    assert max(shard["rows"] for shard in content["shards"]) <= 8
+    train = table[table["split"] == "train"]
+    by_code = train["expression"].fillna(-1).value_counts()
+    assert content["counts"]["train"] == {str(code): n for code, n in sorted(by_code.items())}
+    assert content["valence_arousal"] == ROWS - 2
+    assert not find_damage(read_index(shards))
+    assert sorted(path.suffix for path in shards.iterdir()).count(".tfrecord") == 5 + 2 + 2
+
+
+def batches_by_id(batches, targets):
+    """Give (faces, target, weight) by target, as the order may differ."""
+    found = {}
+    for faces, batch_targets, *weights in batches.as_numpy_iterator():
+        for number, target in enumerate(batch_targets):
+            weight = weights[0][number] if weights else 1
+            found[target.tobytes()] = (faces[number], weight)
+    assert len(found) == len(targets)
+    return found
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_streams_equal_files_in_pixels_targets_and_weights(table, sharded, shards, task):
+    """Three ways to read the training split: files, a table's rows in shards, shards alone."""
+    wanted = ["expression"] if task == "classification" else ["valence", "arousal"]
+    part = (table["split"] == "train") & table[wanted].notna().all(axis=1)
+    part &= table["expression"].notna()
+    here, there = (frame[part].reset_index(drop=True) for frame in (table, sharded))
+    targets = training_targets(here, task)
+    weights = class_weights(here)[here["expression"].to_numpy(int)]
+    faces = np.stack([read_face(record, SIZE) for record in here.itertuples()])
+    streamed = make_batches(there, None, SIZE, targets, weights, 7, shuffle=True, seed=3)
+    order = []
+    for batch_faces, batch_targets, batch_weights in streamed.as_numpy_iterator():
+        for number in range(len(batch_faces)):
+            (position,) = np.flatnonzero((faces == batch_faces[number]).all(axis=(1, 2, 3)))[:1]
+            same = (faces == batch_faces[number]).all(axis=(1, 2, 3))
+            candidates = np.flatnonzero(same & (targets == batch_targets[number]).all(axis=1))
+            assert len(candidates)
+            assert batch_weights[number] == weights[candidates[0]]
+            order.append(position)
+    assert len(order) == len(here)
+    assert order != sorted(order)
+    alone = shard_batches(read_index(shards), "train", task, SIZE, 7, shuffle=True, seed=3)
+    pairs = [pair for batch in alone.as_numpy_iterator() for pair in zip(*batch, strict=True)]
+    extra = 0 if task == "classification" else 1  # row 7 has no expression, but the others
+    assert len(pairs) == len(here) + extra
+    known = {
+        (face.tobytes(), target.tobytes()) for face, target in zip(faces, targets, strict=True)
+    }
+    found = {(face.tobytes(), target.tobytes()) for face, target, _ in pairs}
+    assert known <= found
+    assert len(found - known) == extra
+
+
+def test_in_order_a_sharded_table_is_read_as_it_stands(sharded):
+    batches = make_batches(sharded, None, SIZE, batch_size=16)
+    faces = np.concatenate([batch[0] for batch in batches.as_numpy_iterator()])
+    np.testing.assert_array_equal(faces, load_faces(sharded, SIZE)[0])
+
+
+def test_a_part_of_the_rows_is_found_in_the_stream(sharded):
+    part = sharded.iloc[[50, 3, 17, 4]].reset_index(drop=True)
+    rows = list(stream_rows(part, shuffle=False, seed=0))
+    assert sorted(int(position) for position, _ in rows) == [0, 1, 2, 3]
+    assert len(stream_rows(part, True, 0)) == 4
+    for position, data in rows:
+        example = tf.train.Example.FromString(data.numpy())
+        (name,) = example.features.feature["image_id"].bytes_list.value
+        assert name.decode() == part["image_id"][int(position)]
+
+
+def ids(dataset):
+    found = []
+    for _, _, data in dataset.as_numpy_iterator():
+        feature = tf.train.Example.FromString(data).features.feature
+        found.append(feature["image_id"].bytes_list.value[0].decode())
+    return found
+
+
+def test_workers_share_the_shards_and_order_is_repeatable(table, shards, tmp_path):
+    addresses = read_index(shards).addresses("train")
+    shares = [ids(stream_records(addresses, worker=worker, workers=2)) for worker in range(2)]
+    assert not set(shares[0]) & set(shares[1])
+    assert sorted(shares[0] + shares[1]) == sorted(table.loc[table["split"] == "train", "image_id"])
+    assert ids(stream_records(addresses)) == ids(stream_records(addresses))
+    shuffled = stream_records(addresses, shuffle=True, seed=5)
+    epochs = [ids(shuffled), ids(shuffled)]
+    assert epochs[0] != epochs[1]
+    assert sorted(epochs[0]) == sorted(epochs[1])
+    assert ids(stream_records(addresses, shuffle=True, seed=5)) == epochs[0]
+    free = ids(stream_records(addresses, deterministic=False))
+    assert sorted(free) == sorted(epochs[0])
+    for cache in ("", str(tmp_path / "cache")):
+        kept = stream_records(addresses, shuffle=True, seed=5, cache=cache)
+        assert sorted(ids(kept)) == sorted(ids(kept)) == sorted(epochs[0])
+    with pytest.raises(ValueError, match="at least 6 shards, got worker 0 and 5"):
+        stream_records(addresses, workers=6)
+
+
+def test_weights_of_counts_are_those_of_the_table(table):
+    rows = table[table["expression"].notna()]
+    counts = rows["expression"].value_counts().reindex(range(8), fill_value=0).to_numpy(int)
+    np.testing.assert_allclose(weights_of_counts(counts, 0.5), class_weights(rows, 0.5), rtol=1e-6)
+    some = rows[rows["expression"].isin([0, 3])]
+    counts = some["expression"].value_counts().reindex(range(8), fill_value=0).to_numpy(int)
+    np.testing.assert_allclose(weights_of_counts(counts, 1), class_weights(some), rtol=1e-6)
+
+
+def test_the_same_bytes_by_several_processes_and_from_memory_or_shards(
+    table, shards, sharded, tmp_path
+):
+    write_shards(table, tmp_path / "two", rows_per_shard=8, workers=2)
+    again = {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
+    assert again == {path.name: path.read_bytes() for path in shards.iterdir()}
+    index = write_shards(sharded, tmp_path / "again", rows_per_shard=8)
+    assert [shard["sha256"] for shard in index.shards()] == [
+        shard["sha256"] for shard in read_index(shards).shards()
+    ]
+    memory = make_table({"image_id": ["a", "b"], "split": ["train"] * 2}, "memory")
+    memory["image"] = [picture(1), picture(2)[..., 0]]
+    write_shards(memory, tmp_path / "memory")
+    loaded = load_shards(tmp_path / "memory", SkippedRows())
+    for before, after in zip(memory.itertuples(), loaded.itertuples(), strict=True):
+        np.testing.assert_array_equal(read_table_image(before), read_table_image(after))
+
+
+def test_a_file_system_of_tensorflow(table):
+    folder = "ram://affectkit/shards"
+    index = write_shards(table, folder, rows_per_shard=16)
+    assert write_shards(table, folder, rows_per_shard=16).content == index.content
+    loaded = load_table("shards", folder, protocol="all")
+    assert loaded["path"].iloc[0].startswith("ram://affectkit/shards/train-")
+    np.testing.assert_array_equal(load_faces(loaded, SIZE)[0], load_faces(table, SIZE)[0])
+    assert sum(1 for _ in stream_rows(loaded, True, 0)) == ROWS
+    assert folder_address("gs:/bucket/x/") == "gs://bucket/x"
+    assert folder_address("/a/b/") == "/a/b"
+
+
+def test_unreadable_images_are_left_out_and_listed(table, tmp_path):
+    broken = table.copy()
+    (tmp_path / "broken.jpg").write_bytes(b"not an image")
+    broken.loc[3, "path"] = str(tmp_path / "broken.jpg")
+    skipped = SkippedRows()
+    with pytest.warns(UserWarning, match="skipped 1 of 60 rows"):
+        index = write_shards(broken, tmp_path / "out", 16, skipped=skipped)
+    assert index.rows() == ROWS - 1
+    assert index.content["skipped"] == 1
+    assert [row.row for row in skipped] == [broken["image_id"][3]]
+    assert broken["image_id"][3] not in load_shards(tmp_path / "out", SkippedRows())["image_id"]
+
+
+def test_other_data_or_settings_need_another_folder(table, shards):
+    with pytest.raises(ValueError, match="shards of other data, another shard size or seed"):
+        write_shards(table, shards, rows_per_shard=9)
+    with pytest.raises(ValueError, match="at least 1 row a shard"):
+        write_shards(table, shards, rows_per_shard=0)
+
+
+@pytest.fixture
+def damaged(table, tmp_path):
+    write_shards(table, tmp_path, rows_per_shard=12)
+    return tmp_path, sorted(tmp_path.glob("train-*.tfrecord"))[1]
+
+
+def test_a_truncated_or_missing_shard_is_named_and_mended(table, damaged):
+    folder, file = damaged
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-10])
+    with pytest.raises(ShardError, match=rf"{file.name}: expected .* `affectkit shard` command"):
+        load_shards(folder, SkippedRows())
+    file.unlink()
+    with pytest.raises(ShardError, match="it is missing"):
+        load_shards(folder, SkippedRows())
+    times = {path: path.stat().st_mtime_ns for path in folder.glob("*.tfrecord")}
+    write_shards(table, folder, rows_per_shard=12)
+    assert file.read_bytes() == whole
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+
+
+def test_a_flipped_byte_is_found_by_every_way_of_reading(table, damaged):
+    folder, file = damaged
+    loaded = make_table(load_shards(folder, SkippedRows()), "shards", "all")
+    content = bytearray(file.read_bytes())
+    place = content.index(b"\x0a\x05image") + 200
+    content[place] ^= 0x40
+    file.write_bytes(content)
+    with pytest.raises(ImageReadError, match=rf"byte 0 of .*{file.name}.*checksum differs"):
+        read_record_image(str(file), 0)
+    with pytest.warns(UserWarning, match="skipped 1 of 60"):
+        load_faces(loaded, SIZE)
+    rows = stream_rows(loaded, shuffle=False, seed=0)
+    with pytest.raises(ShardError, match=f"damaged or missing: .*{file.name}"):  # noqa: SIM117
+        with damage_named(sorted(set(loaded["path"]))):
+            list(rows)
+    assert find_damage(read_index(folder)) == [str(file)]
+    write_shards(table, folder, rows_per_shard=12)
+    assert not find_damage(read_index(folder))
+
+
+def test_damaged_rows_and_indices_are_named(damaged):
+    folder, file = damaged
+    rows = file.with_suffix(".csv")
+    text = rows.read_bytes()
+    rows.write_bytes(text.replace(b"person 1", b"person 9"))
+    with pytest.raises(ShardError, match=rf"{rows.name} is damaged"):
+        load_shards(folder, SkippedRows())
+    rows.write_bytes(text)
+    index = folder / "index.json"
+    content = json.loads(index.read_text())
+    for change, message in [
+        ({"schema_version": 99}, "expected schema version 1 .* got 99"),
+        ({"shards": [{"name": "train-00000-of-00001"}]}, "describes a shard incompletely"),
+        ({"shards": [content["shards"][0] | {"name": "../../etc/passwd"}]}, "no shard's name"),
+    ]:
+        index.write_text(json.dumps(content | change))
+        with pytest.raises(ShardError, match=message):
+            read_index(folder)
+    index.write_text("{")
+    with pytest.raises(ShardError, match="is damaged"):
+        read_index(folder)
+    index.unlink()
+    with pytest.raises(FileNotFoundError, match="run it again to finish"):
+        read_index(folder)
+
+
+@pytest.mark.parametrize("offset", [1, 10**9, -1])
+def test_an_offset_that_begins_no_record_is_refused(sharded, offset):
+    with pytest.raises(ImageReadError, match="can't be read"):
+        read_record_image(sharded["path"][0], offset)
+
+
+RUN = ["-m", "affectkit", "shard", "--limit", "300", "--shard-size", "20"]
+
+
+@pytest.mark.slow
+def test_kill_9_and_run_again(tmp_path):
+    """Killed twice; what was finished is kept, and the end is the same."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    output = tmp_path / "killed"
+    command = [sys.executable, "-c", "from affectkit.cli import app; app()", *RUN[2:]]
+    command += ["--workers", "1", "--output", str(output)]
+    kept = {}
+    for finished in (4, 16):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 240
+        while len(list(output.glob("*.receipt.json"))) < finished:
+            assert process.poll() is None, "ended before it was killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (output / "index.json").exists()
+        now = {path.name: path.stat().st_mtime_ns for path in output.glob("*.receipt.json")}
+        assert len(now) >= finished
+        assert kept.items() <= now.items()
+        kept = now
+    table = load_table("affectfaces", limit=300)
+    index = write_shards(table, output, rows_per_shard=20)
+    whole = write_shards(table, tmp_path / "whole", rows_per_shard=20)
+    assert index.content == whole.content
+    assert not list(output.glob("*.receipt.json"))
+    assert not find_damage(index)
+
+
+def test_the_command_writes_what_the_data_set_shards_reads(tmp_path):
+    arguments = ["shard", "--limit", "40", "--workers", "1", "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "120 faces in 3 shards" in result.output
+    splits = load_splits("shards", tmp_path, limit=16)
+    files = load_splits("affectfaces", limit=40)
+    assert {name: len(part) for name, part in splits.items()} == dict.fromkeys(files, 16)
+    whole = load_splits("shards", tmp_path)
+    places = ["path", "row"]
+    for name, part in files.items():
+        pd.testing.assert_frame_equal(
+            whole[name].drop(columns=places), part.drop(columns=places), check_like=True
+        )
+        np.testing.assert_array_equal(load_faces(whole[name], SIZE)[0], load_faces(part, SIZE)[0])
+    file = next(tmp_path.glob("train*.tfrecord"))
+    file.write_bytes(file.read_bytes()[:-1])
+    arguments = ["datasets", "shards", "--root", str(tmp_path)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert file.name in result.stderr.replace("\n", "")
