@@ -10,6 +10,7 @@ from affectkit.plots.benchmarks import (
     plot_stage_bars,
     plot_trade_off,
 )
+from affectkit.plots.camera_record import plot_camera_circumplex, plot_camera_record
 from affectkit.plots.data import (
     plot_class_balance,
     plot_sample_grid,
@@ -29,6 +30,8 @@ from affectkit.plots.valence_arousal import (
 
 __all__ = [
     "draw_circumplex",
+    "plot_camera_circumplex",
+    "plot_camera_record",
     "plot_class_balance",
     "plot_confusion_matrix",
     "plot_metric_intervals",

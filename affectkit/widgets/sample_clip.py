@@ -16,7 +16,7 @@ from affectkit.video import read_video
 
 WIDTH, HEIGHT, RATE = 640, 480, 15
 FACE_SIZE = 224
-WEAK, STRONG = 0.25, 0.9
+WEAK, STRONG = 0.3, 0.7
 COURSE = (WEAK,) * 3 + (STRONG,) * 7 + (WEAK,) * 2
 """How strongly a face shows each expression, frame by frame."""
 
@@ -26,7 +26,7 @@ LONGEST = 300
 JPEG_QUALITY = 80
 
 _FIXED = {
-    "subject": 100_011,  # none that the networks have learned from
+    "subject": 100_020,  # none that the networks have learned from
     "blend": 0.0,
     "yaw": 0.0,
     "pitch": 0.0,
@@ -65,8 +65,8 @@ def sample_frames(
     for number, (name, intensity) in enumerate(shown):
         face = _drawn_face(name, intensity if name != "Neutral" else STRONG)
         angle = 2 * np.pi * number / len(shown)
-        scale = HEIGHT / FACE_SIZE * (1.12 + 0.08 * np.sin(2 * angle))
-        left = (WIDTH - scale * FACE_SIZE) / 2 + 50 * np.sin(angle)
+        scale = HEIGHT / FACE_SIZE * (1.06 + 0.05 * np.sin(2 * angle))
+        left = (WIDTH - scale * FACE_SIZE) / 2 + 40 * np.sin(angle)
         top = (HEIGHT - scale * FACE_SIZE) / 2
         place = np.array([[scale, 0, left], [0, scale, top]])
         yield cv2.warpAffine(face, place, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
