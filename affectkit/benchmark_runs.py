@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+
+from affectkit.json_files import NUMBER, Each, read_json
 
 SCHEMA_VERSION = 1
 BENCHMARKS = ("stages", "runtimes", "throughput", "peers", "scaling")
@@ -18,7 +19,17 @@ BASELINE = Path(__file__).resolve().parent.parent / "benchmarks" / "baseline"
 SMALLEST = 0.1
 """Ratios below are compared as if they were this: a change of a tiny share is no news."""
 
-_REQUIRED = {"schema_version", "benchmark", "started", "machine", "tables", "ratios", "targets"}
+_FORM = {
+    "benchmark": str,
+    "started": str,
+    "git_commit": (str, None),
+    "git_dirty": (bool, None),
+    "machine": {"processor": str, "cores": (int, None), "load_average": (*NUMBER, None)},
+    "versions": Each((str, None)),
+    "tables": Each([dict]),
+    "ratios": [{"name": str, "value": (*NUMBER, None), "better": str}],
+    "targets": [{"name": str, "value": (*NUMBER, None), "reached": (bool, None)}],
+}
 
 
 @dataclass(frozen=True)
@@ -69,18 +80,13 @@ def read_run(path: str | Path) -> BenchmarkRun:
         If it is not a run, or of another version.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not the JSON file of a benchmark ({error})") from error
-    missing = _REQUIRED - set(content) if isinstance(content, dict) else _REQUIRED
-    if missing:
-        raise ValueError(f"{path} is not the JSON file of a benchmark: no {', '.join(missing)}")
-    if content["schema_version"] != SCHEMA_VERSION:
+    what, remedy = "the JSON file of a benchmark", "run the benchmark again with this version"
+    version = read_json(path, what, remedy, {"schema_version": object})["schema_version"]
+    if version != SCHEMA_VERSION:
         raise ValueError(
-            f"expected schema version {SCHEMA_VERSION} in {path}, got "
-            f"{content['schema_version']!r}; run the benchmark again with this version"
+            f"expected schema version {SCHEMA_VERSION} in {path}, got {version!r:.80}; {remedy}"
         )
+    content = read_json(path, what, remedy, _FORM)
     return BenchmarkRun(path, content)
 
 

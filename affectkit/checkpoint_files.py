@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from affectkit.export_manifest import file_hash
+from affectkit.json_files import NUMBER
+from affectkit.model_cards import file_beside, read_card
 from affectkit.preprocess import Preprocessing
 
 FOLDER = Path(__file__).parent / "assets" / "checkpoints"
@@ -14,6 +15,9 @@ FOLDER = Path(__file__).parent / "assets" / "checkpoints"
 
 KINDS = ("float16", "int8")
 """The TFLite forms of a checkpoint."""
+
+ARCHITECTURE = {"image_size": int, "alpha": NUMBER, "shared_backbone": bool}
+"""What a card says of the network; a form of `affectkit.json_files`."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,21 @@ def find_checkpoint(name: str, folder: Path = FOLDER) -> CheckpointFile:
         raise ValueError(f"expected a checkpoint of {', '.join(names) or '(none)'}, got {name!r}")
     kind = next((kind for kind in KINDS if name.endswith(f"-{kind}")), "float32")
     path = folder / f"{name.removesuffix(f'-{kind}')}.json"
-    try:
-        card = json.loads(path.read_text("utf-8"))
-        entry = card["files"][kind]
-        file, sha256 = folder / entry["name"], entry["sha256"]
-        preprocessing = Preprocessing(**card["preprocessing"])
-        temperature = float(card["temperature"])
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    card, preprocessing, temperature = read_card(
+        path,
+        "the card of a checkpoint",
+        "for a single network, name its .keras file",
+        {
+            "files": {kind: {"name": str, "sha256": str}},
+            **({"architecture": ARCHITECTURE} if kind == "float32" else {}),
+        },
+    )
+    entry = card["files"][kind]
+    file = file_beside(path, entry["name"])
+    if not file.is_file():
+        raise FileNotFoundError(f"expected {entry['name']} beside {path}: copy or install it anew")
+    if file_hash(file) != entry["sha256"]:
         raise ValueError(
-            f"{path} is not the card of a checkpoint ({error!r}); for a single network, name its "
-            ".keras file"
-        ) from error
-    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
-        raise ValueError(f"{file} is not what its card says (SHA-256 differs): reinstall affectkit")
+            f"{file} is not what its card {path.name} says (SHA-256 differs): reinstall affectkit"
+        )
     return CheckpointFile(file, kind, preprocessing, temperature, card)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from affectkit.json_files import Each, read_json
+from affectkit.model_cards import file_beside, read_card
 from affectkit.preprocess import Preprocessing
 
 MANIFEST_VERSION = 1
@@ -19,6 +20,16 @@ SUFFIXES = {
     "frozen-graph": ".pb",
 }
 """How the exported file of each format ends; a SavedModel is a folder."""
+
+OUTPUT_NAMES = {"expression", "valence_arousal"}
+"""What an exported network can answer."""
+
+_FORM = {
+    "format": str,
+    "artefact": str,
+    "outputs": Each(dict),
+    "files": [{"name": str, "sha256": str}],
+}
 
 
 @dataclass(frozen=True)
@@ -128,32 +139,30 @@ def read_manifest(path: str | Path) -> ExportedModel:
         If the manifest is damaged or of another version, or a file is not what it says.
     """
     path = Path(path)
-    content = _read_object(path)
-    if content.get("manifest_version") != MANIFEST_VERSION:
+    version = _read_object(path).get("manifest_version")
+    if version != MANIFEST_VERSION:
         raise ValueError(
-            f"{path} is not a manifest of version {MANIFEST_VERSION} (it says "
-            f"{content.get('manifest_version')!r}); run `affectkit export` again"
+            f"{path} is not a manifest of version {MANIFEST_VERSION} (it says {version!r:.80}); "
+            "run `affectkit export` again"
         )
-    try:
-        exported = ExportedModel(
-            path.parent / content["artefact"],
-            check_format(content["format"]),
-            Preprocessing(**content["preprocessing"]),
-            float(content["temperature"]),
-            content,
-        )
-        hashes = {entry["name"]: entry["sha256"] for entry in content["files"]}
-        content["outputs"].keys()
-    except (KeyError, TypeError, AttributeError) as error:
+    content, preprocessing, temperature = read_card(
+        path, "a sound manifest", "run `affectkit export` again", _FORM
+    )
+    if content["format"] not in SUFFIXES or set(content["outputs"]) - OUTPUT_NAMES:
         raise ValueError(
-            f"{path} is a damaged manifest ({error!r}); run `affectkit export` again"
-        ) from error
-    for name, sha256 in hashes.items():
-        file = path.parent / name
+            f"{path} is of format {content['format']!r:.80} with the outputs "
+            f"{', '.join(content['outputs'])[:80]}; this version knows {', '.join(SUFFIXES)} and "
+            f"{', '.join(sorted(OUTPUT_NAMES))}"
+        )
+    artefact = file_beside(path, content["artefact"])
+    exported = ExportedModel(artefact, content["format"], preprocessing, temperature, content)
+    hashes = {file_beside(path, entry["name"]): entry["sha256"] for entry in content["files"]}
+    _check_complete(path, artefact, set(hashes))
+    for file, sha256 in hashes.items():
         if not file.is_file():
             raise FileNotFoundError(
-                f"expected {name} beside its manifest {path.name} in {path.parent}; it is missing. "
-                "Copy all files of the export"
+                f"expected {file.relative_to(path.parent)} beside its manifest {path.name} in "
+                f"{path.parent}; it is missing. Copy all files of the export"
             )
         if file_hash(file) != sha256:
             raise ValueError(
@@ -161,6 +170,16 @@ def read_manifest(path: str | Path) -> ExportedModel:
                 "damaged or was replaced. Copy or export it again"
             )
     return exported
+
+
+def _check_complete(manifest: Path, artefact: Path, listed: set[Path]) -> None:
+    """Check that a manifest has the hash of everything that will be loaded."""
+    there = {file for file in artefact.rglob("*") if not file.is_dir()} or {artefact}
+    if extra := sorted(there - listed):
+        raise ValueError(
+            f"{extra[0]} is not among the files that {manifest.name} describes, so nobody can tell "
+            "whether it is what was exported. Copy or export it again"
+        )
 
 
 def describe_files(path: Path, folder: Path) -> list[dict[str, object]]:
@@ -189,8 +208,4 @@ def file_hash(path: Path) -> str:
 
 
 def _read_object(path: Path) -> dict[str, object]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not a JSON file ({error}); copy it again") from error
-    return content if isinstance(content, dict) else {}
+    return read_json(path, "a card or manifest in JSON", "copy it again")

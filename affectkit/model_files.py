@@ -17,6 +17,7 @@ from affectkit.atomic_files import (
     write_atomically,
 )
 from affectkit.labels import EXPRESSIONS
+from affectkit.model_cards import read_card
 from affectkit.models import get_backbone, task_of
 from affectkit.preprocess import Preprocessing
 
@@ -138,15 +139,10 @@ def load_model(path: str | Path) -> LoadedModel:
                 f"{path.parent}; {file.name} is missing. Train one with `affectkit train` or name "
                 "another file"
             )
-    try:
-        card = json.loads(card_path.read_text("utf-8"))
-        preprocessing = Preprocessing(**card["preprocessing"])
-        sha256, temperature = str(card["sha256"]), float(card["temperature"])
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{card_path} is not a model card of affectkit ({error!r}); save the model again"
-        ) from error
-    if _sha256(path) != sha256:
+    card, preprocessing, temperature = read_card(
+        card_path, "a model card of affectkit", "save the model again", {"sha256": str}
+    )
+    if _sha256(path) != card["sha256"]:
         raise ValueError(
             f"{path} is not the file that its card describes (SHA-256 differs); it is damaged or "
             "was replaced. Copy both files again"
@@ -175,7 +171,7 @@ def _finish_interrupted_save(path: Path) -> None:
         return
     try:
         sha256 = json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"]
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return
     if path.is_file() and _sha256(path) == sha256:
         return

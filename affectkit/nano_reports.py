@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
+
+from affectkit.json_files import read_json
 
 CONVERSION_COLUMNS = [
     "precision",
@@ -77,7 +78,7 @@ def read_conversions(folder: str | Path) -> pd.DataFrame:
                     "power_mode": device["power_mode"],
                 }
                 rows.append(row)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} is a damaged report ({error!r}); copy it again") from error
     return pd.DataFrame(rows, columns=CONVERSION_COLUMNS)
 
@@ -114,7 +115,7 @@ def read_benchmarks(folder: str | Path) -> pd.DataFrame:
                     value for one in runtime["differences"].values() for value in one.values()
                 )
                 rows.append({name: row[name] for name in BENCHMARK_COLUMNS})
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}); copy it again") from error
     return pd.DataFrame(rows, columns=BENCHMARK_COLUMNS)
 
@@ -128,10 +129,7 @@ def _read(folder: str | Path, name: str, script: str) -> list[tuple[Path, dict]]
         raise FileNotFoundError(f"expected a folder copied from the device, {folder} is none")
     found = []
     for path in sorted(folder.rglob(name)):
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is not a JSON file ({error}); copy it again") from error
-        if isinstance(content, dict) and content.get("script") == script:
+        content = read_json(path, "a JSON file with a report", "copy it again")
+        if content.get("script") == script:
             found.append((path, content))
     return found

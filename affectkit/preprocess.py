@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from typing import TypeVar
 
 import cv2
@@ -46,6 +47,11 @@ class Preprocessing:
     scaling: str = "x / 127.5 - 1"
 
     def __post_init__(self) -> None:
+        numbers = {"image_size": Integral, "crop_margin": Real, "grey": (bool, np.bool_)}
+        for name, kind in numbers.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or (name != "grey" and isinstance(value, bool)):
+                raise ValueError(f"expected {name} to be a number or yes/no, got {value!r:.80}")
         if not 32 <= self.image_size <= 1024:
             raise ValueError(f"expected an image_size of 32..1024 pixels, got {self.image_size}")
         if not 0 <= self.crop_margin <= 1:
@@ -53,7 +59,8 @@ class Preprocessing:
         if self.colour_order != "RGB" or self.scaling != "x / 127.5 - 1":
             raise ValueError(
                 f"this version knows colour order RGB and scaling 'x / 127.5 - 1' only, got "
-                f"{self.colour_order!r} and {self.scaling!r}; use the version that saved the model"
+                f"{self.colour_order!r:.80} and {self.scaling!r:.80}; use the version that saved "
+                "the model"
             )
 
     def to_dict(self) -> dict[str, object]:

@@ -56,9 +56,9 @@ def test_the_newest_run_of_each_benchmark_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "no "),
+        ("[1]", r"it is \[1\], expected dict"),
         ("{", "not the JSON file"),
-        (json.dumps({"benchmark": "stages"}), "not the JSON file of a benchmark: no "),
+        (json.dumps({"benchmark": "stages"}), "not the JSON file of a benchmark: it has no schema"),
         (json.dumps(content() | {"schema_version": 9}), "expected schema version 1"),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_damaged_file_and_an_unknown_name_are_refused(saved):
     content = file.read_bytes()
     try:
         file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        with pytest.raises(ValueError, match="not what its card says"):
+        with pytest.raises(ValueError, match="not what its card .*says"):
             load_checkpoint("tiny-int8", folder=folder)
         load_checkpoint("tiny-float16", folder=folder)
     finally:
@@ -104,7 +104,7 @@ def test_a_damaged_file_and_an_unknown_name_are_refused(saved):
 
 def test_a_card_of_something_else_is_refused(tmp_path):
     (tmp_path / "classifier.json").write_text('{"task": "classification"}')
-    with pytest.raises(ValueError, match="not the card of a checkpoint .*name its .keras file"):
+    with pytest.raises(ValueError, match="not the card of a checkpoint: .*name its .keras file"):
         load_checkpoint("classifier", folder=tmp_path)
 
 

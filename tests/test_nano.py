@@ -480,7 +480,7 @@ def test_a_devices_report_is_read(tmp_path):
     with pytest.raises(ValueError, match="damaged report"):
         read_conversions(tmp_path)
     path.write_text("{")
-    with pytest.raises(ValueError, match="not a JSON file"):
+    with pytest.raises(ValueError, match="not a JSON file with a report"):
         read_conversions(tmp_path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
@@ -12,10 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from affectkit import __version__
-from affectkit.evaluation.results import read_metrics, write_metrics
+from affectkit.evaluation.results import RESULT_FORM, read_metrics, write_metrics
+from affectkit.json_files import NUMBER, Each, find_misfit, read_json
 
 SUMMARY_VERSION = 1
 SUMMARY_FILE = "summary.json"
+_FORM = {
+    "status": str,
+    "metrics": Each((dict, None)),
+    "notebooks": [{"name": str, "seconds": (*NUMBER, None), "status": str}],
+}
 _PACKAGES = {
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
     "keras": ("keras",),
@@ -88,16 +93,16 @@ def read_summary(path: str | Path) -> dict:
     ValueError
         If it is not a summary, or of another schema version.
     """
-    try:
-        summary = json.loads(Path(path).read_text("utf-8"))
-        version = summary["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a summary of `affectkit course` ({error!r})") from error
+    what, remedy = "a summary of `affectkit course`", "run the course again with this version"
+    version = read_json(path, what, remedy, {"schema_version": object})["schema_version"]
     if version != SUMMARY_VERSION:
         raise ValueError(
-            f"expected schema version {SUMMARY_VERSION} in {path}, got {version!r}; run the course "
-            "again with this version"
+            f"expected schema version {SUMMARY_VERSION} in {path}, got {version!r:.80}; {remedy}"
         )
+    summary = read_json(path, what, remedy, _FORM)
+    for name, result in summary["metrics"].items():
+        if result is not None and (problem := find_misfit(result, RESULT_FORM, name)):
+            raise ValueError(f"{path} is not {what}: {problem}; {remedy}")
     return summary
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from affectkit.data.label_files import LINE
 from affectkit.data.row_checks import RowChecks, affectnet_code, slice_values
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import SOFT_LABEL_COLUMNS
+from affectkit.json_files import read_json
 
 SPLIT_FOLDERS = {"train_set": "train", "validation_set": "test"}
 SUBSETS = {"0": "easy", "1": "challenging", "2": "difficult"}
@@ -69,11 +69,11 @@ def read_annotation(path: Path) -> dict[str, object]:
         If it is not a JSON object or has no human label.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(path, "readable JSON", "restore the file")
+    except OSError as error:
         raise ValueError(f"{path.name} is not readable JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name} holds {type(content).__name__}, expected a JSON object")
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(path), path.name)) from None
     keys = {"".join(c for c in key.lower() if c.isalnum()): value for key, value in content.items()}
     if "humanlabel" not in keys:
         raise ValueError(f"{path.name} has no human-label, only {', '.join(content)[:80]}")
@@ -101,14 +101,14 @@ def _text(value: object) -> str:
         value = value[0]
     if value is None or isinstance(value, (list, dict)):
         return ""
-    return str(value).strip()
+    return "" if isinstance(value, int) and abs(value) > 10**18 else str(value).strip()
 
 
 def _soft_label(value: object) -> np.ndarray | None:
     """Give a soft label that sums to 1; None if it is not 8 shares."""
     try:
         soft = np.asarray(value, float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if soft.shape != (len(SOFT_LABEL_COLUMNS),) or not np.isfinite(soft).all() or (soft < 0).any():
         return None

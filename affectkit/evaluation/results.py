@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 
 from affectkit.atomic_files import write_atomically
+from affectkit.json_files import NUMBER, Each, Maybe, read_json
 
 SCHEMA_VERSION = 1
-_REQUIRED = (
-    "schema_version",
-    "name",
-    "task",
-    "dataset",
-    "protocol",
-    "split",
-    "rows",
-    "rows_digest",
-)
+_NUMBER = (*NUMBER, None)
+RESULT_FORM = {
+    **dict.fromkeys(("name", "task", "dataset", "protocol", "split", "rows_digest"), str),
+    "rows": int,
+    "metrics": Each({"value": _NUMBER, "low": _NUMBER, "high": _NUMBER}),
+    "baselines": Maybe(Each(Each(_NUMBER))),
+    "calibration": Maybe({"temperature": _NUMBER}),
+}
+"""What a result must hold to be used; see `affectkit.json_files.find_misfit`."""
 
 
 def json_ready(value: object) -> object:
@@ -67,26 +67,14 @@ def read_metrics(path: str | Path) -> dict:
     ValueError
         If it is not JSON, lacks a required key or has another schema version.
     """
-    try:
-        result = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"expected a metrics file in JSON at {path}, got: {error}") from error
-    missing = [
-        key
-        for key in (*_REQUIRED, "metrics")
-        if key not in (result if isinstance(result, dict) else {})
-    ]
-    if missing:
+    what, remedy = "a metrics file of affectkit", "make it with `affectkit evaluate`"
+    version = read_json(path, what, remedy, {"schema_version": object})["schema_version"]
+    if version != SCHEMA_VERSION:
         raise ValueError(
-            f"expected a metrics file of affectkit at {path}, missing {', '.join(missing)}; "
-            "make it with `affectkit evaluate`"
+            f"expected schema version {SCHEMA_VERSION} in {path}, got {version!r:.80}; evaluate "
+            "the model again with this version"
         )
-    if result["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(
-            f"expected schema version {SCHEMA_VERSION} in {path}, got "
-            f"{result['schema_version']!r}; evaluate the model again with this version"
-        )
-    return result
+    return read_json(path, what, remedy, RESULT_FORM)
 
 
 def compare(results: list[dict], baselines: bool = True) -> pd.DataFrame:

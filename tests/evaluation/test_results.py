@@ -53,9 +53,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "expected a metrics file in JSON"),
-        ("[]", "missing schema_version, name, task"),
-        ('{"schema_version": 1}', "missing name, task"),
+        ("{", "is not a metrics file of affectkit"),
+        ("[]", r"it is \[\], expected dict"),
+        ('{"schema_version": 1}', "it has no name, task"),
         (json.dumps(result(schema_version=99)), "expected schema version 1 .* got 99"),
     ],
 )
