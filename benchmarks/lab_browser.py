@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 import nbformat
 import numpy as np
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
 
 START_SECONDS = 120
 FLAGS = (
@@ -103,14 +103,14 @@ def _wait_for(address: str, process: subprocess.Popen, output: str) -> None:
 @contextmanager
 def chromium(options: Sequence[str] = ()) -> Iterator[Browser]:
     """Run Chromium without a window."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), headless=True, args=[*FLAGS, *options]
-        )
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with sync_playwright() as playwright, launch(playwright.chromium, options) as browser:
+        yield browser
+
+
+def launch(kind: BrowserType, options: Sequence[str] = ()) -> Browser:
+    """Start a Chromium, another beside a running one with `browser.browser_type`; close it."""
+    arguments = [*FLAGS, *options]
+    return kind.launch(executable_path=find_chromium(), headless=True, args=arguments)
 
 
 def new_context(browser: Browser, permissions: Sequence[str] = ("camera",)) -> BrowserContext:
