@@ -113,6 +113,50 @@ def launch(kind: BrowserType, options: Sequence[str] = ()) -> Browser:
     return kind.launch(executable_path=find_chromium(), headless=True, args=arguments)
 
 
+@contextmanager
+def undebugged_chromium(options: Sequence[str] = ()) -> Iterator[RunningChromium]:
+    """Run a Chromium that no debugger watches, unless `RunningChromium.page` is used."""
+    with tempfile.TemporaryDirectory(prefix="affectkit-chromium-") as name:
+        command = [find_chromium(), "--headless=new", *FLAGS, *options]
+        command += ["--remote-debugging-port=0", f"--user-data-dir={name}", "about:blank"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            port = Path(name) / "DevToolsActivePort"
+            end = time.monotonic() + START_SECONDS
+            while not (port.is_file() and port.read_text().count("\n")):
+                if time.monotonic() > end or process.poll() is not None:
+                    raise RuntimeError("Chromium has not started")
+                time.sleep(0.1)
+            yield RunningChromium(process, f"http://127.0.0.1:{port.read_text().split()[0]}")
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@dataclass(frozen=True)
+class RunningChromium:
+    """A Chromium: its process, and where a debugger may attach."""
+
+    process: subprocess.Popen
+    address: str
+
+    @contextmanager
+    def page(self) -> Iterator[Page]:
+        """Attach to its page for a while.
+
+        An attached Playwright is told of every frame on its way, which takes time and memory.
+        """
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.connect_over_cdp(self.address)
+            page = browser.contexts[0].pages[0]
+            page.set_default_timeout(1000 * START_SECONDS)
+            yield page
+            browser.close()
+
+
 def new_context(browser: Browser, permissions: Sequence[str] = ("camera",)) -> BrowserContext:
     """Open a window of its own, that may use the camera."""
     context = browser.new_context(
@@ -157,13 +201,15 @@ class LabNotebook:
     server : LabServer
         Where the notebook is.
     name : str
-        Its path in the server's folder.
+        Its path in the server's folder; if empty, the one that the page shows is taken.
     host : str, optional
         Another name of this machine.
     """
 
-    def __init__(self, page: Page, server: LabServer, name: str, host: str = "") -> None:
+    def __init__(self, page: Page, server: LabServer, name: str = "", host: str = "") -> None:
         self.page = page
+        if not name:
+            return
         url = server.url.replace("127.0.0.1", host) if host else server.url
         page.goto(f"{url}/doc/tree/{name}?token={server.token}&reset")
         self.wait_until_ready()
@@ -223,7 +269,7 @@ class LabNotebook:
               const future = context.session.kernel.requestExecute({code, store_history: false});
               let output = '';
               future.onIOPub = message => {
-                if (message.header.msg_type === 'stream') output += message.content.text;
+                if (message.content.name === 'stdout') output += message.content.text;
                 if (message.header.msg_type === 'error') {
                   output += message.content.traceback.join('\\n');
                 }

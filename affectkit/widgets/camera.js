@@ -68,6 +68,13 @@ function mean(values) {
   return values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : 0;
 }
 
+function resize(canvas, wide, width, height) { // to a width, in the shape of width x height
+  const high = Math.max(2, Math.round((wide * height) / width));
+  if (canvas.width === wide && canvas.height === high) return; // setting takes new memory
+  canvas.width = wide;
+  canvas.height = high;
+}
+
 // ---- what the page shows -----------------------------------------------------------------------
 
 function makeControls() {
@@ -445,10 +452,7 @@ function render({ model, el }) {
 
   function showPicture(bitmap) {
     fitStage(bitmap.width, bitmap.height);
-    if (picture.width !== bitmap.width || picture.height !== bitmap.height) {
-      picture.width = bitmap.width;
-      picture.height = bitmap.height;
-    }
+    resize(picture, bitmap.width, bitmap.width, bitmap.height);
     picturePen.drawImage(bitmap, 0, 0);
   }
 
@@ -488,8 +492,7 @@ function render({ model, el }) {
     if (!width) return;
     fresh = false;
     const taken = lastSent = now();
-    grabber.width = model.get("resolution")[0];
-    grabber.height = Math.max(2, Math.round((grabber.width * height) / width));
+    resize(grabber, model.get("resolution")[0], width, height);
     grabberPen.drawImage(image, 0, 0, grabber.width, grabber.height);
     const grabbed = now();
     // toDataURL is quicker than toBlob while a video plays, whose answer comes a task later
