@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from affectkit.preprocess import scale_pixels
@@ -88,17 +89,24 @@ def with_augmentation(model: keras.Model, strength: str = "light", seed: int = 0
     return keras.Model(inputs, model(scale_pixels(faces)), name=f"training_{model.name}")
 
 
-def mix_up(batches: tf.data.Dataset, strength: float, seed: int = 0) -> tf.data.Dataset:
+def mix_up(
+    batches: tf.data.Dataset, strength: float, seed: int = 0, first_batch: int = 0
+) -> tf.data.Dataset:
     """Blend every face and its target with those of another face of the batch.
+
+    As `keras.layers.MixUp` (Zhang et al., 2018, arXiv:1710.09412), but what is drawn for a batch
+    depends on seed and number alone, so that a training can go on where it was.
 
     Parameters
     ----------
     batches : tensorflow.data.Dataset
         Elements (faces, targets[, weights]), as `affectkit.input_pipeline.make_batches` gives.
     strength : float
-        Both parameters of the Beta distribution of the shares, as in `keras.layers.MixUp`.
+        Both parameters of the Beta distribution of the shares.
     seed : int
         Seed of shares and partners.
+    first_batch : int
+        Number of the first batch, counted over all epochs.
 
     Returns
     -------
@@ -106,14 +114,25 @@ def mix_up(batches: tf.data.Dataset, strength: float, seed: int = 0) -> tf.data.
         The same elements, faces float32 0..255. A target counts by its share and its weight, so
         that the loss is the weighted mean of both faces' losses.
     """
-    layer = keras.layers.MixUp(alpha=strength, seed=seed)
 
-    def blend(faces: tf.Tensor, targets: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def draw(number: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        generator = np.random.default_rng([seed, int(number)])
+        shares = generator.beta(strength, strength, int(rows)).astype(np.float32)
+        return generator.permutation(int(rows)), shares
+
+    def blend(number: tf.Tensor, parts: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+        faces, targets, *weights = parts
+        rows = tf.shape(faces)[0]
+        partners, own = tf.numpy_function(draw, [number, rows], [tf.int64, tf.float32])
+        partners, own = tf.ensure_shape(partners, [None]), tf.ensure_shape(own, [None])
+
+        def mixed(values: tf.Tensor) -> tf.Tensor:
+            share = tf.reshape(own, [-1] + [1] * (len(values.shape) - 1))
+            return values * share + tf.gather(values, partners) * (1 - share)
+
         weight = weights[0][:, None] if weights else tf.ones_like(targets[:, :1])
-        labels = tf.concat([targets * weight, weight], axis=1)
-        mixed = layer({"images": tf.cast(faces, tf.float32), "labels": labels}, training=True)
-        shares = mixed["labels"][:, -1:]
-        targets = mixed["labels"][:, :-1] / shares
-        return (mixed["images"], targets, *([shares[:, 0]] if weights else []))
+        shares = mixed(weight)
+        blended = (mixed(tf.cast(faces, tf.float32)), mixed(targets * weight) / shares)
+        return (*blended, *([shares[:, 0]] if weights else []))
 
-    return batches.map(blend).prefetch(tf.data.AUTOTUNE)
+    return batches.enumerate(first_batch).map(blend).prefetch(tf.data.AUTOTUNE)

@@ -58,13 +58,21 @@ class CosineLearningRate(keras.callbacks.Callback):
 class StopOnNaN(keras.callbacks.Callback):
     """Stop with advice when the loss is no longer a number."""
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remember the epoch."""
+        self._epoch = epoch
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Check the running loss."""
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            raise ValueError(
-                f"the loss became NaN or infinite at batch {batch}; lower the learning_rate (a "
-                "tenth is a good first try) or start from pretrained weights"
-            )
+        loss = (logs or {}).get("loss", 0.0)
+        if math.isfinite(loss):
+            return
+        rate = float(self.model.optimizer.learning_rate.numpy())
+        raise ValueError(
+            f"the loss became {loss} in epoch {self._epoch + 1}, batch {batch + 1}, at a learning "
+            f"rate of {rate:.2g}: lower the learning_rate (a tenth is a good first try), look for "
+            "NaN in labels and loss weights, and train in float32 if you chose mixed precision"
+        )
 
 
 class EpochProgress(keras.callbacks.Callback):

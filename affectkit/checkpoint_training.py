@@ -25,7 +25,7 @@ from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import Profile, TrainingSettings, get_profile
 from affectkit.run_folder import RunFolder
-from affectkit.training import train_model
+from affectkit.training import forget_backup, train_model
 
 PROFILE = Profile(
     name="checkpoint",
@@ -137,10 +137,11 @@ def train_real(
     preprocessing = classifier.preprocessing
     train, validation = _read({**splits, "train": both}, preprocessing)
     log = train_model(
-        regressor, train, validation, preprocessing, second.regressor, folder.logs, seed
+        regressor, train, validation, preprocessing, second.regressor, folder.logs, seed, True
     )
     facts = training_facts(train[0], second, seed, len(log))
     save_model(regressor, path, preprocessing, facts)
+    forget_backup(folder.logs, "regression")
     return classifier, load_model(path)
 
 
@@ -207,12 +208,13 @@ def _train_classifier(
     """Train one stage and save it with its temperature."""
     preprocessing = Preprocessing(profile.image_size, grey=True)
     train, validation = _read(splits, preprocessing)
-    log = train_model(model, train, validation, preprocessing, profile.classifier, logs, seed)
+    log = train_model(model, train, validation, preprocessing, profile.classifier, logs, seed, True)
     loaded = LoadedModel(model, preprocessing, "classification")
     probabilities = predict_faces(loaded, *validation)
     temperature = fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)
     facts = training_facts(train[0], profile, seed, len(log))
     save_model(model, path, preprocessing, facts, temperature)
+    forget_backup(logs, "classification")
 
 
 def _read(

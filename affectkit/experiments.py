@@ -18,7 +18,7 @@ from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import Profile
 from affectkit.run_folder import RunFolder
-from affectkit.training import annotated_rows, train_model
+from affectkit.training import annotated_rows, forget_backup, train_model
 
 Splits = dict[str, pd.DataFrame]
 
@@ -55,13 +55,15 @@ def train_classifier_run(
     train, validation = _read(splits, "classification", preprocessing, skipped)
     model = build_classifier(profile.image_size, profile.alpha, profile.dropout, profile.weights)
     log = train_model(
-        model, train, validation, preprocessing, profile.classifier, folder.logs, seed
+        model, train, validation, preprocessing, profile.classifier, folder.logs, seed, True
     )
     facts = training_facts(train[0], profile, seed, len(log))
-    path = save_model(model, folder.models / "classifier.keras", preprocessing, facts)
-    probabilities = predict_faces(load_model(path), *validation)
+    trained = LoadedModel(model, preprocessing, "classification")
+    probabilities = predict_faces(trained, *validation)
     temperature = fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)
+    path = folder.models / "classifier.keras"
     save_model(model, path, preprocessing, facts, temperature)
+    forget_backup(folder.logs, "classification")
     return load_model(path)
 
 
@@ -91,10 +93,14 @@ def train_regressor_run(
     preprocessing = classifier.preprocessing
     train, validation = _read(splits, "regression", preprocessing, skipped)
     model = build_regressor(classifier.model)
-    log = train_model(model, train, validation, preprocessing, profile.regressor, folder.logs, seed)
+    log = train_model(
+        model, train, validation, preprocessing, profile.regressor, folder.logs, seed, True
+    )
     facts = training_facts(train[0], profile, seed, len(log))
     facts["classifier_sha256"] = classifier.card.get("sha256")
-    return load_model(save_model(model, folder.models / "regressor.keras", preprocessing, facts))
+    path = save_model(model, folder.models / "regressor.keras", preprocessing, facts)
+    forget_backup(folder.logs, "regression")
+    return load_model(path)
 
 
 def find_or_train_classifier(

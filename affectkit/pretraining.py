@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from affectkit.atomic_files import atomic_path
 from affectkit.augmentation import with_augmentation
 from affectkit.callbacks import CosineLearningRate, EpochProgress, StopOnNaN
 from affectkit.data.affectfaces import bundled_faces
@@ -26,6 +27,7 @@ from affectkit.input_pipeline import load_faces, make_batches
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models import build_backbone
 from affectkit.preprocess import Preprocessing
+from affectkit.training_backup import TrainingBackup, training_identity
 
 LOSS_WEIGHTS = {"expression": 1.0, "action_units": 20.0, "landmarks": 10.0, "pose": 0.5}
 LOSS_WEIGHTS |= {"affect": 2.0}
@@ -47,7 +49,7 @@ def pretrain_backbone(
 ) -> pd.DataFrame:
     """Train a backbone on the training split of affectfaces and save its weights.
 
-    A run that was interrupted goes on from its last finished epoch.
+    A run that was interrupted or killed goes on from its last finished epoch.
 
     Parameters
     ----------
@@ -80,8 +82,15 @@ def pretrain_backbone(
     preprocessing = Preprocessing(image_size)
     splits = load_splits("affectfaces", limit=limit, seed=seed)
     units = unit_names(splits["train"])
+    facts = image_size, alpha, epochs, batch_size, learning_rate, seed, *splits["train"]["image_id"]
+    backup = TrainingBackup(
+        output.with_suffix(".backup.npz"), output.with_suffix(".csv"), training_identity(*facts)
+    )
+    done = backup.state.epochs if backup.load() else 0
     batches = {
-        name: _batches(splits[name], units, preprocessing, batch_size, name == "train", seed)
+        name: _batches(
+            splits[name], units, preprocessing, batch_size, done if name == "train" else None, seed
+        )
         for name in ("train", "validation")
     }
     backbone = build_backbone(image_size, alpha, None, batch_norm_momentum=0.9)
@@ -93,24 +102,27 @@ def pretrain_backbone(
         loss_weights=LOSS_WEIGHTS,
         metrics={"expression": "accuracy"},
     )
-    log, backup = output.with_suffix(".csv"), output.with_suffix(".backup")
+    backup.restore(trainer)
     steps = math.ceil(len(splits["train"]) / batch_size)
     trainer.fit(
         batches["train"],
         validation_data=batches["validation"],
+        initial_epoch=done,
         epochs=epochs,
+        steps_per_epoch=steps,
         verbose=0,
         shuffle=False,
         callbacks=[
-            keras.callbacks.BackupAndRestore(backup),
             CosineLearningRate(epochs * steps, learning_rate),
-            keras.callbacks.CSVLogger(log, append=backup.exists() and log.exists()),
             StopOnNaN(),
+            backup,
             EpochProgress(f"backbone, {epochs} epochs"),
         ],
     )
-    backbone.save_weights(output)
-    return pd.read_csv(log)
+    with atomic_path(output) as partial:
+        backbone.save_weights(partial)
+    backup.forget()
+    return pd.read_csv(output.with_suffix(".csv"))
 
 
 def unit_names(table: pd.DataFrame) -> list[str]:
@@ -167,7 +179,7 @@ def _batches(
     units: list[str],
     preprocessing: Preprocessing,
     batch_size: int,
-    shuffle: bool,
+    first_epoch: int | None,
     seed: int,
 ) -> tf.data.Dataset:
     faces, table = load_faces(table, preprocessing)
@@ -175,7 +187,13 @@ def _batches(
     ends = np.cumsum([values.shape[1] for values in targets.values()])[:-1]
     joined = np.concatenate(list(targets.values()), axis=1)
     batches = make_batches(
-        table, faces, preprocessing, joined, batch_size=batch_size, shuffle=shuffle, seed=seed
+        table,
+        faces,
+        preprocessing,
+        joined,
+        batch_size=batch_size,
+        seed=seed,
+        first_epoch=first_epoch,
     )
     sizes = np.diff([0, *ends, joined.shape[1]]).tolist()
     return batches.map(

@@ -21,6 +21,7 @@ from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models import get_backbone, task_of
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
+from affectkit.training_backup import TrainingBackup, training_identity
 
 Faces = np.ndarray | None
 
@@ -97,14 +98,18 @@ def train_model(
     settings: TrainingSettings,
     log_folder: str | Path,
     seed: int = 0,
+    keep_backup: bool = False,
 ) -> pd.DataFrame:
     """Train a classifier or regressor in place.
 
-    A run that was interrupted goes on from its last finished epoch when it is called again with
-    the same `log_folder`. The model ends with the weights of its best validation loss, or, with an
-    `ema_momentum`, with the moving average at the end and normalisation measured anew for it (the
-    log's validation is then about the weights before averaging). A backbone whose normalisation
-    is folded gets its statistics back first.
+    A run that was interrupted or killed goes on from its last finished epoch when it is called
+    again with the same `log_folder`, and ends with the very weights that it would have had. With
+    other rows, settings or seed it begins anew.
+
+    The model ends with the weights of its best validation loss, or, with an `ema_momentum`, with
+    the moving average at the end and normalisation measured anew for it (the log's validation is
+    then about the weights before averaging). A backbone whose normalisation is folded gets its
+    statistics back first.
 
     Parameters
     ----------
@@ -120,6 +125,9 @@ def train_model(
         Gets `<task>_log.csv` (a row an epoch) and, while running, a backup.
     seed : int
         Seed of shuffling and augmentation.
+    keep_backup : bool
+        Keep the backup at the end, so that nothing is lost until the model is saved; then call
+        `forget_backup`.
 
     Returns
     -------
@@ -133,16 +141,19 @@ def train_model(
     """
     task = task_of(model)
     folder = Path(log_folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    backup, log = folder / f"{task}_backup", folder / f"{task}_log.csv"
-    batches = _batches(*train, task, preprocessing, settings, seed, shuffle=True)
-    validation_batches = _batches(*validation, task, preprocessing, settings, seed, shuffle=False)
+    log = folder / f"{task}_log.csv"
     backbone = get_backbone(model)
-    resumed = backup.exists() and log.exists()
-    if is_folded(backbone) and not resumed:
-        some = next(iter(batches.unbatch().batch(512).take(1)))[0]
+    data = (*train, task, preprocessing, settings, seed)
+    average = settings.ema_momentum > 0
+    early_stopping = None if average else _early_stopping(settings.patience)
+    facts = settings, seed, [weight.shape for weight in model.weights], *train[0]["image_id"]
+    identity = training_identity(*facts, training_targets(train[0], task))
+    backup = TrainingBackup(_backup_file(folder, task), log, identity, early_stopping)
+    resumes = backup.load()
+    if is_folded(backbone) and not resumes:
+        some = next(iter(_batches(*data, first_epoch=0).unbatch().batch(512).take(1)))[0]
         restore_statistics(backbone, scale_pixels(some.numpy().astype(np.float32)))
-    if settings.head_epochs and not resumed:
+    if settings.head_epochs and not resumes:
         first = replace(
             settings,
             epochs=settings.head_epochs,
@@ -150,11 +161,10 @@ def train_model(
             freeze_backbone=True,
             ema_momentum=0,
         )
-        train_model(model, train, validation, preprocessing, first, folder / "head", seed)
+        train_model(model, train, validation, preprocessing, first, folder / "head", seed, True)
     backbone.trainable = not settings.freeze_backbone
     steps = math.ceil(len(train[0]) / settings.batch_size)
     trainer = with_augmentation(model, settings.augmentation, seed)
-    average = settings.ema_momentum > 0
     trainer.compile(
         optimizer=keras.optimizers.AdamW(
             weight_decay=settings.weight_decay,
@@ -163,25 +173,41 @@ def train_model(
         ),
         **_loss_and_metric(task, settings.label_smoothing),
     )
+    backup.restore(trainer)
+    done = settings.epochs if backup.state.stopped else backup.state.epochs
     trainer.fit(
-        batches,
-        validation_data=validation_batches,
+        _batches(*data, first_epoch=done),
+        validation_data=_batches(*validation, task, preprocessing, settings, seed),
+        initial_epoch=done,
         epochs=settings.epochs,
+        steps_per_epoch=steps,
         verbose=0,
         shuffle=False,  # make_batches shuffles
         callbacks=[
-            keras.callbacks.BackupAndRestore(backup),
             CosineLearningRate(settings.epochs * steps, settings.learning_rate),
-            keras.callbacks.CSVLogger(log, append=resumed),
-            *([] if average else [_early_stopping(settings.patience)]),
             StopOnNaN(),
+            *([early_stopping] if early_stopping else []),
+            backup,
             EpochProgress(f"{task}, {settings.epochs} epochs"),
         ],
     )
     if average and not settings.freeze_backbone:
-        average_statistics(trainer, backbone, batches.take(AVERAGED_BATCHES).map(lambda x, *_: x))
+        some = _batches(*data, first_epoch=0).take(min(AVERAGED_BATCHES, steps))
+        average_statistics(trainer, backbone, some.map(lambda x, *_: x))
     backbone.trainable = True
-    return pd.read_csv(log).drop_duplicates("epoch", keep="last", ignore_index=True)
+    if not keep_backup:
+        forget_backup(folder, task)
+    return pd.read_csv(log)
+
+
+def forget_backup(log_folder: str | Path, task: str) -> None:
+    """Remove what `train_model` keeps of a training of this task; for when its model is saved."""
+    for folder in (Path(log_folder), Path(log_folder) / "head"):
+        _backup_file(folder, task).unlink(missing_ok=True)
+
+
+def _backup_file(folder: Path, task: str) -> Path:
+    return folder / f"{task}_backup.npz"
 
 
 def _early_stopping(patience: int) -> keras.callbacks.Callback:
@@ -197,16 +223,28 @@ def _batches(
     preprocessing: Preprocessing,
     settings: TrainingSettings,
     seed: int,
-    shuffle: bool,
+    first_epoch: int | None = None,
 ) -> tf.data.Dataset:
+    """Give the batches of one pass in the table's order, or of epochs without end, shuffled."""
+    trains = first_epoch is not None
     targets = training_targets(table, task)
     weights = None
-    if shuffle and settings.balance and annotated_rows(table, "classification").all():
+    if trains and settings.balance and annotated_rows(table, "classification").all():
         weights = class_weights(table, settings.balance)[table["expression"].to_numpy(int)]
     batches = make_batches(
-        table, faces, preprocessing, targets, weights, settings.batch_size, shuffle, seed
+        table,
+        faces,
+        preprocessing,
+        targets,
+        weights,
+        settings.batch_size,
+        seed=seed,
+        first_epoch=first_epoch,
     )
-    return mix_up(batches, settings.mixup, seed) if shuffle and settings.mixup else batches
+    if not trains or not settings.mixup:
+        return batches
+    steps = math.ceil(len(table) / settings.batch_size)
+    return mix_up(batches, settings.mixup, seed, first_epoch * steps)
 
 
 def _loss_and_metric(task: str, label_smoothing: float) -> dict[str, object]:

@@ -1,0 +1,179 @@
+"""Back a training up after every epoch, so that one that was killed ends as if it had not been.
+
+Keras' own `BackupAndRestore` writes weights and epoch to two files, one after the other, and keeps
+neither the state of the random layers nor what early stopping knows. Here all of it is in one file
+that is replaced in one step. Of what comes later, nothing may depend on the process: the order of
+rows and the random numbers of mixup follow from seed and epoch (`affectkit.input_pipeline`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from affectkit.atomic_files import atomic_path, remove_partials, write_atomically
+
+
+@dataclass
+class TrainingState:
+    """Where a training is.
+
+    Attributes
+    ----------
+    epochs : int
+        Finished.
+    stopped : bool
+        By early stopping.
+    rows : list of dict
+        Of the log, one an epoch.
+    best : dict
+        What early stopping knows: wait, best, best_epoch.
+    """
+
+    epochs: int = 0
+    stopped: bool = False
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float | None] = field(default_factory=dict)
+
+
+class TrainingBackup(keras.callbacks.Callback):
+    """Write log and backup after every epoch; comes after `EarlyStopping` in the list of callbacks.
+
+    Parameters
+    ----------
+    path : Path
+        The `.npz` file; made while training.
+    log : Path
+        The `.csv` file of the log: epoch, and what Keras logs by name.
+    identity : str
+        Of what is trained on and how, see `training_identity`.
+    early_stopping : keras.callbacks.EarlyStopping, optional
+        Is backed up, too.
+
+    Attributes
+    ----------
+    state : TrainingState
+        Where the training is.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        log: Path,
+        identity: str,
+        early_stopping: keras.callbacks.EarlyStopping | None = None,
+    ) -> None:
+        super().__init__()
+        self._path, self._log, self._identity = path, log, identity
+        self._early_stopping = early_stopping
+        self._values: list[np.ndarray] | None = None
+        self._best_weights: list[np.ndarray] | None = None
+        self.state = TrainingState()
+
+    def load(self) -> bool:
+        """Read the backup, if there is one of this training, and tell whether there is."""
+        remove_partials(self._path.parent)
+        if not self._path.is_file():
+            return False
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                content = {name: file[name] for name in file.files}
+            known = json.loads(str(content["state"]))
+            identity = known.pop("identity")
+            state = TrainingState(**known)
+        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+            self._begin_anew(f"can't be read ({error!r})")
+            return False
+        if identity != self._identity:
+            self._begin_anew("is of a training with other rows, settings or seed")
+            return False
+        self._values, self.state = _numbered(content, "variable"), state
+        self._best_weights = _numbered(content, "best") or None
+        return True
+
+    def restore(self, model: keras.Model) -> None:
+        """Give a compiled model what `load` has read, if it has."""
+        if self._values is not None:
+            model.optimizer.build(model.trainable_variables)
+            for variable, value in zip(_variables(model), self._values, strict=True):
+                variable.assign(value)
+            self._values = None
+
+    def forget(self) -> None:
+        """Remove the backup."""
+        self._path.unlink(missing_ok=True)
+
+    def _begin_anew(self, reason: str) -> None:
+        warnings.warn(
+            f"the backup {self._path} {reason}: this training begins anew",
+            UserWarning,
+            stacklevel=3,
+        )
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Write the log so far, and tell early stopping what it knew."""
+        if self._early_stopping is not None:
+            for name, value in self.state.best.items():
+                setattr(self._early_stopping, name, value)
+            self._early_stopping.best_weights = self._best_weights
+        if self.state.rows:
+            self._write_log()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Write backup and log."""
+        values = {name: float(value) for name, value in sorted((logs or {}).items())}
+        self.state.rows.append({"epoch": epoch, **values})
+        self.state.epochs = epoch + 1
+        self.state.stopped = self.model.stop_training
+        best = []
+        if self._early_stopping is not None:
+            names = ("wait", "best", "best_epoch")
+            self.state.best = {name: getattr(self._early_stopping, name) for name in names}
+            best = self._early_stopping.best_weights or []
+        arrays = {f"variable{n}": v.numpy() for n, v in enumerate(_variables(self.model))}
+        arrays |= {f"best{number}": value for number, value in enumerate(best)}
+        state = json.dumps(vars(self.state) | {"identity": self._identity})
+        with atomic_path(self._path) as partial:
+            np.savez(partial, allow_pickle=False, state=np.array(state), **arrays)
+        self._write_log()
+
+    def _write_log(self) -> None:
+        write_atomically(self._log, pd.DataFrame(self.state.rows).to_csv(index=False))
+
+
+def training_identity(*parts: object) -> str:
+    """Give a hash of what makes one training differ from another.
+
+    Parameters
+    ----------
+    *parts : numpy.ndarray, or objects that `repr` tells apart
+        Settings, seed, ids, targets.
+
+    Returns
+    -------
+    str
+        SHA-256, in hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode()
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """List weights, random layers' states and the optimizer's variables."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _numbered(content: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+    count = sum(key.startswith(name) for key in content)
+    return [content[f"{name}{number}"] for number in range(count)]
