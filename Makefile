@@ -2,6 +2,8 @@
 # make test     set everything up in .venv and run every check
 # make lab      set everything up in .venv and open the notebooks in JupyterLab
 # make outputs  run the notebooks anew for the cells that keep their outputs, strip the others
+# make licences write data_cards/dependencies.md: what is installed, under which licence
+# make audit    look for known security holes in what is installed; needs the network
 # make lint | format | lock | clean
 #
 # The set-up is repeated only when requirements.lock or pyproject.toml has changed.
@@ -19,7 +21,7 @@ QUIET := $(if $(CI),--quiet,)
 # The notebooks whose kept outputs are compared with a new run; the others are run with papermill.
 KEPT_OUTPUTS := $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
 
-.PHONY: help install course test lab outputs lint format lock clean
+.PHONY: help install course test lab outputs licences audit lint format lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -79,6 +81,12 @@ format: $(INSTALLED)
 # Keeps the pins that still fit; make lock UPGRADE=1 takes the newest releases.
 lock: $(INSTALLED)
 	PATH="$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(if $(UPGRADE),--upgrade,)
+
+licences: $(INSTALLED)
+	$(BIN)/python .ci/licences.py
+
+audit: $(INSTALLED)
+	$(BIN)/python .ci/audit.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

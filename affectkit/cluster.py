@@ -1,28 +1,18 @@
-"""Run tasks on a Dask cluster: one that is there, or processes of this machine."""
+"""Connect to a Dask cluster, or start processes of this machine as one."""
 
 from __future__ import annotations
 
 import logging
-import queue
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from affectkit import __version__
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 _CONNECT_SECONDS = 15
-_NO_WORKER_SECONDS = 60
-_POLL_SECONDS = 0.2
-_LOOK_SECONDS = 2
-_BATCHES_AHEAD = 4
-"""Of each thread of the cluster, counted from the oldest unfinished batch on."""
 
 _LOCAL_SETTINGS = {
     "distributed.worker.multiprocessing-method": "spawn",  # a fork of TensorFlow's threads hangs
@@ -34,25 +24,6 @@ _LOCAL_SETTINGS = {
 
 _IGNORE_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 """Run by every process of a local cluster: the one that started them ends them."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one item of `run_tasks`.
-
-    Attributes
-    ----------
-    index : int
-        The number of the item, from 0.
-    value : object
-        What the function gave for it.
-    error : str or None
-        Why there is no value: the process ended whenever the item was worked on.
-    """
-
-    index: int
-    value: Any = None
-    error: str | None = None
 
 
 @contextmanager
@@ -147,132 +118,3 @@ def _check_workers(client: Client) -> None:
 
 def _version() -> str:
     return __version__
-
-
-def run_tasks(
-    client: Client,
-    function: Callable[[list], list],
-    items: Sequence[object],
-    batch_size: int = 1,
-    check: Callable[[], None] | None = None,
-) -> Iterator[Outcome]:
-    """Run a function over items on a cluster; each gives one outcome, as they get ready.
-
-    When a process ends, its items are done again by another one. Those of a batch that ends
-    processes again and again (as often as the scheduler's allowed-failures tell) are then
-    done one by one with nothing beside, so that only the guilty one fails.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        From `open_cluster`.
-    function : callable
-        From a list of items to a list of as many values; both travel between processes.
-    items : sequence
-        What to work on.
-    batch_size : int
-        Items that are sent at a time.
-    check : callable, optional
-        Called several times a second; may raise an exception, such as KeyboardInterrupt.
-
-    Yields
-    ------
-    Outcome
-        Not more than some batches out of order.
-
-    Raises
-    ------
-    OSError
-        If the scheduler goes away, or no worker is there for a minute.
-    Exception
-        What the function raises.
-    """
-    numbers = range(len(items))
-    waiting = deque(numbers[start : start + batch_size] for start in numbers[::batch_size])
-    suspects: deque[range] = deque()
-    pending: dict[Future, range] = {}
-    ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
-    watch = _Watch(client, check)
-
-    def submit(batch: range) -> None:
-        future = client.submit(function, [items[number] for number in batch], pure=False)
-        pending[future] = batch
-        future.add_done_callback(ready.put)
-
-    try:
-        while waiting or suspects or pending:
-            if suspects and not pending:
-                submit(suspects.popleft())
-                alone = True
-            elif not suspects:
-                alone = False
-                ahead = _BATCHES_AHEAD * watch.threads * batch_size
-                while waiting and waiting[0][0] - _oldest(pending, waiting) < ahead:
-                    submit(waiting.popleft())
-            future = _next_ready(ready, watch)
-            batch = pending.pop(future)
-            values = _result(future)
-            if values is not None:
-                yield from map(Outcome, batch, values)
-            elif alone:
-                yield Outcome(batch[0], error=_ENDED)
-            else:
-                suspects.extend(range(number, number + 1) for number in batch)
-    finally:
-        client.cancel(list(pending))
-
-
-_ENDED = (
-    "a worker process ended whenever it worked on this, perhaps for lack of memory: try it alone"
-)
-
-
-def _oldest(pending: dict[Future, range], waiting: deque[range]) -> int:
-    return min((batch[0] for batch in pending.values()), default=waiting[0][0])
-
-
-def _next_ready(ready: queue.SimpleQueue[Future], watch: _Watch) -> Future:
-    while True:
-        try:
-            return ready.get(timeout=_POLL_SECONDS)
-        except queue.Empty:
-            watch.look()
-
-
-def _result(future: Future) -> list | None:
-    """Give what a task gave, or None if it ended its processes."""
-    from distributed import KilledWorker
-
-    try:
-        return future.result()
-    except KilledWorker:
-        return None
-    except CancelledError as error:
-        raise OSError(
-            "the connection to the Dask scheduler is lost: look why it ended; the same command "
-            "goes on from what is done"
-        ) from error
-
-
-class _Watch:
-    """Looks every now and then whether to stop, and how many threads the cluster has."""
-
-    def __init__(self, client: Client, check: Callable[[], None] | None) -> None:
-        self._client, self._check = client, check or (lambda: None)
-        self._looked = self._seen = time.monotonic()
-        self.threads = max(1, sum(client.nthreads().values()))
-
-    def look(self) -> None:
-        self._check()
-        now = time.monotonic()
-        if now - self._looked < _LOOK_SECONDS:
-            return
-        self._looked = now
-        threads = sum(self._client.nthreads().values())
-        if threads:
-            self._seen, self.threads = now, threads
-        elif now - self._seen > _NO_WORKER_SECONDS:
-            raise OSError(
-                f"the Dask scheduler has had no worker for {_NO_WORKER_SECONDS} s: start some; the "
-                "same command goes on from what is done"
-            )

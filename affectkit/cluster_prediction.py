@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from affectkit.cluster import run_tasks
+from affectkit.cluster_tasks import run_tasks
 from affectkit.image_prediction import ImagePredictor, ImageResult, ImageTask
 from affectkit.pipeline import AffectPipeline
 from affectkit.prediction_rows import Row, face_rows
@@ -68,7 +68,7 @@ def predict_on_cluster(
     settings : PredictionSettings
         The same for all.
     check : callable, optional
-        See `affectkit.cluster.run_tasks`.
+        See `affectkit.cluster_tasks.run_tasks`.
 
     Yields
     ------
@@ -78,7 +78,7 @@ def predict_on_cluster(
     Raises
     ------
     OSError
-        See `affectkit.cluster.run_tasks`.
+        See `affectkit.cluster_tasks.run_tasks`.
     """
     settings = PredictionSettings(
         _with_absolute_paths(settings.image_arguments),

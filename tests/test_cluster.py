@@ -7,7 +7,8 @@ import time
 import psutil
 import pytest
 
-from affectkit.cluster import open_cluster, run_tasks
+from affectkit.cluster import open_cluster
+from affectkit.cluster_tasks import run_tasks
 
 pytest.importorskip("distributed")
 
