@@ -40,7 +40,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = partial_path(path)
     _remove(partial)  # of an earlier process with this number
     try:
         yield partial
@@ -49,6 +49,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         _remove(partial)
+
+
+def partial_path(path: Path) -> Path:
+    """Give the hidden path that this process uses for a file until it is whole."""
+    return path.with_name(f".partial-{os.getpid()}-{path.name}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import threading
 import warnings
@@ -13,6 +14,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from affectkit.atomic_files import left_partials, partial_path
 from affectkit.frame_queue import FrameQueue
 from affectkit.video import WAITING_FRAMES, quietly
 
@@ -26,8 +28,9 @@ _FREE_BYTES = 2_000_000
 class VideoWriter:
     """Write frames to a video; a context manager that leaves a playable file however it is left.
 
-    A process that is killed outright (`kill -9`) leaves a playable `.mkv` or `.avi`, no `.mp4`:
-    OpenCV writes the index of those at the end.
+    A process that is killed outright (`kill -9`) leaves a playable `.mkv` or `.avi`; choose one of
+    them for what can't be recorded again. OpenCV writes the index of an `.mp4` at the end, so that
+    one has a hidden name until then: a kill leaves the older file of that name, or none.
 
     Parameters
     ----------
@@ -63,7 +66,13 @@ class VideoWriter:
                 f"expected a frame rate above 0, up to 1000 a second, got {frames_per_second}"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("wb"):
+        if self.path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.path))
+        for left in left_partials(self.path.parent, self.path.name):
+            left.unlink()
+        is_mp4 = self.path.suffix.lower() == ".mp4"
+        self._target = partial_path(self.path) if is_mp4 else self.path
+        with self._target.open("wb"):
             pass
         self.frames_written = 0
         self._rate = frames_per_second
@@ -111,8 +120,10 @@ class VideoWriter:
             self._video = None
             if self._error is None:
                 self._check()
+            if self._target.exists():
+                self._target.replace(self.path)
         elif not self.frames_written:
-            self.path.unlink(missing_ok=True)
+            self._target.unlink(missing_ok=True)
         if self._error is not None:
             raise self._error
 
@@ -163,7 +174,7 @@ class VideoWriter:
         codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
         self._size = frame.shape[1::-1]
         video = quietly(
-            cv2.VideoWriter, str(self.path), cv2.CAP_FFMPEG, codec, self._rate, self._size
+            cv2.VideoWriter, str(self._target), cv2.CAP_FFMPEG, codec, self._rate, self._size
         )
         if not video.isOpened():
             raise OSError(
@@ -175,7 +186,7 @@ class VideoWriter:
 
     def _check(self) -> None:
         """Open the file again: OpenCV does not tell when a write has failed."""
-        again = quietly(cv2.VideoCapture, str(self.path), cv2.CAP_FFMPEG)
+        again = quietly(cv2.VideoCapture, str(self._target), cv2.CAP_FFMPEG)
         count = int(again.get(cv2.CAP_PROP_FRAME_COUNT)) if again.isOpened() else 0
         again.release()
         if count < self.frames_written - 1:
