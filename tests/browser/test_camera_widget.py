@@ -52,6 +52,18 @@ if (devices) {
   };
 }
 """
+NOTED_CONNECTION = """
+import pathlib, socket
+from affectkit.widgets.low_latency import LowLatencyConnection
+
+class NotedConnection(LowLatencyConnection):
+    def connect(self):
+        connected = super().connect()
+        sock = self.websocket_handler.ws_connection.stream.socket
+        with pathlib.Path("no_delay.txt").open("a") as file:
+            print(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), file=file)
+        return connected
+"""
 CONTROLS = {
     "button": ("Start the camera", "Stop and release the camera", "Play the sample clip"),
     "checkbox": ("Mirror the picture",),
@@ -143,8 +155,13 @@ def room(tools, film, tmp_path_factory):
     writer.release()
     options = [tools.FAKE_CAMERA, f"--use-file-for-fake-video-capture={y4m}", tools.DENY]
     options += ["--host-resolver-rules=MAP faces.test 127.0.0.1"]
-    with tools.lab_server(folder) as server, tools.chromium(options) as browser:
-        yield Room(tools, folder, server, browser)
+    modules = tmp_path_factory.mktemp("modules")
+    (modules / "noted.py").write_text(NOTED_CONNECTION)
+    connection = ["--ServerApp.kernel_websocket_connection_class=noted.NotedConnection"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(modules))
+        with tools.lab_server(folder, connection) as server, tools.chromium(options) as browser:
+            yield Room(tools, folder, server, browser)
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +243,11 @@ def test_the_page_shows_what_the_pipeline_says_and_stop_releases_the_camera(
 def view_folder(notebook):
     """Where the kernel runs."""
     return Path(notebook.execute("import os; print(os.getcwd())").strip())
+
+
+def test_the_server_sends_small_messages_at_once(room, notebook):
+    noted = (room.folder / "no_delay.txt").read_text().split()
+    assert set(noted) == {"1"}
 
 
 def test_another_cell_does_not_freeze_the_page(notebook, view):
