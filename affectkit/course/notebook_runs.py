@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import re
@@ -10,11 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from affectkit import __file__ as package_file
 
 COMPLETED, FAILED = "completed", "failed"
 LONGEST_ERROR = 2000
+KERNEL_ENDS = 20
+"""Seconds within which a kernel has to notice that its parent was killed."""
 _KERNEL_DIED = (
     "the kernel died, most likely because memory ran out; close other programs, or take fewer rows "
     "(--limit) or a smaller profile"
@@ -103,11 +107,39 @@ def check_parameters(notebook: Path, names: set[str]) -> None:
         )
 
 
+@contextmanager
+def open_log(path: Path) -> Iterator[TextIO]:
+    """Open the log of a course to append to, and lock it for this process and its kernels.
+
+    The lock belongs to the open file, which kernels inherit: when a course is killed, it is held
+    until its kernel has noticed and ended. That is waited for.
+
+    Raises
+    ------
+    ValueError
+        If another course runs in this folder.
+    """
+    with path.open("a", encoding="utf-8") as file:
+        end = time.monotonic() + KERNEL_ENDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise ValueError(
+                        f"another process runs a course in {path.parent.parent}: wait for it, or "
+                        "choose another output"
+                    ) from None
+                time.sleep(0.1)
+        yield file
+
+
 def run_notebook(
     notebook: Path,
     executed: Path,
     parameters: dict[str, object],
-    log: Path,
+    log: TextIO,
     working_folder: Path,
     cell_timeout: int | None = None,
     on_cell: Callable[[int, int], None] | None = None,
@@ -122,8 +154,8 @@ def run_notebook(
         The executed copy, written after every cell; its folder exists.
     parameters : dict
         Values for the cell tagged `parameters`.
-    log : Path
-        Gets papermill's log and everything that the cells and the kernel print.
+    log : file
+        From `open_log`: gets papermill's log and everything that the cells and the kernel print.
     working_folder : Path
         Where the kernel starts.
     cell_timeout : int, optional
@@ -149,7 +181,7 @@ def run_notebook(
 
     total = len(_read_cells(notebook)) + 1  # papermill adds one with the parameters
     try:
-        with _logging_to(log), log.open("a", encoding="utf-8") as kernel_output:
+        with _logging_to(log.name):
             papermill.execute_notebook(
                 notebook,
                 str(executed).replace("{", "{{").replace("}", "}}"),
@@ -159,7 +191,7 @@ def run_notebook(
                 log_output=True,
                 cwd=working_folder,
                 execution_timeout=cell_timeout,
-                kernel_manager_class=_kernel_manager_class(kernel_output),
+                kernel_manager_class=_kernel_manager_class(log),
                 on_cell_start=count,
             )
     except papermill.PapermillExecutionError as problem:

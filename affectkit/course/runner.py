@@ -5,25 +5,27 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
+from affectkit.atomic_files import remove_partials, write_atomically
+from affectkit.course.earlier_runs import cut_off_run, earlier_notebooks
 from affectkit.course.notebook_runs import (
     COMPLETED,
     FAILED,
     check_parameters,
     find_notebooks,
     notebook_number,
+    open_log,
     run_notebook,
 )
 from affectkit.course.progress import CourseProgress
 from affectkit.course.report import write_report
 from affectkit.course.summary import (
-    SUMMARY_FILE,
     collect_metrics,
     new_summary,
     peak_memory_of_children,
-    read_summary,
     write_summary,
 )
 from affectkit.data.datasets import get_dataset
@@ -78,6 +80,9 @@ def run_course(
 ) -> CourseResult:
     """Run the course's notebooks, 00 to 04, from number `start` on, each in its own kernel.
 
+    A run that was killed goes on with the notebook that it was at, when it is called again with the
+    same settings and `output`; a training in it goes on from its last epoch.
+
     The run folder gets `notebooks/` (executed), `models/`, `logs/` (with `course.log`),
     `metrics/`, `skipped_rows.csv`, `summary.json` and `report.html`. A notebook that fails stops
     the chain; what ran is kept, and summary and report say what failed.
@@ -116,7 +121,8 @@ def run_course(
     Raises
     ------
     ValueError
-        If a setting is impossible, a notebook lacks a parameter, or `output` holds another run.
+        If a setting is impossible, a notebook lacks a parameter, or `output` holds another run, or
+        one that is still running.
     FileNotFoundError
         If there are no notebooks, no `root`, or no earlier run to go on from.
     """
@@ -153,16 +159,25 @@ def run_course(
         )
     for path in chosen:
         check_parameters(path, {*settings, "output"})
-    earlier = _earlier_notebooks(chain, chosen, output, settings)
+    cut_off = cut_off_run(chain, output, settings) if chosen == chain else None
+    earlier = [] if cut_off else earlier_notebooks(chain, chosen, output, settings)
     folder = open_run_folder(output or new_run_path())
-    if start <= EVALUATION_NUMBER:
-        for file in folder.metrics.glob("*.json"):
-            file.unlink()
-    waiting = [{"name": path.stem, "seconds": None, "status": "not run"} for path in chosen]
-    summary = new_summary(settings, [*earlier, *waiting])
     timeout = cell_timeout or CELL_TIMEOUTS[profile]
-    _run_chain(chosen, folder, settings, summary, progress, timeout)
-    return CourseResult(folder.path, summary, write_report(folder.path, summary))
+    with open_log(folder.logs / "course.log") as log:
+        remove_partials(folder.path, deep=True)
+        # read again, as a course that still ran when it was read first has ended now
+        summary = cut_off and cut_off_run(chain, output, settings)
+        if summary is None:
+            if start <= EVALUATION_NUMBER:
+                for file in folder.metrics.glob("*.json"):
+                    file.unlink()
+            waiting = [{"name": path.stem, "seconds": None, "status": "not run"} for path in chosen]
+            summary = new_summary(settings, [*earlier, *waiting])
+        done = {entry["name"] for entry in summary["notebooks"] if entry["status"] != "not run"}
+        if summary["status"] == "running":
+            chosen = [path for path in chosen if path.stem not in done]
+            _run_chain(chosen, folder, settings, summary, progress, timeout, log)
+        return CourseResult(folder.path, summary, write_report(folder.path, summary))
 
 
 def _run_chain(
@@ -172,15 +187,17 @@ def _run_chain(
     summary: dict,
     progress: bool,
     cell_timeout: int,
+    log: TextIO,
 ) -> None:
     """Run notebooks until one fails, and keep the summary up to date on disk."""
-    begin = time.monotonic()
+    begin = time.monotonic() - summary["seconds"]
     executed = folder.path / "notebooks"
     executed.mkdir(exist_ok=True)
     for path in chosen:
         (executed / path.name).unlink(missing_ok=True)
-    skipped_file = folder.path / "skipped_rows.csv"
-    skipped = _merge_skipped_rows(pd.DataFrame(), skipped_file)
+    # each notebook writes the rows that it skipped to the one anew; the other has those of all
+    skipped_files = folder.path / "skipped_rows.csv", folder.logs / "skipped_rows.csv"
+    skipped = _merge_skipped_rows(*skipped_files)
     entries = {entry["name"]: entry for entry in summary["notebooks"]}
     write_summary(summary, folder.path)
     with CourseProgress(len(chosen), progress) as bars:
@@ -190,7 +207,7 @@ def _run_chain(
                 path,
                 executed / path.name,
                 settings | {"output": str(folder.path)},
-                folder.logs / "course.log",
+                log,
                 folder.path,
                 cell_timeout,
                 bars.cell,
@@ -205,7 +222,7 @@ def _run_chain(
                 }
             elif path == chosen[-1]:
                 summary["status"] = COMPLETED
-            skipped = _merge_skipped_rows(skipped, skipped_file)
+            skipped = _merge_skipped_rows(*skipped_files)
             summary["skipped_rows"] = len(skipped)
             collect_metrics(summary, folder.metrics)
             summary["seconds"] = round(time.monotonic() - begin, 2)
@@ -215,46 +232,16 @@ def _run_chain(
                 break
 
 
-def _earlier_notebooks(
-    chain: list[Path], chosen: list[Path], output: str | Path, settings: dict[str, object]
-) -> list[dict[str, object]]:
-    """Describe the notebooks that an earlier run into the same folder has done."""
-    path = Path(output).expanduser() / SUMMARY_FILE
-    if len(chosen) == len(chain):
-        if output and path.is_file():
-            raise ValueError(
-                f"{output} already holds a run; choose another output, or go on with it by "
-                "`--from NN`, the number of the first notebook to run again"
-            )
-        return []
-    if not output or not path.is_file():
-        raise FileNotFoundError(
-            f"starting at {chosen[0].stem} needs the folder of an earlier run as output (one with "
-            f"a {SUMMARY_FILE}), got {str(output)!r}"
-        )
-    summary = read_summary(path)
-    for name, value in settings.items():
-        made = summary.get(name, "")  # an older run names no weights
-        if made != value:
-            raise ValueError(
-                f"the run in {output} was made with {name} {made!r}, got {value!r}; give "
-                "the same settings to go on with it"
-            )
-    known = {entry["name"]: entry for entry in summary["notebooks"]}
-    before = [path.stem for path in chain[: len(chain) - len(chosen)]]
-    absent = {"seconds": None, "status": "not run"}
-    entries = [{"name": name} | known.get(name, absent) for name in before]
-    for entry in entries:
-        if entry["status"] == COMPLETED:
-            entry["status"] = "earlier"
-    return entries
-
-
-def _merge_skipped_rows(known: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Every notebook writes the rows that it skipped to this file anew: keep those of them all."""
-    if not file.is_file():
-        return known
-    written = pd.read_csv(file, dtype=str, keep_default_na=False)
-    merged = pd.concat([known, written], ignore_index=True).drop_duplicates(ignore_index=True)
-    merged.to_csv(file, index=False)
+def _merge_skipped_rows(file: Path, merged_file: Path) -> pd.DataFrame:
+    """Put the rows of both files into both, each row once."""
+    tables = [
+        pd.read_csv(path, dtype=str, keep_default_na=False)
+        for path in (merged_file, file)
+        if path.is_file()
+    ]
+    if not tables:
+        return pd.DataFrame()
+    merged = pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
+    for path in (merged_file, file):
+        write_atomically(path, merged.to_csv(index=False))
     return merged

@@ -8,7 +8,12 @@ import pytest
 
 import affectkit
 from affectkit.course import run_course
-from affectkit.course.notebook_runs import check_parameters, find_notebooks, run_notebook
+from affectkit.course.notebook_runs import (
+    check_parameters,
+    find_notebooks,
+    open_log,
+    run_notebook,
+)
 from affectkit.course.summary import collect_metrics, new_summary, read_summary, summary_metrics
 
 PARAMETERS = """
@@ -167,8 +172,8 @@ def test_a_cell_that_takes_too_long_and_a_dead_kernel_are_failures(tmp_path):
     runs = {}
     for name in ("00_slow", "01_dead"):
         source, executed = tmp_path / f"{name}.ipynb", tmp_path / f"done_{name}.ipynb"
-        log = tmp_path / "log"
-        runs[name] = run_notebook(source, executed, {"seed": 1}, log, tmp_path, cell_timeout=2)
+        with open_log(tmp_path / "log") as log:
+            runs[name] = run_notebook(source, executed, {"seed": 1}, log, tmp_path, cell_timeout=2)
         assert executed.is_file()
     assert (runs["00_slow"].status, runs["00_slow"].cell) == ("failed", 3)
     assert "longer than 2 s" in runs["00_slow"].error
