@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from affectkit.data.image_files import IMAGE_SUFFIXES
+from affectkit.data.picture_files import DAMAGED, open_picture
 from affectkit.prediction_output import file_key
 from affectkit.video import VIDEO_SUFFIXES
 from affectkit.video_writer import CODECS, check_video_name
@@ -100,9 +99,9 @@ def _is_video(path: Path) -> bool:
     if suffix in PICTURE_SUFFIXES or suffix in VIDEO_SUFFIXES:
         return suffix in VIDEO_SUFFIXES
     try:
-        with Image.open(path):
+        with open_picture(path):
             return False
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except DAMAGED:
         return path.is_file() and path.stat().st_size > 0
 
 

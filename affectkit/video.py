@@ -29,6 +29,9 @@ VIDEO_SUFFIXES = frozenset(
 WAITING_FRAMES = 4
 """Frames between two threads at most, so that memory does not grow with a video's length."""
 
+_LONGEST = 1e9
+"""Seconds; no video is longer."""
+
 _MISSING_FRAMES = 5
 """So many frames less than a file says are no news: containers count frames that nobody sees."""
 
@@ -137,6 +140,8 @@ class VideoReader:
                     seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                     if index and not seconds > previous:  # a file without time stamps
                         seconds = previous + 1 / self.frames_per_second
+                    if not 0 <= seconds < _LONGEST:  # a damaged one
+                        seconds = previous
                 previous = seconds
                 if index % self._stride:
                     spent += perf_counter_ns() - start

@@ -15,6 +15,8 @@ from affectkit.data.affectnet_original import NAME_COLUMN, find_label_file, read
 from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.row_checks import slice_values
 from affectkit.data.skipped import SkippedRows
+from affectkit.data.table import STANDARD_COLUMNS
+from affectkit.labels import NO_FACE
 
 LAYOUT = (
     "training.csv, validation.csv or test.csv, extras.csv and Manually_Annotated_Images/, as "
@@ -52,14 +54,24 @@ def load_affectfaces(root: str | Path | None, skipped: SkippedRows) -> pd.DataFr
         found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
         raise FileNotFoundError(f"expected {LAYOUT} in {root}; found {found}")
     table = read_original(root, skipped, SPLIT_FILES)
-    extras = read_label_csv(root / "extras.csv", [NAME_COLUMN, "subject"], skipped)
+    return table.join(_read_extras(root / "extras.csv", skipped), on="image_id")
+
+
+def _read_extras(file: Path, skipped: SkippedRows) -> pd.DataFrame:
+    extras = read_label_csv(file, [NAME_COLUMN, "subject"], skipped)
+    if taken := sorted(({*STANDARD_COLUMNS, "image"} - {"subject", "split"}) & set(extras)):
+        raise ValueError(
+            f"{file} line 1: the column {', '.join(taken)} belongs into the label files; rename it"
+        )
     extras = extras.drop(columns=[LINE, "split"], errors="ignore").drop_duplicates(NAME_COLUMN)
     extras = extras.set_index(NAME_COLUMN).apply(slice_values)
     extras["subject"] = extras["subject"].astype("str")
-    for name in ("expression_clean", "expression_second"):
-        if name in extras:
-            extras[name] = extras[name].astype("Int64")
-    return table.join(extras, on="image_id")
+    for name in {"expression_clean", "expression_second"} & set(extras):
+        codes = pd.to_numeric(extras[name], errors="coerce").astype(float)
+        if not (codes.isin(range(NO_FACE + 1)) == extras[name].notna()).all():
+            raise ValueError(f"{file}: expected AffectNet's codes 0..{NO_FACE} in column {name}")
+        extras[name] = codes.astype("Int64")
+    return extras
 
 
 def bundled_faces() -> Path:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
+import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from affectkit.data.array_files import check_text, header_place, parse_header
 from affectkit.data.image_files import list_files
 from affectkit.data.label_files import LINE
 from affectkit.data.row_checks import RowChecks, affectnet_code
@@ -18,7 +18,6 @@ from affectkit.data.skipped import SkippedRows
 
 SPLIT_FOLDERS = {"train_set": "train", "val_set": "test"}
 _VALUES = {"exp": "expression", "val": "valence", "aro": "arousal"}
-_MAGIC = b"\x93NUMPY"
 _THREADS = 8
 
 
@@ -68,26 +67,19 @@ def read_scalar(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path.name} can't be read ({error.strerror})") from None
-    size = 2 if content[6:7] == b"\x01" else 4
-    start = 8 + size + int.from_bytes(content[8 : 8 + size], "little")
-    if content[:6] != _MAGIC or len(content) < start:
-        raise ValueError(f"{path.name} is not a .npy file")
-    dtype = _scalar_dtype(content[8 + size : start])
-    if dtype is None or len(content) != start + dtype.itemsize:
-        raise ValueError(f"{path.name} does not hold one number or one string")
-    value = np.frombuffer(content, dtype, 1, start)[0]
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-@lru_cache(maxsize=256)
-def _scalar_dtype(header: bytes) -> np.dtype | None:
-    """Give the dtype of a .npy header that describes one number or string, else None."""
     try:
-        fields = ast.literal_eval(header.decode("latin-1").strip())
-        dtype, shape = np.dtype(fields["descr"]), tuple(fields["shape"])
-    except (ValueError, SyntaxError, TypeError, KeyError):
-        return None
-    return dtype if dtype.kind in "iufUS" and np.prod(shape, dtype=int) == 1 else None
+        first, end = header_place(content[:12], path.name)
+        if len(content) < end:
+            raise ValueError(f"{path.name} is not a .npy file")
+        dtype, _, shape = parse_header(content[first:end])
+        if dtype.kind == "b" or math.prod(shape) != 1 or len(content) != end + dtype.itemsize:
+            raise ValueError(f"{path.name} does not hold one number or one string")
+        value = check_text(np.frombuffer(content, dtype, 1, end))[0]
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    except ValueError as error:
+        reason = str(error)
+        raise ValueError(reason if path.name in reason else f"{path.name}: {reason}") from None
+    return text
 
 
 def read_all(

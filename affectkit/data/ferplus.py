@@ -13,12 +13,12 @@ What the votes are turned into is told in `affectkit.data.ferplus_votes`.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from affectkit.data.array_files import ArrayArchive
 from affectkit.data.ferplus_votes import vote_columns
 from affectkit.data.image_files import check_image_files
 from affectkit.data.label_files import LINE, read_label_csv
@@ -85,23 +85,18 @@ def load_ferplus(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
 
 def _read_npz(path: Path, split: str, skipped: SkippedRows) -> pd.DataFrame:
     """Read votes and names of an .npz; of the images only the header, which tells their number."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = {"images", "votes", "names"} - set(archive.files)
-            if missing:
-                raise ValueError(f"members {', '.join(sorted(missing))} are missing")
-            votes, names = archive["votes"], archive["names"].astype(str)
-            with archive.zip.open("images.npy") as member:
-                version = np.lib.format.read_magic(member)
-                read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-                    version, np.lib.format.read_array_header_2_0
-                )
-                shape = read(member)[0]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is not a FER+ archive ({error}); expected an .npz with images (N, 48, 48), "
-            "votes (N, 10) and names (N,). Restore the file"
-        ) from error
+    what = (
+        "a FER+ archive; expected an .npz with images (N, 48, 48), votes (N, 10) and names (N,). "
+        "Restore the file"
+    )
+    with ArrayArchive(path, what) as archive:
+        archive.require("images", "votes", "names")
+        votes, names = archive.read("votes"), archive.read("names").astype(str)
+        _, _, shape = archive.header("images")
+        if names.ndim != 1 or len(shape) < 3:
+            raise ValueError(f"names of shape {names.shape}, images of shape {shape}")
+    if votes.dtype.kind not in "biuf":
+        raise ValueError(f"{path}: expected votes in numbers, got {votes.dtype}")
     if votes.ndim != 2 or votes.shape[1] != len(FERPLUS_VOTE_COLUMNS):
         raise ValueError(f"{path}: expected votes of shape (N, 10), got {votes.shape}")
     if not len(votes) == len(names) == shape[0]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterable
@@ -47,7 +48,9 @@ def unsafe(names: pd.Series) -> np.ndarray:
 
 
 def list_files(root: Path, folders: Iterable[str]) -> dict[str, frozenset[str]]:
-    """List the files of some folders under a root; links that leave the root are left out.
+    """List the files of some folders under a root, but for links that leave the root.
+
+    Names that are not UTF-8 are left out too.
 
     Parameters
     ----------
@@ -73,15 +76,34 @@ def _inside(base: str, folder: str) -> Iterable[str]:
             for entry in entries:
                 if entry.is_symlink() and not _is_within(base, entry.path):
                     continue
-                if entry.is_file():
+                if _is_file(entry) and _is_text(entry.name):
                     yield entry.name
     except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
 
 
 def _is_within(base: str, path: str | Path) -> bool:
     real = os.path.realpath(path)
     return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a name is Unicode; others can't be written to a table."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_image_files(checks: RowChecks, names: pd.Series, root: Path) -> pd.Series:
@@ -100,12 +122,13 @@ def check_image_files(checks: RowChecks, names: pd.Series, root: Path) -> pd.Ser
     pandas.Series
         str paths.
     """
+    bad = unsafe(names)
     checks.reject(
-        unsafe(names),
+        bad,
         lambda row: f"{names.iloc[row][:80]!r} is not a path inside the root folder",
         "write the file's path relative to the root folder, without '..'",
     )
-    parts = [name.rpartition("/") for name in names.tolist()]
+    parts = [name.rpartition("/") for name in names.mask(bad, "").tolist()]
     files = list_files(root, dict.fromkeys(part[0] for part in parts))
     found = np.array([part[2] in files[part[0]] for part in parts], bool)
     checks.reject(

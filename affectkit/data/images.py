@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import ImageOps
+
+from affectkit.data.array_files import ArrayArchive
+from affectkit.data.picture_files import DAMAGED, open_picture
 
 MAX_PIXELS = 100_000_000
 """Images of more pixels are refused before they are decoded (decompression bombs)."""
@@ -59,7 +63,7 @@ def decode_image(source: str | Path | BinaryIO, name: str) -> np.ndarray:
         What messages call it.
     """
     try:
-        with Image.open(source) as image:
+        with open_picture(source) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageReadError(
                     f"{name} has {image.width} x {image.height} pixels; the limit is "
@@ -73,9 +77,10 @@ def decode_image(source: str | Path | BinaryIO, name: str) -> np.ndarray:
         raise ImageReadError(f"{name} does not exist; check the path and the root folder") from None
     except ImageReadError:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except DAMAGED as error:
+        reason = str(error) or type(error).__name__
         raise ImageReadError(
-            f"{name} can't be read as an image ({error}); restore the file or drop its row"
+            f"{name} can't be read as an image ({reason}); restore the file or drop its row"
         ) from error
 
 
@@ -157,16 +162,26 @@ def load_container(path: str) -> np.ndarray:
     ImageReadError
         If the file is neither.
     """
-    try:
-        if path.endswith(".npz"):
-            with np.load(path, allow_pickle=False) as archive:
-                return archive["images"]
-        pixels = pd.read_csv(path, usecols=["pixels"])["pixels"]
-        flat = np.stack([np.array(text.split(), dtype=np.uint8) for text in pixels])
-        side = int(np.sqrt(flat.shape[1]))
-        return flat.reshape(-1, side, side)
-    except (OSError, KeyError, ValueError, AttributeError) as error:
-        raise ImageReadError(
-            f"{path} is not a container of images ({error}); expected an .npz with a member "
-            "`images` or FER2013's .csv with a column `pixels`"
-        ) from error
+    what = (
+        "a container of images; expected an .npz with a member `images`, uint8 (N, H, W) or "
+        "(N, H, W, 3), or FER2013's .csv with a column `pixels`"
+    )
+    if path.endswith(".npz"):
+        try:
+            with ArrayArchive(path, what, ImageReadError) as archive:
+                images = archive.read("images")
+        except OSError as error:
+            raise ImageReadError(f"{path} is not {what} ({error})") from error
+    else:
+        try:
+            pixels = pd.read_csv(path, usecols=["pixels"], dtype=str, na_filter=False)["pixels"]
+            flat = np.stack([np.array(text.split(), dtype=np.uint8) for text in pixels])
+        except (OSError, ValueError, OverflowError) as error:
+            raise ImageReadError(f"{path} is not {what} ({error})") from error
+        side = math.isqrt(flat.shape[1])
+        images = flat.reshape(-1, side, side) if side * side == flat.shape[1] else flat
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape[1:]:
+        raise ImageReadError(f"{path} is not {what} (it has {images.dtype} {images.shape})")
+    if images.ndim == 4 and images.shape[3] not in (1, 3):
+        raise ImageReadError(f"{path} is not {what} (it has {images.shape[3]} channels)")
+    return images

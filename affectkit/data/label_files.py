@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from affectkit.data.skipped import SkippedRows
 
 LINE = "line in the file"
 """Column with the line number of a row in its file, as an editor shows it."""
+
+MOST_COLUMNS = 2000
+"""A header with more is no header, and would take a table for every one of them."""
 
 _FIELD_LIMIT = 1_000_000
 _CHUNK = 1 << 24
@@ -115,6 +119,7 @@ def _line_at(path: Path, offset: int) -> int:
 
 
 def _read_header(path: Path) -> list[str]:
+    csv.field_size_limit(_FIELD_LIMIT)
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             return next(csv.reader(file), [])
@@ -123,6 +128,11 @@ def _read_header(path: Path) -> list[str]:
 
 
 def _column_names(path: Path, header: Sequence[str], required: Sequence[str]) -> list[str]:
+    if len(header) > MOST_COLUMNS:
+        raise ValueError(
+            f"{path} line 1 names {len(header)} columns; expected at most {MOST_COLUMNS}. Drop "
+            "those that are not needed"
+        )
     canonical = {name.lower(): name for name in required}
     names = [canonical.get(name.strip().lower(), name.strip()) for name in header]
     missing = [name for name in required if name not in names]
@@ -133,12 +143,13 @@ def _column_names(path: Path, header: Sequence[str], required: Sequence[str]) ->
             f"{', '.join(missing)}, found {found!r}. Add or rename the columns and separate them "
             "with commas"
         )
-    duplicates = sorted({name for name in names if name and names.count(name) > 1})
+    names = [name or f"column {position + 1}" for position, name in enumerate(names)]
+    duplicates = sorted(name for name, count in Counter([*names, LINE]).items() if count > 1)
     if duplicates:
         raise ValueError(
-            f"{path} line 1: the column {', '.join(duplicates)} is there twice; rename one"
+            f"{path} line 1: the column {', '.join(duplicates)[:200]} is there twice; rename one"
         )
-    return [name or f"column {position + 1}" for position, name in enumerate(names)]
+    return names
 
 
 def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | None:

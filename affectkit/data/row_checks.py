@@ -122,7 +122,7 @@ class RowChecks:
             "keep one row an image",
         )
 
-    def table(self, **columns: object) -> pd.DataFrame:
+    def table(self, /, **columns: object) -> pd.DataFrame:
         """Give the good rows of the values read and of `columns` (whole or scalar)."""
         frame = pd.DataFrame(self.values | columns, index=self.frame.index)
         return frame[self.good].reset_index(drop=True)

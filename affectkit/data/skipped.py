@@ -57,7 +57,9 @@ class SkippedRows:
 
     def add(self, file: str | Path, row: object, reason: str, remedy: str) -> None:
         """Note one row that is left out; the arguments are those of `SkippedRow`."""
-        self._rows.append(SkippedRow(str(file), str(row), reason, remedy))
+        texts = (str(file), str(row), reason, remedy)
+        # a file's name may be no Unicode, and could then not be written to skipped_rows.csv
+        self._rows.append(SkippedRow(*(t.encode("utf-8", "replace").decode() for t in texts)))
 
     def counts(self) -> dict[str, int]:
         """Give how many rows were skipped for each reason, most frequent first."""

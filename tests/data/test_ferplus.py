@@ -118,7 +118,7 @@ def test_truncated_archive_and_missing_member(tmp_path):
     with pytest.raises(ValueError, match=r"train\.npz is not a FER"):
         load_ferplus(tmp_path, SkippedRows())
     np.savez(tmp_path / "train.npz", images=np.zeros((1, 48, 48), np.uint8))
-    with pytest.raises(ValueError, match="names, votes are missing"):
+    with pytest.raises(ValueError, match="names.npy, votes.npy are missing"):
         load_ferplus(tmp_path, SkippedRows())
 
 
