@@ -14,6 +14,8 @@ from tqdm.auto import tqdm
 
 from affectkit.data.skipped import SkippedRows
 from affectkit.preprocess import Preprocessing, read_face
+from affectkit.shard_batches import FEATURES, decode_faces
+from affectkit.shard_streams import is_sharded, stream_rows
 
 MEMORY_LIMIT_BYTES = 2 * 1024**3
 """Faces of a split that need more than this are streamed from disk instead of kept in memory."""
@@ -109,6 +111,7 @@ def make_batches(
     shuffle: bool = False,
     seed: int = 0,
     first_epoch: int | None = None,
+    in_order: bool = True,
 ) -> tf.data.Dataset:
     """Make a `tf.data.Dataset` of batches of uint8 faces with targets and weights.
 
@@ -131,6 +134,9 @@ def make_batches(
     first_epoch : int, optional
         Shuffle epochs without end, from the one of this number on. The order of each depends on
         seed and number alone, so that a training goes on with what it would have seen.
+    in_order : bool
+        Without shuffling, keep the table's order. If not, shards are read front to back, as they
+        are when shuffling: the order of shards is drawn, and from some thousand rows at a time.
 
     Returns
     -------
@@ -148,6 +154,16 @@ def make_batches(
     lengths = {len(table), *(len(part) for part in parts)}
     if len(lengths) > 1 or (faces is not None and len(faces) != len(table)):
         raise ValueError(f"table, faces, targets and weights differ in length: {sorted(lengths)}")
+    shuffled = shuffle or first_epoch is not None
+    if faces is None and (shuffled or not in_order) and is_sharded(table):
+
+        def decode(index: tf.Tensor, records: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            features = tf.io.parse_example(records, FEATURES)
+            return (decode_faces(features, preprocessing)[0], *(tf.gather(p, index) for p in parts))
+
+        rows = stream_rows(table, batch_size, shuffled, seed, first_epoch)
+        batches = rows.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return batches.prefetch(tf.data.AUTOTUNE)
     if first_epoch is not None:
         rows = _endless_epochs(len(table), batch_size, seed, first_epoch)
     else:

@@ -38,6 +38,7 @@ def shard_batches(
     preprocessing: Preprocessing,
     batch_size: int = 64,
     balance: float = 0.0,
+    drop_remainder: bool = False,
     **reading: object,
 ) -> tf.data.Dataset:
     """Read a split as batches of faces, targets and weights.
@@ -53,9 +54,11 @@ def shard_batches(
     preprocessing : Preprocessing
         Crop margin and size.
     batch_size : int
-        Faces a batch; the last one may be smaller.
+        Faces a batch.
     balance : float
         See `affectkit.training.class_weights`; counted over the whole split.
+    drop_remainder : bool
+        Leave out a last batch that is smaller.
     **reading
         Of `affectkit.shard_streams.stream_records`: shuffle, seed, deterministic, worker, workers,
         cache, block_length.
@@ -102,7 +105,7 @@ def shard_batches(
 
     records = stream_records(index.addresses(split), **reading)
     examples = records.map(lambda _, __, data: tf.io.parse_single_example(data, FEATURES))
-    batches = examples.filter(annotated).batch(batch_size)
+    batches = examples.filter(annotated).batch(batch_size, drop_remainder)
     faces = batches.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return faces.prefetch(tf.data.AUTOTUNE)
 

@@ -25,7 +25,7 @@ _OFFSET_BITS = 40
 def stream_records(
     addresses: Sequence[str],
     shuffle: bool = False,
-    seed: int = 0,
+    seed: int | tf.Tensor = 0,
     deterministic: bool = True,
     worker: int = 0,
     workers: int = 1,
@@ -40,12 +40,13 @@ def stream_records(
         Of the shards.
     shuffle : bool
         The order of shards, and `SHUFFLED_RECORDS` records at a time, anew each epoch.
-    seed : int
+    seed : int or scalar int64 tensor
         Of the shuffling.
     deterministic : bool
         Give the same order each time; without, what is read first comes first.
     worker, workers : int
-        Read only every `workers`-th shard, from number `worker`.
+        Read only every `workers`-th shard, from number `worker`; where there are fewer shards than
+        workers, every `workers`-th record (of all that are read).
     cache : str, optional
         Keep the encoded records after the first epoch: "" in memory, else in this file, which must
         belong to one worker alone. For object stores.
@@ -60,13 +61,14 @@ def stream_records(
     Raises
     ------
     ValueError
-        If there are fewer shards than workers.
+        If there is no such worker, or no shard.
     """
-    if not 0 <= worker < workers or len(addresses) < workers:
+    if not 0 <= worker < workers or not addresses:
         raise ValueError(
-            f"expected a worker of 0..{workers - 1} and at least {workers} shards, got worker "
-            f"{worker} and {len(addresses)} shards; write smaller shards (--shard-size)"
+            f"expected a worker of 0..{workers - 1} and at least one shard, got worker {worker} "
+            f"and {len(addresses)} shards"
         )
+    by_shard = len(addresses) >= workers
     names = tf.constant(list(addresses))
 
     def read(number: tf.Tensor) -> tf.data.Dataset:
@@ -76,7 +78,9 @@ def stream_records(
 
         return tf.data.TFRecordDataset(names[number]).scan(tf.constant(0, tf.int64), locate)
 
-    shards = tf.data.Dataset.range(len(addresses)).shard(workers, worker)
+    shards = tf.data.Dataset.range(len(addresses))
+    if by_shard:
+        shards = shards.shard(workers, worker)
     if shuffle:
         shards = shards.shuffle(len(addresses), seed, reshuffle_each_iteration=True)
     records = shards.interleave(
@@ -84,8 +88,10 @@ def stream_records(
         cycle_length=INTERLEAVED,
         block_length=block_length,
         num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=deterministic,
+        deterministic=deterministic or not by_shard,
     )
+    if not by_shard:
+        records = records.shard(workers, worker)
     if cache is not None:
         records = records.cache(cache)
     if shuffle:
@@ -93,25 +99,40 @@ def stream_records(
     return records
 
 
+def epoch_seed(seed: int, epoch: int | tf.Tensor) -> int | tf.Tensor:
+    """Give the seed of an epoch's order: a prime keeps those of neighbouring seeds apart."""
+    return seed + 7919 * epoch
+
+
 def is_sharded(table: pd.DataFrame) -> bool:
     """Tell whether every row of a table lies in a shard."""
     return bool(table["row"].notna().all() and table["path"].str.endswith(SUFFIX).all())
 
 
-def stream_rows(table: pd.DataFrame, shuffle: bool, seed: int) -> tf.data.Dataset:
+def stream_rows(
+    table: pd.DataFrame,
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    first_epoch: int | None = None,
+) -> tf.data.Dataset:
     """Read the records of a table's rows front to back, in the order of the shards.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Any rows that `affectkit.data.shards.load_shards` gave, each once.
+    batch_size : int
+        Rows a batch; the last one of an epoch may be smaller.
     shuffle, seed
         See `stream_records`.
+    first_epoch : int, optional
+        Give epochs without end, from this one on; the order of each depends on seed and number.
 
     Returns
     -------
     tensorflow.data.Dataset
-        Elements (position in the table int64, serialised record string); as many as rows.
+        Elements (positions in the table int64 (batch,), serialised records string (batch,)).
     """
     numbers, addresses = pd.factorize(table["path"])
     keys = (numbers.astype(np.int64) << _OFFSET_BITS) + table["row"].to_numpy(np.int64)
@@ -123,9 +144,16 @@ def stream_rows(table: pd.DataFrame, shuffle: bool, seed: int) -> tf.data.Datase
         place = tf.minimum(tf.searchsorted(sorted_keys, key[None])[0], len(keys) - 1)
         return sorted_keys[place] == key, positions[place], data
 
-    found = stream_records([str(one) for one in addresses], shuffle, seed).map(find)
-    rows = found.filter(lambda wanted, *_: wanted).map(lambda _, position, data: (position, data))
-    return rows.apply(tf.data.experimental.assert_cardinality(len(table)))
+    def read(seed: int | tf.Tensor) -> tf.data.Dataset:
+        found = stream_records([str(one) for one in addresses], shuffle, seed).map(find)
+        rows = found.filter(lambda wanted, *_: wanted)
+        return rows.map(lambda _, position, data: (position, data)).batch(batch_size)
+
+    if first_epoch is None:
+        batches = -(-len(table) // batch_size)
+        return read(seed).apply(tf.data.experimental.assert_cardinality(batches))
+    epochs = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
+    return epochs.flat_map(lambda epoch: read(epoch_seed(seed, epoch)))
 
 
 @contextmanager

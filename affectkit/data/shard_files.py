@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+from affectkit.atomic_files import write_atomically
 
 SUFFIX = ".tfrecord"
 ROWS_SUFFIX = ".csv"
@@ -78,9 +79,7 @@ def write_whole(content: bytes, address: str) -> None:
             file.write(content)
         tf.io.gfile.rename(partial, address, overwrite=True)
         return
-    partial = Path(f"{address}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(address)
+    write_atomically(address, content)
 
 
 def upload(local: Path, address: str) -> None:

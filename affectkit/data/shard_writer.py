@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from affectkit.atomic_files import atomic_path, remove_partials
 from affectkit.data import shard_files as files
 from affectkit.data.images import ImageReadError
 from affectkit.data.shard_index import (
@@ -93,6 +93,8 @@ def write_shards(
         )
     folder = files.folder_address(folder)
     files.make_folder(folder)
+    if not files.is_remote(folder):
+        remove_partials(folder)
     skipped = SkippedRows() if skipped is None else skipped
     before = len(skipped)
     fingerprint = table_fingerprint(table, rows_per_shard, seed)
@@ -159,51 +161,54 @@ def _write_shard(shard: _Shard, known: dict | None) -> dict:
     address = files.join(shard.folder, shard.name)
     if known is not None and is_whole(shard.folder, known):
         return known
-    import tensorflow as tf
-
-    remote = files.is_remote(address)
-    place = tempfile.gettempdir() if remote else str(Path(address).parent)
-    partial = Path(place) / f"{shard.name}.{os.getpid()}.partial"
-    offsets, kept, left_out, offset = [], [], [], 0
-    try:
-        with tf.io.TFRecordWriter(str(partial)) as writer:
-            for record in shard.rows.itertuples(index=False):
-                try:
-                    data = encode_record(record)
-                except ImageReadError as error:
-                    row = SkippedRow(record.path, record.image_id, str(error), "see the reason")
-                    left_out.append(asdict(row))
-                    kept.append(False)
-                    continue
-                writer.write(data)
-                offsets.append(offset)
-                kept.append(True)
-                offset += len(data) + FRAME_BYTES
-        rows = shard.rows[kept].drop(columns=list(LEFT_OUT), errors="ignore")
-        rows[OFFSET] = offsets
-        text = rows.to_csv(index=False, lineterminator="\n").encode()
-        entry = {
-            "name": shard.name,
-            "split": shard.split,
-            "rows": len(rows),
-            "bytes": partial.stat().st_size,
-            "sha256": files.file_sha256(str(partial)),
-            "rows_bytes": len(text),
-            "rows_sha256": hashlib.sha256(text).hexdigest(),
-            "expressions": expression_counts(rows),
-            "valence_arousal": int(rows[["valence", "arousal"]].notna().all(axis=1).sum()),
-            "skipped": left_out,
-        }
-        if remote:
-            files.upload(partial, address + files.SUFFIX)
-        else:
-            partial.replace(address + files.SUFFIX)
-    finally:
-        partial.unlink(missing_ok=True)
-    files.write_whole(text, address + files.ROWS_SUFFIX)
+    if files.is_remote(address):
+        with tempfile.TemporaryDirectory() as place:
+            local = Path(place) / "shard"
+            entry, rows = _write_records(shard, local)
+            files.upload(local, address + files.SUFFIX)
+    else:
+        with atomic_path(address + files.SUFFIX) as local:
+            entry, rows = _write_records(shard, local)
+    files.write_whole(rows, address + files.ROWS_SUFFIX)
     receipt = json.dumps(entry | {"fingerprint": shard.fingerprint}).encode()
     files.write_whole(receipt, address + files.RECEIPT_SUFFIX)
     return entry
+
+
+def _write_records(shard: _Shard, path: Path) -> tuple[dict, bytes]:
+    """Write a shard's TFRecord file; gives its entry in the index, and its rows as CSV."""
+    import tensorflow as tf
+
+    offsets, kept, left_out, offset = [], [], [], 0
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in shard.rows.itertuples(index=False):
+            try:
+                data = encode_record(record)
+            except ImageReadError as error:
+                row = SkippedRow(record.path, record.image_id, str(error), "see the reason")
+                left_out.append(asdict(row))
+                kept.append(False)
+                continue
+            writer.write(data)
+            offsets.append(offset)
+            kept.append(True)
+            offset += len(data) + FRAME_BYTES
+    rows = shard.rows[kept].drop(columns=list(LEFT_OUT), errors="ignore")
+    rows[OFFSET] = offsets
+    text = rows.to_csv(index=False, lineterminator="\n").encode()
+    entry = {
+        "name": shard.name,
+        "split": shard.split,
+        "rows": len(rows),
+        "bytes": path.stat().st_size,
+        "sha256": files.file_sha256(str(path)),
+        "rows_bytes": len(text),
+        "rows_sha256": hashlib.sha256(text).hexdigest(),
+        "expressions": expression_counts(rows),
+        "valence_arousal": int(rows[["valence", "arousal"]].notna().all(axis=1).sum()),
+        "skipped": left_out,
+    }
+    return entry, text
 
 
 def expression_counts(rows: pd.DataFrame) -> dict[str, int]:

@@ -1,0 +1,143 @@
+"""Which worker reads which shards: the same batches, however many workers there are."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from affectkit.data.shard_index import ShardIndex
+from affectkit.preprocess import Preprocessing
+from affectkit.profiles import TrainingSettings
+from affectkit.shard_batches import shard_batches
+from affectkit.shard_streams import epoch_seed
+
+
+class ShardShares:
+    """The training and validation batches of one worker, and how many steps an epoch has.
+
+    Shard number i belongs to share i modulo the number of shares. Every training batch takes as
+    many faces of each share, and a worker reads one share, or several.
+
+    Parameters
+    ----------
+    index, task, preprocessing
+        See `affectkit.distributed_training.train_on_shards`.
+    settings : TrainingSettings
+        Whose batch_size, that of all replicas, and balance are used.
+    seed : int
+        Of shuffling.
+    strategy : tf.distribute.Strategy
+        Says how many replicas and workers there are.
+    shares : int, optional
+        As many as workers if omitted.
+    """
+
+    def __init__(
+        self,
+        index: ShardIndex,
+        task: str,
+        preprocessing: Preprocessing,
+        settings: TrainingSettings,
+        seed: int,
+        strategy: tf.distribute.Strategy,
+        shares: int | None = None,
+    ) -> None:
+        """Check that everything can be shared evenly.
+
+        Raises
+        ------
+        ValueError
+            If it can't, or a split is too small for one batch.
+        """
+        self._index, self._task, self._preprocessing = index, task, preprocessing
+        self._settings, self._seed, self._strategy = settings, seed, strategy
+        self._workers = _workers_of(strategy)
+        self._shares = self._workers if shares is None else shares
+        size, replicas = settings.batch_size, strategy.num_replicas_in_sync
+        if size % replicas or size % self._shares or self._shares % self._workers:
+            raise ValueError(
+                f"expected a batch_size that {replicas} replicas and {self._shares} shares divide "
+                f"evenly, and shares that {self._workers} workers do; got batch_size {size}"
+            )
+        if not self.steps("train") or not index.rows("validation"):
+            raise ValueError(
+                f"{index.folder} has {index.rows('train')} rows for training and "
+                f"{index.rows('validation')} for validation in {len(index.shards())} shards: too "
+                f"few for batches of {size} in {self._shares} shares; use a smaller batch_size, or "
+                "more and smaller shards"
+            )
+
+    def steps(self, split: str) -> int:
+        """Count the steps that all workers take in an epoch."""
+        rows = [self._rows(split, share) for share in range(self._shares)]
+        replicas, size = self._strategy.num_replicas_in_sync, self._settings.batch_size
+        if split == "train":
+            return min(rows) // (size // self._shares)
+        each = self._shares // self._workers
+        batches = [math.ceil(count * replicas / size) for count in rows]
+        longest = max(sum(batches[first : first + each]) for first in range(0, len(rows), each))
+        return math.ceil(longest * self._workers / replicas)
+
+    def batches(self, split: str, epoch: int) -> tf.distribute.DistributedDataset:
+        """Give the batches of an epoch, in an order that depends on seed and epoch alone.
+
+        Elements are (faces, targets, weights) for each replica, without end: take `steps`.
+        """
+
+        def read(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            each = self._shares // context.num_input_pipelines
+            first = context.input_pipeline_id * each
+            shares = range(first, first + each)
+            replica_size = self._settings.batch_size // self._strategy.num_replicas_in_sync
+            if split != "train":
+                parts = [self._share(split, share, epoch, replica_size) for share in shares]
+                whole = parts[0]
+                for part in parts[1:]:
+                    whole = whole.concatenate(part)
+                return whole.concatenate(_weightless(whole))
+            size = self._settings.batch_size // self._shares
+            parts = [self._share(split, share, epoch, size).repeat() for share in shares]
+            return tf.data.Dataset.zip(*parts).map(_joined).rebatch(replica_size)
+
+        return self._strategy.distribute_datasets_from_function(read)
+
+    def _rows(self, split: str, share: int) -> int:
+        shards = self._index.shards(split)
+        if len(shards) >= self._shares:
+            return sum(shard["rows"] for shard in shards[share :: self._shares])
+        return len(range(share, self._index.rows(split), self._shares))
+
+    def _share(self, split: str, share: int, epoch: int, batch_size: int) -> tf.data.Dataset:
+        training = split == "train"
+        return shard_batches(
+            self._index,
+            split,
+            self._task,
+            self._preprocessing,
+            batch_size,
+            self._settings.balance if training else 0.0,
+            drop_remainder=training,
+            shuffle=training,
+            seed=epoch_seed(self._seed, epoch),
+            worker=share,
+            workers=self._shares,
+        )
+
+
+def _workers_of(strategy: tf.distribute.Strategy) -> int:
+    resolver = strategy.cluster_resolver
+    tasks = resolver.cluster_spec().as_dict() if resolver is not None else {}
+    return max(1, len(tasks.get("worker", ())))
+
+
+def _joined(*parts: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+    parts = parts if isinstance(parts[0], tuple) else (parts,)
+    return tuple(tf.concat(tensors, axis=0) for tensors in zip(*parts, strict=True))
+
+
+def _weightless(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Give batches that count for nothing: workers with less to read take part to the end."""
+    return (
+        batches.take(1).map(lambda faces, targets, weights: (faces, targets, 0 * weights)).repeat()
+    )

@@ -1,0 +1,109 @@
+"""Start the processes of a training on one machine, and all of them again when one dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 10
+"""What the others get to end by themselves once one has failed."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Find TCP ports of the loopback interface that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def cluster_settings(addresses: Sequence[str], number: int) -> str:
+    """Give the text of TF_CONFIG for one worker.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+        HOST:PORT of every worker, the chief first; the same list for all.
+    number : int
+        Of this worker, from 0.
+    """
+    cluster = {"worker": list(addresses)}
+    return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": number}})
+
+
+def launch_workers(
+    command: Sequence[str],
+    workers: int,
+    restarts: int = 3,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Run a command in several processes that find each other by TF_CONFIG, until all succeed.
+
+    If one fails or is killed, the others can't go on: all are ended and started anew, on new
+    ports, and go on from their backup.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments.
+    workers : int
+        Processes.
+    restarts : int
+        How often all may be started again.
+    environment : mapping, optional
+        Further variables.
+
+    Returns
+    -------
+    int
+        How often they were started again.
+
+    Raises
+    ------
+    OSError
+        If they still fail after so many restarts.
+    """
+    for attempt in range(restarts + 1):
+        addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+        processes = [
+            subprocess.Popen(
+                command,
+                env=os.environ
+                | dict(environment or {})
+                | {"TF_CONFIG": cluster_settings(addresses, number)},
+            )
+            for number in range(workers)
+        ]
+        try:
+            codes = _wait(processes)
+        finally:
+            for process in processes:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+        if not any(codes):
+            return attempt
+        print(f"workers ended with {codes}", "; starting them again" * (attempt < restarts))
+    raise OSError(
+        f"the workers failed {restarts + 1} times, at last with exit codes {codes}; see their "
+        "messages above"
+    )
+
+
+def _wait(processes: list[subprocess.Popen]) -> list[int | None]:
+    """Wait until all have ended, or one has failed and the others had their time to."""
+    deadline = None
+    while True:
+        codes = [process.poll() for process in processes]
+        if None not in codes or (deadline and time.monotonic() > deadline):
+            return codes
+        if any(codes) and deadline is None:
+            deadline = time.monotonic() + GRACE_SECONDS
+        time.sleep(POLL_SECONDS)
