@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -89,6 +90,8 @@ def build_backbone(
             f"weights {str(file)!r} is not a file; pass None, 'affectfaces', 'imagenet' or a "
             ".weights.h5 file of MobileNetV2(include_top=False)"
         )
+    if weights == "imagenet":
+        _remove_broken_downloads()
     try:
         backbone = keras.applications.MobileNetV2(
             input_shape=(image_size, image_size, 3),
@@ -121,6 +124,18 @@ def build_backbone(
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batch_norm_momentum
     return backbone
+
+
+def _remove_broken_downloads() -> None:
+    """Remove ImageNet weights that a killed download left half done; Keras takes them for whole."""
+    import h5py  # which Keras reads them with
+
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    for path in (Path(home) / "models").glob("mobilenet_v2_weights_*_no_top.h5"):
+        try:
+            h5py.File(path).close()
+        except OSError:
+            path.unlink(missing_ok=True)
 
 
 def build_regressor(classifier: keras.Model) -> keras.Model:

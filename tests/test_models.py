@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -100,7 +101,13 @@ def test_settings_that_do_not_exist(settings, message):
 
 
 def test_offline_imagenet_says_what_to_do(tmp_path):
-    """A real failing download: no cache, and a proxy at a closed port of this machine."""
+    """A real failing download: a proxy at a closed port of this machine, and in the cache what a
+    killed download has left."""
+    left = tmp_path / "models/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5"
+    left.parent.mkdir()
+    with h5py.File(left, "w") as file:
+        file["kernel"] = np.zeros(1000)
+    left.write_bytes(left.read_bytes()[:3000])
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
     script = """
 from affectkit.models import build_classifier
@@ -117,6 +124,7 @@ except ValueError as error:
     )
     assert "refused: the ImageNet weights could not be downloaded" in run.stdout, run.stderr
     assert "weights=None" in run.stdout
+    assert not left.exists()
 
 
 def test_foreign_models_are_refused():
