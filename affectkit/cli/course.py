@@ -17,7 +17,10 @@ def run(
     root: Root = None,
     profile: Profile = "quick",
     output: Annotated[
-        Path | None, typer.Option(help="Run folder; runs/<date>_<time> if omitted.")
+        Path | None,
+        typer.Option(
+            help="Run folder; runs/<date>_<time> if omitted. A run in it that was killed goes on."
+        ),
     ] = None,
     start: Annotated[
         int,
