@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from affectkit.atomic_files import write_atomically
 from affectkit.data.folder import load_folder
 from affectkit.data.image_files import relative_names
 from affectkit.data.images import ImageReadError, read_table_image
@@ -106,11 +107,11 @@ def write_face_boxes(
         if with_box == table[list(BOX_COLUMNS)].notna().all(axis=1).sum():
             return file, with_box, len(table)  # there is nothing to add
         kept = file.with_name(KEPT_LABELS)
-        if kept.exists():
+        if kept.exists() and kept.read_bytes() != file.read_bytes():  # equal after a kill
             raise ValueError(f"{kept} exists and would be lost; move it away, then try again")
         labels = read_label_csv(file, ["file", "expression"], skipped).drop(columns=LINE)
         names = relative_names(labels["file"])
-        file.rename(kept)
+        write_atomically(kept, file.read_bytes())
     else:
         labels = pd.DataFrame({"file": found["image_id"]})
         labels["expression"] = found["expression"].map(dict(enumerate(EXPRESSIONS)))
@@ -119,5 +120,5 @@ def write_face_boxes(
         names = labels["file"]
     rounded = boxes.round(2).reindex(names).to_numpy()
     labels[list(BOX_COLUMNS)] = rounded
-    labels.to_csv(file, index=False)
+    write_atomically(file, labels.to_csv(index=False))
     return file, with_box, len(table)

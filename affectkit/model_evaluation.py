@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from affectkit import plots
+from affectkit.atomic_files import atomic_path, write_atomically
 from affectkit.checkpoint_files import checkpoint_names
 from affectkit.checkpoints import load_checkpoint
 from affectkit.data.datasets import load_table
@@ -145,10 +146,12 @@ def evaluate_run(
         result = evaluate_regression(predictions, table, **settings)
     folder = Path(output)
     write_metrics(result, folder / "metrics.json")
-    predictions_table(predictions, table).to_csv(folder / "predictions.csv", index=False)
+    rows = predictions_table(predictions, table)
+    write_atomically(folder / "predictions.csv", rows.to_csv(index=False))
     (folder / "plots").mkdir(exist_ok=True)
     for name, figure in result_figures(result, predictions, table).items():
-        figure.savefig(folder / "plots" / f"{name}.png", dpi=150)
+        with atomic_path(folder / "plots" / f"{name}.png") as partial:
+            figure.savefig(partial, dpi=150)
     return result
 
 

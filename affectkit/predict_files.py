@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ import cv2
 from tqdm import tqdm
 
 from affectkit import __version__
+from affectkit.atomic_files import write_atomically
 from affectkit.image_prediction import ImagePredictor, ImageResult, ImageTask
 from affectkit.pipeline import AffectPipeline
 from affectkit.prediction_inputs import InputFile, annotation_targets, find_inputs
@@ -258,5 +260,6 @@ def _caught_warnings(run: _Run) -> Iterator[None]:
 def _list_failed(summary: PredictionSummary) -> None:
     summary.skipped_file.unlink(missing_ok=True)
     if summary.failed:
-        with summary.skipped_file.open("w", newline="", encoding="utf-8", errors="replace") as file:
-            csv.writer(file).writerows([("file", "reason"), *summary.failed])
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([("file", "reason"), *summary.failed])
+        write_atomically(summary.skipped_file, text.getvalue().encode("utf-8", "replace"))

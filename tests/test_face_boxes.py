@@ -121,3 +121,12 @@ def test_the_kept_labels_are_never_overwritten(tmp_path):
         write_face_boxes(tmp_path)
     assert (tmp_path / "labels.csv").read_text() == "file,expression\na.png,Happy\n"
     assert (tmp_path / KEPT_LABELS).read_text() == "precious"
+
+
+def test_a_run_that_was_killed_after_it_kept_the_labels_goes_on(tmp_path):
+    scene(tmp_path, "a.png", 3)
+    for name in ("labels.csv", KEPT_LABELS):
+        (tmp_path / name).write_text("file,expression\na.png,Happy\n")
+    assert write_face_boxes(tmp_path)[1:] == (1, 1)
+    assert (tmp_path / "labels.csv").read_text().startswith("file,expression,face_x")
+    assert (tmp_path / KEPT_LABELS).read_text() == "file,expression\na.png,Happy\n"
