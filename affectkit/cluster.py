@@ -108,7 +108,13 @@ def _check_workers(client: Client) -> None:
         raise OSError(
             f"{address} has no worker: start some (`dask worker {address} --nthreads 1`)"
         ) from error
-    for worker, version in client.run(_version).items():
+    try:
+        versions = client.run(_version)
+    except ImportError as error:
+        raise ImportError(
+            f"a worker of {address} can't load affectkit ({error}): install it on all machines"
+        ) from error
+    for worker, version in versions.items():
         if version != __version__:
             raise ValueError(
                 f"the worker at {worker} has affectkit {version}, here it is {__version__}: "

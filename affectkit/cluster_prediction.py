@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _LARGEST_BATCH = 8
+_Frozen = tuple[tuple[str, object], ...]
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,8 @@ def predict_on_cluster(
 ) -> Iterator[ImageResult]:
     """Predict for pictures and videos.
 
-    Pictures go out in small batches, videos one by one. Every thread of a worker loads its
-    pipelines once. The workers read the files themselves: all machines have to see them at the
-    same place.
+    Pictures go out in small batches, videos one by one. Every worker loads its pipelines once, and
+    reads the files itself: all machines have to see them at the same place.
 
     Parameters
     ----------
@@ -126,29 +125,32 @@ def _with_name(result: ImageResult, task: ImageTask) -> ImageResult:
     return replace(result, task=task, rows=rows)
 
 
-_of_this_thread = threading.local()
-"""A pipeline is not for several threads at once."""
+@lru_cache(maxsize=1)
+def _predictor(arguments: _Frozen) -> ImagePredictor:
+    cv2.setNumThreads(1)
+    return ImagePredictor(**dict(arguments))
+
+
+@lru_cache(maxsize=1)
+def _pipeline(arguments: _Frozen) -> AffectPipeline:
+    cv2.setNumThreads(1)
+    return AffectPipeline(**dict(arguments))
 
 
 def _predict_batch(
     settings: PredictionSettings, tasks: list[ImageTask | VideoTask]
 ) -> list[ImageResult]:
     """Work on a batch, in a worker."""
-    if getattr(_of_this_thread, "settings", None) != settings:
-        cv2.setNumThreads(1)
-        _of_this_thread.settings = settings
-        _of_this_thread.predictor = _of_this_thread.pipeline = None
-    results = []
-    for task in tasks:
-        if isinstance(task, VideoTask):
-            if _of_this_thread.pipeline is None:
-                _of_this_thread.pipeline = AffectPipeline(**settings.video_arguments)
-            results.append(_predict_video(task, _of_this_thread.pipeline, settings.stride))
-        else:
-            if _of_this_thread.predictor is None:
-                _of_this_thread.predictor = ImagePredictor(**settings.image_arguments)
-            results.append(_of_this_thread.predictor(task))
-    return results
+    images, videos = (
+        tuple(arguments.items())
+        for arguments in (settings.image_arguments, settings.video_arguments)
+    )
+    return [
+        _predict_video(task, _pipeline(videos), settings.stride)
+        if isinstance(task, VideoTask)
+        else _predictor(images)(task)
+        for task in tasks
+    ]
 
 
 def _predict_video(task: VideoTask, pipeline: AffectPipeline, stride: int) -> ImageResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -52,9 +53,11 @@ def run_tasks(
 ) -> Iterator[Outcome]:
     """Run a function over items on a cluster; each gives one outcome, as they get ready.
 
-    When a process ends, its items are done again by another one. Those of a batch that ends
-    processes again and again (as often as the scheduler's allowed-failures tell) are then
-    done one by one with nothing beside, so that only the guilty one fails.
+    A process works on one batch at a time, whatever the number of its threads, so that the function
+    need not be fit for several threads. When a process ends, its items are done again by another.
+    Those of a batch that ends processes again and again (as often as the scheduler's
+    allowed-failures tell) are then done one by one with nothing beside, so that only the guilty one
+    fails.
 
     Parameters
     ----------
@@ -89,7 +92,8 @@ def run_tasks(
     watch = _Watch(client, check)
 
     def submit(batch: range) -> None:
-        future = client.submit(function, [items[number] for number in batch], pure=False)
+        sent = [items[number] for number in batch]
+        future = client.submit(_run_alone, function, sent, pure=False)
         pending[future] = batch
         future.add_done_callback(ready.put)
 
@@ -114,6 +118,14 @@ def run_tasks(
                 suspects.extend(range(number, number + 1) for number in batch)
     finally:
         client.cancel(list(pending))
+
+
+_ONE_BATCH = threading.Lock()
+
+
+def _run_alone(function: Callable[[list], list], items: list) -> list:
+    with _ONE_BATCH:
+        return function(items)
 
 
 def _oldest(pending: dict[Future, range], waiting: deque[range]) -> int:

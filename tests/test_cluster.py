@@ -130,3 +130,27 @@ def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
 def test_at_least_one_worker_is_needed():
     with pytest.raises(ValueError, match="at least 1 worker"), open_cluster(workers=0):
         pass
+
+
+def test_workers_with_another_affectkit_are_refused(client, monkeypatch):
+    monkeypatch.setattr("affectkit.cluster.__version__", "0.0.1")
+    address = client.scheduler.address
+    message = r"has affectkit .*, here it is 0\.0\.1"
+    with pytest.raises(ValueError, match=message), open_cluster(address):
+        pass
+
+
+def test_a_process_works_on_one_batch_at_a_time(tmp_path):
+    from distributed import LocalCluster
+
+    def work(items):
+        with (tmp_path / "alone").open("x"):
+            time.sleep(0.02)
+        (tmp_path / "alone").unlink()
+        return items
+
+    cluster = LocalCluster(
+        n_workers=1, threads_per_worker=4, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    )
+    with cluster, open_cluster(cluster.scheduler_address) as client:
+        assert len(list(run_tasks(client, work, range(20)))) == 20
