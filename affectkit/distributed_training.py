@@ -1,7 +1,8 @@
 """Train on several devices or machines, straight from shards.
 
-On one machine with several GPUs, `affectkit.training.train_model` does it: build the model and
-call it within the scope of a `tf.distribute.MirroredStrategy`; Keras 3's `fit` can that.
+On one machine with several GPUs, `affectkit.training.train_model` does it: build the model, call
+`synchronise_batch_norm` and train within the scope of a `tf.distribute.MirroredStrategy`. Keras 3's
+`fit` can do that.
 
 Between machines `fit` fails: under `MultiWorkerMirroredStrategy` it tries to convert a value per
 replica to one tensor (keras issue 20585, still so in Keras 3.15). A loop of one's own works, and
@@ -27,6 +28,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import keras
@@ -122,8 +124,7 @@ def train_on_shards(
     data = ShardShares(index, task, preprocessing, settings, seed, strategy, shares)
     with strategy.scope():
         model = build()
-        for layer in _batch_norms(model):
-            layer.synchronized = synchronise
+        batch_norms = synchronise_batch_norm(model, synchronise)
         trainer = with_augmentation(model, settings.augmentation, seed)
         optimizer = keras.optimizers.AdamW(weight_decay=settings.weight_decay)
         optimizer.build(model.trainable_variables)
@@ -145,8 +146,8 @@ def train_on_shards(
             ]
             loss = loop.train(data.batches("train", epoch), rates)
             if not synchronise:
-                loop.average([v for layer in _batch_norms(model)
-                              for v in (layer.moving_mean, layer.moving_variance)])  # fmt: skip
+                statistics = ((one.moving_mean, one.moving_variance) for one in batch_norms)
+                loop.average(list(chain.from_iterable(statistics)))
             checked = loop.check(data.batches("validation", epoch), data.steps("validation"))
             rows.append({"epoch": epoch, "loss": loss} | checked)
             backup.save(rows, better=_waited(rows) == 0, write=is_chief())
@@ -154,8 +155,7 @@ def train_on_shards(
                 pd.DataFrame(rows).to_csv(folder / f"{task}_log.csv", index=False)
             bar.update()
     backup.take_best()
-    for layer in _batch_norms(model):
-        layer.synchronized = False
+    synchronise_batch_norm(model, False)
     return model, pd.DataFrame(rows)
 
 
@@ -165,11 +165,23 @@ def _waited(rows: list[dict]) -> int:
     return len(losses) - 1 - int(np.argmin(losses)) if losses else 0
 
 
-def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+def synchronise_batch_norm(
+    model: keras.Model, on: bool = True
+) -> list[keras.layers.BatchNormalization]:
+    """Normalise over the batch of all replicas, or each over its own; also for `train_model`.
+
+    Call it before training, within the strategy's scope, and with False before the model is saved.
+
+    Returns
+    -------
+    list of keras.layers.BatchNormalization
+        All such layers, at any depth.
+    """
     found = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            found += _batch_norms(layer)
+            found += synchronise_batch_norm(layer, on)
         elif isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = on
             found.append(layer)
     return found

@@ -52,7 +52,7 @@ class WorkerBackup:
                 best = [file[f"best{number}"] for number in range(len(self._model_variables))]
             for variable, value in zip(self._variables, values, strict=True):
                 variable.assign(value)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"{self._path} is not a backup of this training ({error}); delete it to start "
                 "anew, or choose another folder"

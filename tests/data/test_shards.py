@@ -364,7 +364,7 @@ RUN = ["-m", "affectkit", "shard", "--limit", "300", "--shard-size", "20"]
 
 @pytest.mark.slow
 def test_kill_9_and_run_again(tmp_path):
-    """Killed twice; what was finished is kept, and the end is the same."""
+    """Killed in the middle; what was finished is kept, and the end is the same."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     output = tmp_path / "killed"
     command = [sys.executable, "-c", "from affectkit.cli import app; app()", *RUN[2:]]
