@@ -75,7 +75,9 @@ def clip(picture):
 @pytest.fixture
 def pipeline(preprocessing):
     """A pipeline that finds the face at BOX and gives it to a recorder."""
-    made = AffectPipeline("affectkit-synthetic-int8", lambda image: [Face(BOX, 0.9, ((70.0, 75.0), (110.0, 75.0)))])
+    made = AffectPipeline(
+        "affectkit-synthetic-int8", lambda image: [Face(BOX, 0.9, ((70.0, 75.0), (110.0, 75.0)))]
+    )
     made.networks = dataclasses.replace(
         made.networks, networks=[Recorder()], preprocessing=preprocessing
     )
