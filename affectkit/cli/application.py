@@ -22,6 +22,7 @@ from affectkit.cli import (
     faces,
     predict,
     shard,
+    sweep,
     train,
 )
 
@@ -85,6 +86,7 @@ app.command("course")(course.run)
 app.command("evaluate")(evaluate.run)
 app.command("export")(export.run)
 app.command("predict")(predict.run)
+app.command("sweep", cls=sweep.SweepCommand)(sweep.run)
 app.command("camera")(camera.run)
 app.command("datasets")(datasets.run)
 app.command("doctor")(doctor.run)
