@@ -7,6 +7,9 @@ import itertools
 import json
 import multiprocessing
 import os
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,6 +86,8 @@ def render_dataset(
     ------
     ValueError
         If an argument is impossible, or the directory holds an unfinished split of others.
+    OSError
+        If it can't be written, or one of the processes ended, as when memory is used up.
     """
     output, vary, fix = Path(output), dict(vary or {}), dict(fix or {})
     if split not in SPLITS:
@@ -123,9 +128,30 @@ def _render_blocks(blocks: list[_Block], workers: int, progress: bool) -> None:
             return
         # One thread a worker: the matrix products are small.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        with multiprocessing.get_context("spawn").Pool(min(workers, len(blocks))) as pool:
-            for _ in pool.imap_unordered(_render_block, blocks):
+        executor = ProcessPoolExecutor(
+            min(workers, len(blocks)), multiprocessing.get_context("spawn"), _end_with_parent
+        )
+        try:
+            for done in as_completed([executor.submit(_render_block, block) for block in blocks]):
+                done.result()
                 bar.update()
+        except BrokenProcessPool as error:
+            raise OSError(
+                "a process that renders ended, perhaps for lack of memory: use fewer --workers; "
+                "the same command goes on where it stopped"
+            ) from error
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker process end when the one that started it was killed."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _render_block(block: _Block) -> None:

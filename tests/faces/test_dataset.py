@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 
 import cv2
@@ -106,6 +108,26 @@ def test_a_killed_run_resumes_to_the_same_result(tmp_path, monkeypatch, rendered
 def test_workers_do_not_change_the_result(tmp_path, rendered):
     render_dataset(tmp_path, 6, 1, SIZE, split="test", workers=2, progress=False)
     assert (tmp_path / "test.csv").read_bytes() == (rendered / "test.csv").read_bytes()
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_advice_and_it_can_go_on(tmp_path, rendered):
+    script = """
+import os, signal, sys
+from affectkit.faces.dataset import render_dataset
+if __name__ == "__main__":
+    try:
+        render_dataset(sys.argv[1], 6, 1, 48, split="test", workers=2, progress=False)
+    except OSError as error:
+        print(error)
+else:
+    os.kill(os.getpid(), signal.SIGKILL)  # a worker, as it starts
+"""
+    (tmp_path / "render.py").write_text(script)
+    command = [sys.executable, str(tmp_path / "render.py"), str(tmp_path / "faces")]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+    assert "use fewer --workers; the same command goes on where it stopped" in text
+    render_dataset(tmp_path / "faces", 6, 1, SIZE, split="test", workers=1, progress=False)
+    assert (tmp_path / "faces/test.csv").read_bytes() == (rendered / "test.csv").read_bytes()
 
 
 def test_vary_and_fix(tmp_path):
