@@ -2,6 +2,7 @@
 
 import importlib.util
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ SEED = 20261125
 
 def load_script():
     spec = importlib.util.spec_from_file_location("kill_runs", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
