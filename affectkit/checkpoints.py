@@ -10,6 +10,7 @@ import numpy as np
 
 from affectkit.atomic_files import atomic_path, write_atomically
 from affectkit.checkpoint_files import FOLDER, KINDS, CheckpointFile, find_checkpoint
+from affectkit.keras_files import DAMAGED, check_weights_file
 from affectkit.model_files import LoadedModel, write_json
 from affectkit.models import build_classifier, build_regressor, join_models
 from affectkit.networks import OUTPUTS, LiteRTNetwork, NetworkView
@@ -64,8 +65,12 @@ def load_joined(file: CheckpointFile) -> keras.Model:
     keras.Model
         From `affectkit.models.join_models`: both outputs, as a dict.
     """
+    check_weights_file(file.path)
     joined = _build(file.card["architecture"])
-    joined.load_weights(file.path)
+    try:
+        joined.load_weights(file.path)
+    except DAMAGED as error:
+        raise ValueError(f"{file.path} does not fit its card ({error}); get both anew") from error
     return joined
 
 

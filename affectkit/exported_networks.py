@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from affectkit.export_manifest import ExportedModel
-from affectkit.networks import OUTPUTS, LiteRTNetwork, Network
+from affectkit.graph_checks import check_operations, check_saved_model
+from affectkit.networks import (
+    DAMAGED,
+    OUTPUTS,
+    LiteRTNetwork,
+    Network,
+    check_input,
+    check_outputs,
+    try_out,
+)
 
 
 def load_exported(exported: ExportedModel, threads: int = 1) -> Network:
@@ -67,15 +76,18 @@ class SavedModelNetwork:
         import tensorflow as tf
 
         try:
+            check_saved_model(folder)
             self._loaded = tf.saved_model.load(str(folder))  # owns the variables
             self._run = self._loaded.signatures["serving_default"]
-        except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
-            raise ValueError(f"{folder} is no SavedModel with a signature ({error})") from error
-        inputs = self._run.structured_input_signature[1]
-        shapes = {name: one.shape for name, one in self._run.structured_outputs.items()}
-        self._input = next(iter(inputs))
-        self.outputs = _check_outputs(shapes, folder)
-        self.image_size = int(inputs[self._input].shape[1])
+            inputs = self._run.structured_input_signature[1]
+            shapes = {name: one.shape for name, one in self._run.structured_outputs.items()}
+            (self._input,) = inputs
+            check_operations(self._run.graph.as_graph_def(), folder)
+        except (*DAMAGED, tf.errors.OpError) as error:
+            raise _refusal(error, folder, "no SavedModel with a signature") from error
+        self.outputs = check_outputs(shapes, folder)
+        self.image_size = check_input(inputs[self._input].shape, folder)
+        try_out(self, folder, tf.errors.OpError)
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
         """Answer for faces; see `affectkit.networks.Network`."""
@@ -102,17 +114,20 @@ class FrozenGraphNetwork:
         graph = tf.compat.v1.GraphDef()
         try:
             graph.ParseFromString(Path(path).read_bytes())
+            check_operations(graph, path)
             found = tf.compat.v1.wrap_function(
                 lambda: tf.compat.v1.import_graph_def(graph, name=""), []
             )
             names = {node.name for node in graph.node} & set(OUTPUTS.values())
             (face,) = [node.name for node in graph.node if node.op == "Placeholder"]
             self._run = found.prune(f"{face}:0", {name: f"{name}:0" for name in sorted(names)})
-        except (DecodeError, ValueError, KeyError, tf.errors.OpError) as error:
-            raise ValueError(f"{path} is no frozen graph of a face ({error})") from error
-        shapes = {name: one.shape for name, one in self._run.structured_outputs.items()}
-        self.outputs = _check_outputs(shapes, path)
-        self.image_size = int(self._run.inputs[0].shape[1])
+            shapes = {name: one.shape for name, one in self._run.structured_outputs.items()}
+            face = self._run.inputs[0].shape
+        except (*DAMAGED, DecodeError, tf.errors.OpError) as error:
+            raise _refusal(error, path, "no frozen graph of a face") from error
+        self.outputs = check_outputs(shapes, path)
+        self.image_size = check_input(face, path)
+        try_out(self, path, tf.errors.OpError)
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
         """Answer for faces; see `affectkit.networks.Network`."""
@@ -147,24 +162,24 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        problems = (
-            errors.Fail,
-            errors.InvalidArgument,
-            errors.InvalidGraph,
-            errors.InvalidProtobuf,
-            errors.NotImplemented,
+        # each derives from Exception alone
+        problems = tuple(
+            kind
+            for kind in vars(errors).values()
+            if isinstance(kind, type) and issubclass(kind, Exception)
         )
         try:
             self._session = onnxruntime.InferenceSession(
                 Path(path).read_bytes(), options, providers=["CPUExecutionProvider"]
             )
-        except problems as error:
-            raise ValueError(f"{path} is no ONNX model that runs here ({error})") from error
-        (face,) = self._session.get_inputs()
-        self._input = face.name
-        shapes = {one.name: one.shape for one in self._session.get_outputs()}
-        self.outputs = _check_outputs(shapes, path)
-        self.image_size = int(face.shape[1])
+            (face,) = self._session.get_inputs()
+            self._input = face.name
+            shapes = {one.name: one.shape for one in self._session.get_outputs()}
+        except (*DAMAGED, *problems) as error:
+            raise _refusal(error, path, "no ONNX model that runs here") from error
+        self.outputs = check_outputs(shapes, path)
+        self.image_size = check_input(face.shape, path)
+        try_out(self, path, *problems)
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
         """Answer for faces; see `affectkit.networks.Network`."""
@@ -172,12 +187,8 @@ class OnnxNetwork:
         return dict(zip(names, self._session.run(names, {self._input: faces}), strict=True))
 
 
-def _check_outputs(shapes: dict[str, object], source: str | Path) -> dict[str, int]:
-    """Give the units of each output, in the order of `OUTPUTS`."""
-    known = list(OUTPUTS.values())
-    if not shapes or set(shapes) - set(known):
-        raise ValueError(
-            f"expected outputs of {', '.join(known)}, {source} has {', '.join(shapes) or 'none'}; "
-            "use a file that `affectkit export` wrote"
-        )
-    return {name: int(shapes[name][-1]) for name in known if name in shapes}
+def _refusal(error: BaseException, source: str | Path, what: str) -> ValueError:
+    reason = str(error) or type(error).__name__
+    if isinstance(error, ValueError) and reason.startswith(str(source)):
+        return error
+    return ValueError(f"{source} is {what} ({reason[:300]})")

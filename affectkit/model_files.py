@@ -16,9 +16,11 @@ from affectkit.atomic_files import (
     remove_partials,
     write_atomically,
 )
+from affectkit.keras_files import DAMAGED, check_keras_file
 from affectkit.labels import EXPRESSIONS
 from affectkit.model_cards import read_card
 from affectkit.models import get_backbone, task_of
+from affectkit.networks import OUTPUTS, check_input, check_outputs
 from affectkit.preprocess import Preprocessing
 
 CARD_VERSION = 1
@@ -147,17 +149,24 @@ def load_model(path: str | Path) -> LoadedModel:
             f"{path} is not the file that its card describes (SHA-256 differs); it is damaged or "
             "was replaced. Copy both files again"
         )
+    check_keras_file(path)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        size, task = check_input(model.input_shape, path), task_of(model)
+        check_outputs({OUTPUTS[task]: model.output_shape}, path)
+    except (*DAMAGED, *_tensorflow_errors()) as error:
         raise ValueError(
             f"{path} can't be loaded as a Keras model ({error}); save it again"
         ) from error
-    if model.input_shape[1] != preprocessing.image_size:
-        raise ValueError(
-            f"{path} takes {model.input_shape[1]} px, its card says {preprocessing.image_size}"
-        )
-    return LoadedModel(model, preprocessing, task_of(model), temperature, card)
+    if size != preprocessing.image_size:
+        raise ValueError(f"{path} takes {size} px, its card says {preprocessing.image_size}")
+    return LoadedModel(model, preprocessing, task, temperature, card)
+
+
+def _tensorflow_errors() -> tuple[type[Exception], ...]:
+    import tensorflow as tf
+
+    return (tf.errors.OpError,)
 
 
 def write_json(content: dict[str, object], path: str | Path) -> Path:

@@ -13,6 +13,16 @@ OUTPUTS = {"classification": "expression", "regression": "valence_arousal"}
 """The output that answers each task."""
 
 
+UNITS = {"expression": 8, "valence_arousal": 2}
+MOST_THREADS = 256
+
+DAMAGED = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError),
+    *(MemoryError, AssertionError),
+)
+"""What runtimes raise, as a spoilt file happens to meet them."""
+
+
 class Network(Protocol):
     """What every runtime offers.
 
@@ -31,6 +41,66 @@ class Network(Protocol):
         """Answer for faces, float32 (n, size, size, 3), RGB, -1..1: float32 (n, units) each."""
 
 
+def check_outputs(shapes: dict[str, object], source: str | Path) -> dict[str, int]:
+    """Give the units of each output, in the order of `OUTPUTS`.
+
+    Raises
+    ------
+    ValueError
+        If there are others, or they have other units.
+    """
+    known = list(OUTPUTS.values())
+    if not shapes or set(shapes) - set(known):
+        raise ValueError(
+            f"expected outputs of {', '.join(known)}, {source} has "
+            f"{', '.join(map(str, shapes))[:200] or 'none'}; use a file that `affectkit export` "
+            "wrote"
+        )
+    for name, shape in shapes.items():
+        sizes = _sizes(shape)
+        if len(sizes) != 2 or sizes[1] != UNITS[name]:
+            raise ValueError(f"expected {UNITS[name]} units of {name}, {source} has {shape}")
+    return {name: UNITS[name] for name in known if name in shapes}
+
+
+def check_input(shape: object, source: str | Path) -> int:
+    """Give the side of the square pictures that a network takes.
+
+    Raises
+    ------
+    ValueError
+        If it takes something else.
+    """
+    sizes = _sizes(shape)
+    if len(sizes) == 4 and sizes[1] == sizes[2] and sizes[3] == 3 and isinstance(sizes[1], int):
+        return sizes[1]
+    raise ValueError(f"expected an input of (batch, size, size, 3), {source} takes {shape}")
+
+
+def try_out(network: Network, source: str | Path, *problems: type[Exception]) -> None:
+    """Run a network once, so that a damaged one is told when it is loaded.
+
+    Raises
+    ------
+    ValueError
+        If it fails.
+    """
+    face = np.zeros((1, network.image_size, network.image_size, 3), np.float32)
+    try:
+        shapes = {name: answer.shape for name, answer in network(face).items()}
+    except (*DAMAGED, *problems) as error:
+        raise ValueError(f"{source} can't be run ({str(error)[:300]}); get it anew") from error
+    if shapes != {name: (1, units) for name, units in network.outputs.items()}:
+        raise ValueError(f"{source} gives answers of shape {shapes}; get it anew")
+
+
+def _sizes(shape: object) -> list[object]:
+    """Give a shape of any runtime as a list of int, or else of what stands there."""
+    if shape is None or getattr(shape, "rank", 0) is None:
+        return []
+    return [int(size) if isinstance(size, (int, np.integer)) else size for size in shape]
+
+
 class LiteRTNetwork:
     """A `.tflite` file in LiteRT.
 
@@ -47,13 +117,21 @@ class LiteRTNetwork:
         ValueError
             If it is no TFLite model of a face, or `threads` is below 1.
         """
-        if threads < 1:
-            raise ValueError(f"expected at least 1 thread, got {threads}")
+        if not 1 <= threads <= MOST_THREADS:
+            raise ValueError(f"expected at least 1 thread, at most {MOST_THREADS}, got {threads}")
+        source = "this" if isinstance(content, bytes) else content
         self._content = content if isinstance(content, bytes) else Path(content).read_bytes()
         self._threads = threads
-        together = _Interpreter(self._content, threads)
-        self.image_size, self.outputs = together.image_size, together.outputs
+        try:
+            together = _Interpreter(self._content, threads)
+        except DAMAGED as error:
+            raise ValueError(
+                f"{source} is no TFLite model with a signature ({str(error)[:300]})"
+            ) from error
+        self.outputs = check_outputs(together.shapes, source)
+        self.image_size = check_input(together.input_shape, source)
         self._together, self._apart, self._pool = together, [], None
+        try_out(self, source)
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
         """Answer for faces; see `Network`."""
@@ -84,17 +162,14 @@ class _Interpreter:
     def __init__(self, content: bytes, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            self._interpreter.allocate_tensors()
-            runner = self._interpreter.get_signature_runner("serving_default")
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(f"this is no TFLite model with a signature ({error})") from error
-        self._input = next(iter(runner.get_input_details().values()))["index"]
+        self._interpreter = Interpreter(model_content=content, num_threads=threads)
+        self._interpreter.allocate_tensors()
+        runner = self._interpreter.get_signature_runner("serving_default")
+        (face,) = runner.get_input_details().values()
+        self._input, self.input_shape = face["index"], face["shape"]
         details = runner.get_output_details()
         self._indices = {name: detail["index"] for name, detail in details.items()}
-        self.outputs = {name: int(detail["shape"][-1]) for name, detail in details.items()}
-        self.image_size = int(self._interpreter.get_input_details()[0]["shape"][1])
+        self.shapes = {name: detail["shape"] for name, detail in details.items()}
 
     def __call__(self, face: np.ndarray) -> dict[str, np.ndarray]:
         self._interpreter.set_tensor(self._input, face[None])

@@ -83,9 +83,10 @@ class YuNet:
             raise FileNotFoundError(f"expected YuNet's .onnx file at {path}: check the path")
         try:
             self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.7)
-        except cv2.error as error:
+            self(np.zeros((64, 64, 3), np.uint8))
+        except (cv2.error, LookupError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{path} can't be loaded as YuNet ({error.err}): get it anew"
+                f"{path} can't be loaded as YuNet ({getattr(error, 'err', error)}): get it anew"
             ) from error
 
     def __call__(self, image: np.ndarray) -> list[Face]:
@@ -95,6 +96,8 @@ class YuNet:
         found = self._net.detect(np.ascontiguousarray(image[..., ::-1]))[1]
         faces = []
         for row in found if found is not None else []:
+            if not np.isfinite(row).all():
+                continue  # of a damaged network
             eyes = row[4:8].astype(float).reshape(2, 2)
             box = frame_face(eyes, YUNET_BOX * float(max(row[2], row[3])))
             faces.append(Face(box, float(row[14]), tuple(eyes.ravel().tolist())))

@@ -11,6 +11,11 @@ from pathlib import Path
 from time import perf_counter_ns
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own words; ours say more
+# FFmpeg goes by the content, and knows lists that name other files and addresses
+os.environ.setdefault(
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS",
+    "protocol_whitelist;file|format_whitelist;mov,matroska,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf",
+)
 
 import cv2
 import numpy as np
@@ -25,6 +30,10 @@ VIDEO_SUFFIXES = frozenset(
     )
 )
 """How the names of videos end."""
+
+MOST_PIXELS = 1 << 26
+"""Of a frame: 8192 x 8192, twice what cameras give. Each of the waiting ones takes six bytes for
+every pixel."""
 
 WAITING_FRAMES = 4
 """Frames between two threads at most, so that memory does not grow with a video's length."""
@@ -229,6 +238,15 @@ def _open_file(path: str | Path) -> cv2.VideoCapture:
             f"{path} can't be read as a video: it is damaged (an MP4 that was cut off has lost its "
             "index), not a video, or of a codec that OpenCV's FFmpeg does not have; restore or "
             "convert it"
+        )
+    width, height = (
+        capture.get(one) for one in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    if width * height > MOST_PIXELS:
+        capture.release()
+        raise ValueError(
+            f"{path} has frames of {width:g} x {height:g} pixels; the limit is {MOST_PIXELS}. "
+            "Make it smaller first"
         )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture

@@ -1,0 +1,155 @@
+"""Look into Keras files before Keras does: only layers that compute, only weights that fit.
+
+Keras' safe mode refuses code in a model. A model can still name classes that read files or fetch
+them, and claim any size: what is not on the lists below is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+"""What a `.keras` file holds."""
+
+LAYERS = frozenset(
+    (
+        *("Functional", "Sequential", "Model", "InputLayer", "__keras_tensor__", "DTypePolicy"),
+        *("Dense", "Conv1D", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"),
+        *("BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization"),
+        *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Rescaling"),
+        *("Normalization", "Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply"),
+        *("Subtract", "Dot", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D"),
+        *("MaxPooling2D", "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Flatten", "Reshape"),
+        *("Permute", "RepeatVector", "Identity", "Dropout", "SpatialDropout2D", "GaussianNoise"),
+        *("GaussianDropout", "AlphaDropout", "ActivityRegularization", "EinsumDense"),
+        *("MultiHeadAttention", "Attention"),
+    )
+)
+"""Layers, and other classes of a network's description, that only compute."""
+
+MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations")
+"""Modules all of whose classes only compute."""
+
+LARGEST = 1 << 16
+"""No size in a network is larger."""
+
+NAMES = {"seed", "shared_object_id"}
+"""Keys of whole numbers that are no sizes."""
+
+MOST_LAYERS = 10_000
+FREE_BYTES = 256 << 20
+MOST_COMPRESSED = 100
+"""Weights of more than `FREE_BYTES` are at most so many times as large as in the file."""
+
+DAMAGED = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError),
+    *(ImportError, AssertionError, MemoryError, zipfile.BadZipFile, zlib.error, EOFError),
+    SystemError,  # of h5py, where reading fails in the middle of HDF5's own code
+)
+"""What h5py and Keras raise, as a spoilt file happens to meet them."""
+
+
+def check_keras_file(path: str | Path) -> None:
+    """Check a `.keras` file.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, has other members, names classes that are not listed here, or claims
+        sizes that no network has.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = file.namelist()
+            if set(names) != MEMBERS or len(names) != len(MEMBERS):
+                raise ValueError(f"it holds {', '.join(names)[:80]}")
+            size = path.stat().st_size
+            if sum(one.file_size for one in file.infolist()) > _most_bytes(size):
+                raise ValueError("it would unpack to far more than a network")
+            for name in ("config.json", "metadata.json"):
+                _check_config(json.loads(file.read(name)))
+            with file.open("model.weights.h5") as member:
+                _check_weights(member, size)
+    except DAMAGED as error:
+        raise ValueError(
+            f"{path} can't be loaded as a Keras model ({str(error)[:300]}); save it again"
+        ) from error
+
+
+def check_weights_file(path: str | Path) -> None:
+    """Check a `.weights.h5` file.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, refers to other files, or would unpack to far more than its size.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            _check_weights(file, path.stat().st_size)
+    except DAMAGED as error:
+        raise ValueError(
+            f"{path} is not a file of weights ({str(error)[:300]}); get it anew"
+        ) from error
+
+
+def _most_bytes(size: int) -> int:
+    return max(FREE_BYTES, MOST_COMPRESSED * size)
+
+
+def _check_config(config: object) -> None:
+    layers = 0
+    for key, value in _walk(config):
+        if isinstance(value, dict) and "class_name" in value:
+            layers += 1
+            name, module = value["class_name"], value.get("module")
+            known = module in MODULES if module in MODULES else name in LAYERS
+            home = module is None or module == "keras" or str(module).startswith("keras.")
+            if not (isinstance(name, str) and home and known) or layers > MOST_LAYERS:
+                raise ValueError(f"it uses {str(module)[:80]}.{str(name)[:80]}")
+        if isinstance(value, (int, float)) and key not in NAMES and not abs(value) <= LARGEST:
+            raise ValueError(f"{str(key)[:80]} is {str(value)[:80]}")
+
+
+def _walk(config: object) -> Iterator[tuple[object, object]]:
+    waiting = [(None, config)]
+    while waiting:
+        key, value = waiting.pop()
+        yield key, value
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(key, one) for one in value]
+
+
+def _check_weights(source: BinaryIO, size: int) -> None:
+    import h5py
+
+    total = 0
+
+    def check_link(name: str, link: object) -> None:
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"its {name[:80]} lies in another place")
+
+    def check_object(name: str, found: object) -> None:
+        nonlocal total
+        if not isinstance(found, h5py.Dataset):
+            return
+        if found.external or found.is_virtual:
+            raise ValueError(f"its {name[:80]} lies in another file")
+        if found.dtype.kind not in "biufSUO":
+            raise ValueError(f"its {name[:80]} is no weight")
+        total += found.size * found.dtype.itemsize
+        if total > _most_bytes(size):
+            raise ValueError("it would unpack to far more than its size")
+
+    with h5py.File(source, "r") as file:
+        file.visititems_links(check_link)
+        file.visititems(check_object)
