@@ -50,42 +50,62 @@ class LabServer:
 
 
 @contextmanager
-def lab_server(
-    folder: Path, options: Sequence[str] = (), application: str = "lab"
-) -> Iterator[LabServer]:
+def lab_server(folder: Path, options: Sequence[str] = ()) -> Iterator[LabServer]:
     """Run JupyterLab on the loopback interface, with settings of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token, url = secrets.token_hex(16), f"http://127.0.0.1:{port}"
+    token = secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="affectkit-lab-") as name:
         state = Path(name)
         settings = state / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
         quiet = '{"fetchNews": "false", "checkForUpdates": false}'
         (settings / "notification.jupyterlab-settings").write_text(quiet)
-        places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-        environment = os.environ | {place: str(state / place.lower()) for place in places}
-        command = [sys.executable, "-m", "jupyter", application, "--no-browser", "--allow-root"]
-        command += ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-        command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
-        command += ["--ServerApp.allow_remote_access=True", "--LabApp.expose_app_in_browser=True"]
+        command = ["jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+        command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}"]
+        command += [f"--IdentityProvider.token={token}", "--ServerApp.allow_remote_access=True"]
+        command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
         command += [f"--LabApp.workspaces_dir={state / 'workspaces'}"]
-        command += [f"--LabApp.user_settings_dir={state / 'settings'}"]
-        command += ["--LabApp.extension_manager=readonly", *options]
-        with (state / "server.txt").open("w+") as output:
-            process = subprocess.Popen(
-                command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder
-            )
+        command += [f"--LabApp.user_settings_dir={state / 'settings'}", *options]
+        with _running(command, state, folder, f"api/status?token={token}") as (url, process):
+            yield LabServer(url, token, folder, process)
+
+
+@contextmanager
+def voila_server(notebook: Path) -> Iterator[str]:
+    """Show a notebook as an app; gives its address."""
+    with tempfile.TemporaryDirectory(prefix="affectkit-voila-") as name:
+        command = ["voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1"]
+        with _running(command, Path(name), notebook.parent, "voila/static/") as (url, _):
+            yield url
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], state: Path, folder: Path, path: str
+) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Run a server of Jupyter's until it answers, and end it afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    environment = os.environ | {place: str(state / place.lower()) for place in places}
+    url = f"http://127.0.0.1:{port}"
+    with (state / "server.txt").open("w+") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, f"--port={port}"],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+        )
+        try:
+            _wait_for(f"{url}/{path}", process, output.name)
+            yield url, process
+        finally:
+            process.terminate()
             try:
-                _wait_for(f"{url}/api/status?token={token}", process, output.name)
-                yield LabServer(url, token, folder, process)
-            finally:
-                process.terminate()
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _wait_for(address: str, process: subprocess.Popen, output: str) -> None:
@@ -93,11 +113,13 @@ def _wait_for(address: str, process: subprocess.Popen, output: str) -> None:
     while time.monotonic() < end and process.poll() is None:
         try:
             urllib.request.urlopen(address, timeout=5).close()
-        except (urllib.error.URLError, OSError):
+        except urllib.error.HTTPError:  # an answer, too
+            return
+        except OSError:
             time.sleep(0.2)
         else:
             return
-    raise RuntimeError(f"JupyterLab has not started:\n{Path(output).read_text()[-3000:]}")
+    raise RuntimeError(f"the server has not started:\n{Path(output).read_text()[-3000:]}")
 
 
 @contextmanager

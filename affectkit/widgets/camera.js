@@ -2,13 +2,15 @@
 //
 // Frames and answers are custom messages with binary parts; only settings are traits, because a
 // trait is echoed to every page and saved in the notebook. `session` names the view.
-//   page to kernel: view, hello {mode}, frame {number, time, times} + JPEG, shown {number, times},
+//   page to kernel: page, view, hello {mode}, frame {number, time, times} + JPEG, shown {number, times},
 //                   bye {reason}, status {status}, clip, kernel
 //   kernel to page: result {number, faces, milliseconds, kernel} (+ JPEG), drop {number},
-//                   error {number, text} (+ JPEG), clip {rate} + JPEGs, start, stop {text}, nothing
+//                   error {number, text} (+ JPEG), clip {rate} + JPEGs, start, stop {text},
+//                   nothing (is needed by ipykernel, see page_link.py)
 
 const RETRY = 2000; // milliseconds after which a frame without an answer is given up
 const STALL = 20000; // and after which the camera is released
+const ANNOUNCEMENTS = 10;
 const TRAIL = 60; // points of the circumplex
 const WIDTH = 480; // of the picture on the page, in CSS pixels
 const JPEG_QUALITY = 0.8;
@@ -711,4 +713,23 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+// The page knows of the widget, which may lie outside of what is shown. Said too early, before
+// JupyterLab has a shell of its own for the widget, it waits for the running cell: so say it again.
+function initialize({ model }) {
+  let tries = 0;
+  const announce = () => {
+    tries += 1;
+    try {
+      model.send({ type: "page", session: "" }, undefined, []);
+    } catch (error) {
+      tries = ANNOUNCEMENTS; // the kernel is gone
+    }
+    if (tries >= ANNOUNCEMENTS) clearInterval(timer);
+  };
+  const timer = setInterval(announce, 400);
+  model.on("msg:custom", () => clearInterval(timer)); // it was heard
+  announce();
+  return () => clearInterval(timer);
+}
+
+export default { initialize, render };

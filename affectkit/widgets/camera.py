@@ -123,6 +123,7 @@ class AffectCamera(anywidget.AnyWidget):
         except traitlets.TraitError as error:
             raise ValueError(f"{error} Correct the setting of AffectCamera.") from error
         self.on_msg(self._stream.handle)
+        self._stream.link.follow_page()
 
     def __repr__(self) -> str:
         return f"AffectCamera(source={str(self.source)!r})"
@@ -196,7 +197,7 @@ class AffectCamera(anywidget.AnyWidget):
         super().close()
 
     def wait_for_page(self, seconds: float = PAGE_SECONDS) -> bool:
-        """Wait until a page shows the widget; tell whether one does.
+        """Wait until a page knows of the widget, shown or further down; tell whether one does.
 
         Within a cell this needs JupyterLab 4.4 and ipykernel 7 or later: older ones hear of the
         page when the cell has ended.

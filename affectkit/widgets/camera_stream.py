@@ -60,6 +60,7 @@ class CameraStream:
         self._worker = NewestWorker(self._work, self._drop)
         self._kernel_source: KernelSource | None = None
         self._handlers = {
+            "page": self._on_page,
             "view": self._on_view,
             "hello": self._on_hello,
             "frame": self._on_frame,
@@ -78,9 +79,9 @@ class CameraStream:
 
     def start(self) -> None:
         """Ask the page to start; one that opens later, if there is none yet."""
-        self._start_wanted = not self.link.seen.is_set()
+        self._start_wanted = self.link.newest is None
         if not self._start_wanted:
-            self.link.send("start", session=self.link.owner or self.link.newest)
+            self.link.send("start", session=self.link.newest)
 
     def stop(self, text: str = "Stopped by the notebook.") -> None:
         """Stop every page and release a camera of the kernel."""
@@ -104,10 +105,14 @@ class CameraStream:
             self._processor.times.add_page(message.get("times"))
             handler(message["session"], message, buffers)
 
-    def _on_view(self, session: str, message: dict, buffers: list) -> None:
-        self.link.newest = session
+    def _on_page(self, session: str, message: dict, buffers: list) -> None:
         if self.status == "no page":
             self.status = "idle"
+        self.link.send("nothing", session=None)
+
+    def _on_view(self, session: str, message: dict, buffers: list) -> None:
+        self._on_page(session, message, buffers)
+        self.link.newest = session
         if self._start_wanted:
             self._start_wanted = False
             self.link.send("start", session=session)
@@ -213,14 +218,16 @@ class CameraStream:
         start: float,
         picture: tuple[bytes, ...] = (),
     ) -> None:
-        processor = self._processor
+        processor, limit = self._processor, self._widget.maximum_frames
+        if limit is not None and processor.frames >= limit:  # was on its way when it was enough
+            self.link.send("drop", **place)
+            return
         faces, milliseconds = processor.process(image, time, place["number"], before)
         if faces is None:
             line = processor.last_error.strip().splitlines()[-1]
             self.link.send("error", picture, **place, text=f"The pipeline failed: {line}")
             return
         self._send_result(faces, image.shape, milliseconds, place, start, picture)
-        limit = self._widget.maximum_frames
         if limit is not None and processor.frames >= limit:
             self.link.send("stop", session=None, text=f"{processor.frames} frames were looked at.")
 

@@ -17,25 +17,36 @@ class PageLink:
     Every view of a widget has a session of its own, a random text; the newest view that starts a
     source becomes the owner, and the one before is told to stop.
 
-    ipykernel 7 hands messages of a page to the shell that its last message came from. One that is
-    sent out of a running cell would make the next frames wait for the end of that cell, so
-    everything is sent in the context of the page's last message, whichever thread sends it.
+    From 7.4 on, ipykernel hands a page's messages to the shell that its own last message came from,
+    not to the one that the page names. After one out of a running cell, frames would wait for the
+    end of that cell, so everything is sent in the context of the page's last message, whichever
+    thread sends it.
     """
 
     def __init__(self, widget: Widget) -> None:
         self._widget = widget
         self._context: contextvars.Context | None = None
+        self._beside = False
         self._sending = threading.Lock()
         self.owner: str | None = None
         self.newest: str | None = None
         """The session of the view that was opened last."""
         self.seen = threading.Event()
-        """Set as soon as a page shows the widget."""
+        """Set as soon as a page knows of the widget."""
 
     def remember_context(self) -> None:
-        """Keep the context of the message that is being handled, for what is sent later."""
-        self._context = contextvars.copy_context()
+        """Keep the context of the message that is being handled, for what is sent later.
+
+        One in the main thread, where cells run, is of use only as long as there is no other.
+        """
+        beside = threading.current_thread() is not threading.main_thread()
+        if beside or not self._beside:
+            self._context, self._beside = contextvars.copy_context(), beside
         self.seen.set()
+
+    def follow_page(self) -> None:
+        """After the widget was made in a cell: do not let the page's first message wait for it."""
+        vars(self._widget.comm).pop("_reply_subshell_id", None)  # no such thing in other kernels
 
     def send(self, kind: str, buffers: Sequence[bytes] = (), **content: object) -> None:
         """Send a message.

@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import cv2
+import nbformat
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -20,7 +22,9 @@ from affectkit import AffectPipeline
 from affectkit.labels import EXPRESSIONS
 from affectkit.widgets.sample_clip import sample_frames
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+WEBCAM_NOTEBOOK = ROOT / "notebooks" / "06_webcam_demo.ipynb"
 LONG = 120_000  # milliseconds
 SHOW = """
 import sys, threading, time
@@ -405,6 +409,39 @@ def test_no_camera_is_told(room, notebook):
         empty.press("Start the camera")
         empty.wait_for("no camera")
         empty.wait_for_text(".message", "No camera was found on this computer.")
+
+
+def test_the_webcam_notebook_waits_for_its_user(room):
+    shutil.copy(WEBCAM_NOTEBOOK, room.folder / "webcam.ipynb")
+    cells = nbformat.read(WEBCAM_NOTEBOOK, as_version=4).cells
+    (headless,) = [
+        number for number, cell in enumerate(cells) if "camera.run_headless(" in cell.source
+    ]
+    webcam = room.open("webcam.ipynb")
+    for number in range(headless + 1):  # in a queue, as "Run All" has them
+        webcam.start_cell(number)
+    webcam.page.wait_for_selector(".affect-camera")
+    assert webcam.execute("print(camera.statistics['frames'])").strip() == "0"
+    view = View(webcam.page)
+    view.start()
+    view.wait_for_results(5)
+    assert view.value("expression") == "Happy"
+    view.stop()
+    webcam.page.context.close()
+
+
+def test_it_runs_as_an_app_under_voila(room, tools):
+    path = tools.write_notebook(room.folder / "app.ipynb", [SHOW])
+    with tools.voila_server(path) as url:
+        page = tools.new_context(room.browser).new_page()
+        page.goto(url)
+        page.wait_for_selector(".affect-camera", timeout=LONG)
+        view = View(page)
+        view.start()
+        view.wait_for_results(5)
+        assert view.value("expression") == "Happy"
+        view.stop()
+        page.context.close()
 
 
 def test_a_page_that_is_loaded_again_has_released_the_camera_and_can_go_on(notebook, view):

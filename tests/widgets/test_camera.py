@@ -38,7 +38,7 @@ class Page:
         camera.send = keep
 
     def say(self, kind, buffers=(), session=None, **content):
-        message = {"type": kind, "session": session or self.session, **content}
+        message = {"type": kind, "session": self.session if session is None else session, **content}
         self.camera._handle_custom_msg(message, [memoryview(part) for part in buffers])
 
     def frame(self, number, image, session=None):
@@ -192,7 +192,11 @@ def test_start_waits_for_a_page_and_stop_reaches_all(camera):
     widget = camera(nobody)
     page = Page(widget)
     widget.start()
-    assert page.sent == []
+    assert widget.status == "no page"
+    page.say("page", session="")
+    assert widget.status == "idle"
+    assert widget.wait_for_page(0)
+    assert page.of_kind("start") == []
     page.say("view")
     assert page.of_kind("start") == [{"type": "start", "session": "one"}]
     page.say("view", session="two")
@@ -211,6 +215,9 @@ def test_so_many_frames_and_no_more(camera, happy):
         page.frame(number, happy)
         page.wait("result", number + 1)
     assert page.wait("stop")[0]["text"] == "2 frames were looked at."
+    page.frame(2, happy)  # was on its way
+    assert page.wait("drop")[0]["number"] == 2
+    assert widget.statistics["frames"] == 2
 
 
 def test_the_clip_is_sent_on_demand(camera, variable_rate_video):
@@ -238,7 +245,7 @@ def test_a_video_at_the_kernel_is_shown_in_the_page(camera, happy, tmp_path):
     answers = page.wait("result", 6)[:6]
     assert [answer["number"] for answer in answers] == list(range(6))
     assert {answer["faces"][0]["expression"] for answer in answers} == {"Happy"}
-    (picture,) = page.sent[0][1]
+    (picture,) = next(parts for content, parts in page.sent if content["type"] == "result")
     assert decode_frame(picture).shape == (240, 320, 3)
     page.say("bye", reason="page closed")
     end = time.monotonic() + LONG
@@ -321,6 +328,7 @@ def test_settings_reach_the_page(camera):
     assert "getUserMedia" in state["_esm"]
     page = Page(widget)
     page.say("view")
+    page.sent.clear()
     widget.mirror = True
     assert page.of_kind("nothing") == [{"type": "nothing", "session": None}]
 
