@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from affectkit.augmentation_layers import RandomAffine, RandomLight, RandomPatch
 from affectkit.preprocess import scale_pixels
 
 STRENGTHS = ("none", "light", "strong", "heavy", "photometric")
@@ -27,8 +28,8 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
     Returns
     -------
     list of keras.layers.Layer
-        For float32 pixels 0..255. Contrast and brightness clip to their `value_range`, so it is
-        set to the pixels' own.
+        For float32 pixels 0..255. They draw what the layers of Keras that were used up to November
+        2026 drew, in fewer resamplings; checkpoints of before were trained with those.
 
     Raises
     ------
@@ -39,30 +40,24 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
         raise ValueError(f"expected an augmentation strength of {STRENGTHS}, got {strength!r}")
     if strength == "none":
         return []
-    layers = keras.layers
-    pixels = {"value_range": (0, 255)}
     if strength == "photometric":
+        pixels = {"value_range": (0, 255)}
         return [
-            layers.RandomBrightness(0.2, **pixels, seed=seed + 4),
-            layers.RandomContrast(0.3, **pixels, seed=seed + 5),
+            keras.layers.RandomBrightness(0.2, **pixels, seed=seed),
+            keras.layers.RandomContrast(0.3, **pixels, seed=seed + 1),
         ]
-    flip = [layers.RandomFlip("horizontal", seed=seed)]
     if strength == "light":
-        return [*flip, layers.RandomTranslation(0.08, 0.08, fill_mode="nearest", seed=seed + 1)]
-    heavy = strength == "heavy"
-    zoom = (-0.2, 0.2) if heavy else (-0.15, 0.1)
-    strong = [
-        *flip,
-        layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=seed + 1),
-        layers.RandomRotation((15 if heavy else 10) / 360, fill_mode="nearest", seed=seed + 2),
-        layers.RandomZoom(zoom, fill_mode="nearest", seed=seed + 3),
-        layers.RandomBrightness(0.2, **pixels, seed=seed + 4),
-        layers.RandomContrast(0.5 if heavy else 0.3, **pixels, seed=seed + 5),
-        layers.RandomGrayscale(0.2, seed=seed + 6),
+        return [RandomAffine(shift=0.08, seed=seed)]
+    if strength == "strong":
+        return [
+            RandomAffine(shift=0.1, angle=10, zoom=(-0.15, 0.1), seed=seed),
+            RandomLight(0.2, 0.3, grey=0.2, seed=seed + 1),
+        ]
+    return [
+        RandomAffine(shift=0.1, angle=15, zoom=(-0.2, 0.2), seed=seed),
+        RandomLight(0.2, 0.5, grey=0.2, seed=seed + 1),
+        RandomPatch(0.5, (0.02, 0.2), seed=seed + 2),
     ]
-    if heavy:
-        strong.append(layers.RandomErasing((0.5, 0.5), scale=(0.02, 0.2), **pixels, seed=seed + 7))
-    return strong
 
 
 def with_augmentation(model: keras.Model, strength: str = "light", seed: int = 0) -> keras.Model:
