@@ -15,7 +15,7 @@ import cv2
 from tqdm import tqdm
 
 from affectkit import __version__
-from affectkit.atomic_files import write_atomically
+from affectkit.atomic_files import remove_partials, write_atomically
 from affectkit.image_prediction import ImagePredictor, ImageResult, ImageTask
 from affectkit.pipeline import AffectPipeline
 from affectkit.prediction_inputs import InputFile, annotation_targets, find_inputs
@@ -126,6 +126,8 @@ def predict_files(
         reasons = "; ".join(f"{path} {reason}" for path, reason in missing)
         raise ValueError(reasons or "there is no picture or video in these folders")
     targets = annotation_targets(files, annotate)
+    for folder in {output.parent, *(target.parent for target in targets.values())}:
+        remove_partials(folder)
     settings = {
         "version": __version__,
         "model": str(model),

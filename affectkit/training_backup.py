@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from affectkit import __version__
 from affectkit.atomic_files import atomic_path, remove_partials, write_atomically
 
 
@@ -100,12 +101,26 @@ class TrainingBackup(keras.callbacks.Callback):
         return True
 
     def restore(self, model: keras.Model) -> None:
-        """Give a compiled model what `load` has read, if it has."""
-        if self._values is not None:
-            model.optimizer.build(model.trainable_variables)
-            for variable, value in zip(_variables(model), self._values, strict=True):
-                variable.assign(value)
-            self._values = None
+        """Give a compiled model what `load` has read, if it has.
+
+        Raises
+        ------
+        ValueError
+            If the backup is of a model of another form.
+        """
+        if self._values is None:
+            return
+        model.optimizer.build(model.trainable_variables)
+        variables = _variables(model)
+        shapes = [tuple(variable.shape) for variable in variables]
+        if shapes != [value.shape for value in self._values]:
+            raise ValueError(
+                f"the backup {self._path} is of a model of another form, perhaps from another "
+                "version of affectkit: delete it to begin anew"
+            )
+        for variable, value in zip(variables, self._values, strict=True):
+            variable.assign(value)
+        self._values = None
 
     def forget(self) -> None:
         """Remove the backup."""
@@ -160,9 +175,9 @@ def training_identity(*parts: object) -> str:
     Returns
     -------
     str
-        SHA-256, in hexadecimal digits.
+        SHA-256, in hexadecimal digits; of affectkit's version, too.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(__version__.encode())
     for part in parts:
         content = part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode()
         digest.update(len(content).to_bytes(8, "little") + content)
