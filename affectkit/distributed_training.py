@@ -44,6 +44,7 @@ from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
 from affectkit.replica_loop import ReplicaLoop
 from affectkit.shard_shares import ShardShares
+from affectkit.shard_streams import damage_named
 from affectkit.worker_backup import WorkerBackup
 
 
@@ -144,7 +145,8 @@ def train_on_shards(
                 cosine_learning_rate(step, settings.epochs * steps, settings.learning_rate)
                 for step in range(epoch * steps, (epoch + 1) * steps)
             ]
-            loss = loop.train(data.batches("train", epoch), rates)
+            with damage_named(index.addresses()):
+                loss = loop.train(data.batches("train", epoch), rates)
             if not synchronise:
                 statistics = ((one.moving_mean, one.moving_variance) for one in batch_norms)
                 loop.average(list(chain.from_iterable(statistics)))

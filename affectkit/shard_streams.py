@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -157,8 +157,13 @@ def stream_rows(
 
 
 @contextmanager
-def damage_named(addresses: Sequence[str]) -> Iterator[None]:
+def damage_named(addresses: Iterable[str]) -> Iterator[None]:
     """Turn TensorFlow's "corrupted record" into an error that names the shard.
+
+    Parameters
+    ----------
+    addresses : iterable of str
+        Of what is read; those that are no shards do not matter.
 
     Raises
     ------
@@ -168,7 +173,8 @@ def damage_named(addresses: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError) as error:
-        folders = sorted({address.rpartition("/")[0] for address in addresses})
+        shards = (address for address in addresses if address.endswith(SUFFIX))
+        folders = sorted({address.rpartition("/")[0] for address in shards})
         damaged = [file for folder in folders for file in find_damage(read_index(folder))]
         if not damaged:
             raise

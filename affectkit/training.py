@@ -21,6 +21,7 @@ from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models import get_backbone, task_of
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
+from affectkit.shard_streams import damage_named
 from affectkit.training_backup import TrainingBackup, training_identity
 
 Faces = np.ndarray | None
@@ -175,22 +176,23 @@ def train_model(
     )
     backup.restore(trainer)
     done = settings.epochs if backup.state.stopped else backup.state.epochs
-    trainer.fit(
-        _batches(*data, first_epoch=done),
-        validation_data=_batches(*validation, task, preprocessing, settings, seed),
-        initial_epoch=done,
-        epochs=settings.epochs,
-        steps_per_epoch=steps,
-        verbose=0,
-        shuffle=False,  # make_batches shuffles
-        callbacks=[
-            CosineLearningRate(settings.epochs * steps, settings.learning_rate),
-            StopOnNaN(),
-            *([early_stopping] if early_stopping else []),
-            backup,
-            EpochProgress(f"{task}, {settings.epochs} epochs"),
-        ],
-    )
+    with damage_named({*train[0]["path"], *validation[0]["path"]}):
+        trainer.fit(
+            _batches(*data, first_epoch=done),
+            validation_data=_batches(*validation, task, preprocessing, settings, seed),
+            initial_epoch=done,
+            epochs=settings.epochs,
+            steps_per_epoch=steps,
+            verbose=0,
+            shuffle=False,  # make_batches shuffles
+            callbacks=[
+                CosineLearningRate(settings.epochs * steps, settings.learning_rate),
+                StopOnNaN(),
+                *([early_stopping] if early_stopping else []),
+                backup,
+                EpochProgress(f"{task}, {settings.epochs} epochs"),
+            ],
+        )
     if average and not settings.freeze_backbone:
         some = _batches(*data, first_epoch=0).take(min(AVERAGED_BATCHES, steps))
         average_statistics(trainer, backbone, some.map(lambda x, *_: x))
@@ -240,6 +242,7 @@ def _batches(
         settings.batch_size,
         seed=seed,
         first_epoch=first_epoch,
+        in_order=False,
     )
     if not trains or not settings.mixup:
         return batches

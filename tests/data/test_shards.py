@@ -9,6 +9,7 @@ import time
 from itertools import chain
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,10 +28,12 @@ from affectkit.data.shards import load_shards
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import SOFT_LABEL_COLUMNS, make_table
 from affectkit.input_pipeline import load_faces, make_batches
+from affectkit.models import BACKBONE
 from affectkit.preprocess import Preprocessing, read_face
+from affectkit.profiles import TrainingSettings
 from affectkit.shard_batches import shard_batches, weights_of_counts
 from affectkit.shard_streams import damage_named, stream_records, stream_rows
-from affectkit.training import class_weights, training_targets
+from affectkit.training import class_weights, train_model, training_targets
 
 SIZE = Preprocessing(32, crop_margin=0.1)
 ROWS = 60
@@ -413,3 +416,38 @@ def test_the_command_writes_what_the_data_set_shards_reads(tmp_path):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert file.name in result.stderr.replace("\n", "")
+
+
+def test_training_from_shards_is_training_from_files(tmp_path):
+    """In memory: to the bit. Streamed: every row once an epoch; damage in the middle is named."""
+    table = load_table("affectfaces", limit=96)
+    write_shards(table, tmp_path / "shards", rows_per_shard=24)
+    settings = TrainingSettings(epochs=2, batch_size=16, augmentation="none", head_epochs=0)
+    logs = {}
+    for name, splits, limit in (
+        ("files", load_splits("affectfaces", limit=96), 10**9),
+        ("shards", load_splits("shards", tmp_path / "shards"), 10**9),
+        ("streamed", load_splits("shards", tmp_path / "shards"), 0),
+    ):
+        pairs = []
+        for split in ("train", "validation"):
+            faces, kept = load_faces(splits[split], SIZE, memory_limit=limit)
+            assert (faces is None) == (limit == 0)
+            pairs.append((kept, faces))
+        model = tiny_model()
+        logs[name] = train_model(model, *pairs, SIZE, settings, tmp_path / name, seed=1)
+    pd.testing.assert_frame_equal(logs["files"], logs["shards"], check_exact=True)
+    np.testing.assert_allclose(logs["streamed"]["loss"], logs["files"]["loss"], rtol=0.1)
+    file = sorted((tmp_path / "shards").glob("train-*.tfrecord"))[2]
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(ShardError, match=f"damaged or missing: .*{file.name}"):
+        train_model(tiny_model(), *pairs, SIZE, settings, tmp_path / "damaged", seed=1)
+
+
+def tiny_model():
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((32, 32, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 5, 3)(inputs))
+    backbone = keras.Model(inputs, pooled, name=BACKBONE)
+    face = keras.Input((32, 32, 3))
+    return keras.Model(face, keras.layers.Dense(8, "softmax")(backbone(face)))
