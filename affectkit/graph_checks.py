@@ -62,8 +62,10 @@ def check_saved_model(folder: str | Path) -> None:
     except DecodeError as error:
         raise ValueError(f"{folder} is no SavedModel with a signature ({error})") from error
     graphs = content.meta_graphs
-    if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
-        raise ValueError(f"{folder} is no SavedModel with a signature of TensorFlow 2")
+    if len(graphs) != 1:
+        raise ValueError(f"{folder} is no SavedModel with a signature")
+    if not graphs[0].HasField("object_graph_def"):  # of TensorFlow 1, where all of it may be run
+        check_operations(graphs[0].graph_def, folder)
     nodes = graphs[0].object_graph_def.nodes
     kinds = {node.WhichOneof("kind") or "nothing" for node in nodes}
     classes = {node.user_object.identifier for node in nodes if node.HasField("user_object")}

@@ -24,6 +24,7 @@ from affectkit.inference import predict_table
 from affectkit.labels import EXPRESSIONS
 from affectkit.model_files import LoadedModel, load_model
 from affectkit.networks import OUTPUTS, NetworkView
+from affectkit.safe_text import spreadsheet_name
 from affectkit.training import annotated_rows
 
 
@@ -147,6 +148,7 @@ def evaluate_run(
     folder = Path(output)
     write_metrics(result, folder / "metrics.json")
     rows = predictions_table(predictions, table)
+    rows["image_id"] = rows["image_id"].map(spreadsheet_name)
     write_atomically(folder / "predictions.csv", rows.to_csv(index=False))
     (folder / "plots").mkdir(exist_ok=True)
     for name, figure in result_figures(result, predictions, table).items():

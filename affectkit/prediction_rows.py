@@ -13,6 +13,7 @@ from pathlib import Path
 from affectkit.atomic_files import atomic_path
 from affectkit.labels import EXPRESSIONS
 from affectkit.pipeline import FaceAffect
+from affectkit.safe_text import spreadsheet_name
 
 PROBABILITY_COLUMNS = tuple(f"probability_{name.lower()}" for name in EXPRESSIONS)
 
@@ -22,7 +23,8 @@ COLUMNS = (
 )
 """Names of the columns.
 
-file: as it was named on the command line. frame: its number in a video, from 0; nothing for a
+file: as it was named on the command line; in a `.csv` behind "./" if a spreadsheet would take it
+for a formula. frame: its number in a video, from 0; nothing for a
 picture. seconds: since the first frame. face: its number in the frame, from 0, the largest first;
 nothing where there is none. track: its number in the video. x, y, width, height: its square in
 pixels; may reach beyond the picture. score: of the detector, 0..1. probability_...: calibrated, sum
@@ -141,6 +143,7 @@ def _groups(lines: Path) -> Iterator[list[Row]]:
 
 def _csv_lines(rows: Iterable[Row]) -> bytes:
     text = io.StringIO(newline="")
+    rows = (row | {"file": spreadsheet_name(row["file"])} for row in rows)
     csv.DictWriter(text, COLUMNS, lineterminator="\n").writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
 

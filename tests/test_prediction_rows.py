@@ -57,7 +57,8 @@ def test_any_name_comes_back_from_both_kinds_of_lines(tmp_path_factory, names):
     path.write_bytes(encode_header(".csv") + encode_rows(rows, ".csv"))
     read = pd.read_csv(path, keep_default_na=False, dtype={"file": str})
     assert list(read) == list(COLUMNS)
-    assert read["file"].tolist() == names
+    formulas = tuple("=+-@\t\r\n")  # for a spreadsheet; behind ./ it is the same file, and none
+    assert read["file"].tolist() == [f"./{n}" if n.startswith(formulas) else n for n in names]
 
 
 def test_parquet_has_the_same_values_and_whole_numbers_stay_whole(tmp_path):

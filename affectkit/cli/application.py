@@ -25,6 +25,7 @@ from affectkit.cli import (
     sweep,
     train,
 )
+from affectkit.safe_text import terminal_text
 
 USER_ERROR = 2
 """Exit code when the user can mend what went wrong."""
@@ -53,7 +54,7 @@ class FriendlyGroup(typer.core.TyperGroup):
 
 
 def _print(console: Console, label: str, style: str, message: str) -> None:
-    console.print(Text.assemble((label, style), message), soft_wrap=True)
+    console.print(Text.assemble((label, style), terminal_text(message)), soft_wrap=True)
 
 
 app = typer.Typer(

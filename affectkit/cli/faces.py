@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
+
+MOST_STEPS = 10_000
 
 app = typer.Typer(
     no_args_is_help=True, help="Render synthetic faces, or find the faces in your pictures."
@@ -88,12 +91,17 @@ def parse_variation(text: str) -> tuple[str, list[object]]:
     try:
         low, high, *steps = (float(part) for part in value.split(":"))
         number = int(steps[0]) if steps else 5
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"expected NAME=LOW:HIGH or NAME=LOW:HIGH:STEPS with numbers, got {text!r}"
+            f"expected NAME=LOW:HIGH or NAME=LOW:HIGH:STEPS with numbers, got {text!r:.200}"
         ) from error
-    if number < 2 or len(steps) > 1:
-        raise ValueError(f"expected at least 2 steps in NAME=LOW:HIGH:STEPS, got {text!r}")
+    if not 2 <= number <= MOST_STEPS or len(steps) > 1:
+        raise ValueError(
+            f"expected at least 2 steps, at most {MOST_STEPS}, in NAME=LOW:HIGH:STEPS, got "
+            f"{text!r:.200}"
+        )
+    if not math.isfinite(high - low):
+        raise ValueError(f"expected finite numbers in NAME=LOW:HIGH, got {text!r:.200}")
     return name, [low + (high - low) * step / (number - 1) for step in range(number)]
 
 
@@ -107,7 +115,7 @@ def split_assignment(text: str) -> tuple[str, str]:
     """
     name, _, value = (part.strip() for part in text.partition("="))
     if not name or not value:
-        raise ValueError(f"expected NAME=VALUE, got {text!r}")
+        raise ValueError(f"expected NAME=VALUE, got {text!r:.200}")
     return name, value
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
 import zipfile
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +14,8 @@ import pandas as pd
 
 from affectkit.atomic_files import atomic_path, remove_partials
 from affectkit.data.affectnet_original import NAME_COLUMN, find_label_file, read_original
+from affectkit.data.array_files import DAMAGED, FREE_BYTES, MOST_COMPRESSED
+from affectkit.data.image_files import unsafe
 from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.row_checks import slice_values
 from affectkit.data.skipped import SkippedRows
@@ -119,7 +123,9 @@ def unpack(archive: Path, cache: Path) -> Path:
             f"expected the bundled faces at {archive} with {hash_file.name}; reinstall affectkit, "
             "or name a folder rendered by `affectkit faces render` as root"
         )
-    expected = hash_file.read_text().split()[0].lower()
+    expected = hash_file.read_text("utf-8", "replace")[:64].lower()
+    if not re.fullmatch("[0-9a-f]{64}", expected):
+        raise ValueError(f"{hash_file} does not begin with a SHA-256; reinstall affectkit")
     target = cache / f"{archive.stem}-{expected[:16]}"
     if _is_complete(target, archive):
         return target
@@ -150,14 +156,35 @@ def _is_complete(folder: Path, archive: Path) -> bool:
             return all((folder / m.filename).stat().st_size == m.file_size for m in members)
     except OSError:
         return False
-    except zipfile.BadZipFile:
-        raise ValueError(f"{archive} is damaged; reinstall affectkit") from None
+    except DAMAGED as error:
+        raise ValueError(f"{archive} is damaged ({error}); reinstall affectkit") from None
 
 
 def _extract(archive: Path, folder: Path) -> None:
     from tqdm.auto import tqdm
 
-    with zipfile.ZipFile(archive) as source:
-        members = source.infolist()
-        for member in tqdm(members, desc=f"unpacking {archive.stem}", unit="file", leave=False):
-            source.extract(member, folder)
+    try:
+        with zipfile.ZipFile(archive) as source:
+            members = source.infolist()
+            _check_members(members, archive)
+            for member in tqdm(members, desc=f"unpacking {archive.stem}", unit="file", leave=False):
+                source.extract(member, folder)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError as error:
+        raise OSError(error.errno, f"{archive} can't be unpacked: {error.strerror}") from error
+    except DAMAGED as error:
+        raise ValueError(f"{archive} can't be unpacked ({error}); reinstall affectkit") from error
+
+
+def _check_members(members: list[zipfile.ZipInfo], archive: Path) -> None:
+    """Refuse members that are no plain files inside the folder, or far larger than packed."""
+    names = [member.filename.rstrip("/") for member in members]
+    repeated = len(set(names)) < len(names)
+    odd = unsafe(pd.Series(names, dtype=object)).any() or any("\\" in name for name in names)
+    linked = any(stat.S_ISLNK(member.external_attr >> 16) for member in members)
+    if repeated or odd or linked:
+        raise ValueError("it has links, two members of one name, or paths that leave the folder")
+    total = sum(member.file_size for member in members)
+    if total > max(FREE_BYTES, MOST_COMPRESSED * archive.stat().st_size):
+        raise ValueError(f"it would unpack to {total} bytes")

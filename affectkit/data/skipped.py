@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from affectkit.atomic_files import write_atomically
+from affectkit.safe_text import spreadsheet_name
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ class SkippedRows:
 
     def to_csv(self, path: str | Path) -> Path:
         """Write the rows to a CSV file (made with its folders) and return its path."""
-        return write_atomically(path, self.to_frame().to_csv(index=False))
+        frame = self.to_frame()
+        frame[["file", "row"]] = frame[["file", "row"]].map(spreadsheet_name)
+        return write_atomically(path, frame.to_csv(index=False))
 
     def warn(self, total: int, since: int = 0) -> None:
         """Warn once about the rows skipped after the first `since`, out of `total` read."""

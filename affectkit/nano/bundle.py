@@ -8,7 +8,9 @@ import argparse
 import hashlib
 import json
 import sys
-from pathlib import Path
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -16,6 +18,13 @@ VERSION = 1
 DESCRIPTION = "bundle.json"
 REFUSED = 2
 """Exit code when something has to be mended first."""
+
+
+DAMAGED = (
+    OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, RuntimeError,
+    MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading a spoilt file raises."""
 
 
 class RefusalError(Exception):
@@ -47,13 +56,27 @@ class Bundle(object):
             self.description = json.loads(path.read_text(encoding="utf-8"))
             self.networks = self.description["networks"]
             version = self.description["bundle_version"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise RefusalError("{} is damaged ({!r}): copy it again".format(path, error)) from error
+            for entry in self.description["files"]:
+                self.place(entry["name"])
+                entry["sha256"] + entry["part"]  # both are text
+            for network in self.networks.values():
+                network.items()
+        except DAMAGED as error:
+            raise RefusalError(
+                "{} is damaged ({}): copy it again".format(path, repr(error)[:200])
+            ) from error
         if version != VERSION:
             raise RefusalError(
                 "{} is a bundle of version {!r}, these scripts are for {}: copy scripts and "
                 "bundle from one export".format(path, version, VERSION)
             )
+
+    def place(self, name):
+        """Give the path of a file of the bundle, which must lie in its folder."""
+        parts = PurePosixPath(name).parts
+        if not parts or ".." in parts or name.startswith("/") or "\\" in name or "\0" in name:
+            raise ValueError("{!r} is no file of the bundle".format(name[:80]))
+        return self.folder / name
 
     def check(self, parts=None):
         """Compare files with their hashes; all of them, or those of some parts.
@@ -66,7 +89,7 @@ class Bundle(object):
         for entry in self.description["files"]:
             if parts is not None and entry["part"] not in parts:
                 continue
-            path = self.folder / entry["name"]
+            path = self.place(entry["name"])
             if not path.is_file():
                 raise RefusalError(
                     "{} is missing in {}: copy the bundle again".format(entry["name"], self.folder)
@@ -97,15 +120,27 @@ class Bundle(object):
             faces: uint8, shape (n, size, size, 3), RGB; each output's answers, float32 (n, units);
             picture, boxes and crops: what `crop_face` must make of them.
         """
-        with np.load(str(self.folder / "golden.npz"), allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
+        path = self.folder / "golden.npz"
+        try:
+            with np.load(str(path), allow_pickle=False) as content:
+                return {name: content[name] for name in content.files}
+        except DAMAGED as error:
+            raise RefusalError("{} is damaged ({}): copy it again".format(path, error)) from error
 
     def frozen_graph(self, name):
         """Give the bytes of a network's frozen graph, which lies inside its saved_model.pb."""
-        place = self.networks[name]["frozen_graph"]
-        content = (self.folder / place["file"]).read_bytes()
-        graph = content[place["offset"] : place["offset"] + place["bytes"]]
-        if hashlib.sha256(graph).hexdigest() != place["sha256"]:
+        try:
+            place = self.networks[name]["frozen_graph"]
+            content = self.place(place["file"]).read_bytes()
+            graph = content[place["offset"] : place["offset"] + place["bytes"]]
+            known = place["sha256"]
+        except DAMAGED as error:
+            raise RefusalError(
+                "the frozen graph of {} can't be found ({!r}): copy the bundle again".format(
+                    name, error
+                )
+            ) from error
+        if hashlib.sha256(graph).hexdigest() != known:
             raise RefusalError(
                 "the frozen graph in {} is damaged: copy it again".format(place["file"])
             )

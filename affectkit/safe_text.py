@@ -1,0 +1,36 @@
+"""Names of files from strangers, made safe for spreadsheets and terminals."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def spreadsheet_name(name: str) -> str:
+    """Give a relative path that no spreadsheet takes for a formula, and that names the same file.
+
+    Examples
+    --------
+    >>> spreadsheet_name("=HYPERLINK(1).png"), spreadsheet_name("a/=b.png")
+    ('./=HYPERLINK(1).png', 'a/=b.png')
+    """
+    return f"./{name}" if name.startswith(_FORMULA) else name
+
+
+def terminal_text(text: str) -> str:
+    r"""Give a text whose control characters, and those that turn the direction, are spelt out.
+
+    A file can be called so that its name, once printed, clears the screen, or reads backwards.
+
+    Examples
+    --------
+    >>> terminal_text("a" + chr(27) + "[2J" + chr(0x202E) + "gpj.exe")
+    'a\\x1b[2J\\u202egpj.exe'
+    """
+    return "".join(
+        char
+        if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+        else char.encode("unicode_escape").decode()
+        for char in text
+    )
