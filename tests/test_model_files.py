@@ -1,6 +1,8 @@
 """Models on disk: complete, checked, in safe mode, and refused when anything is off."""
 
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -92,3 +94,17 @@ def test_code_in_a_model_is_not_run(path):
 def test_other_suffixes_are_refused(classifier, tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.keras, got 'c\.h5'"):
         save_model(classifier, tmp_path / "c.h5", PREPROCESSING)
+
+
+def test_a_save_that_was_killed_after_its_card_is_finished(classifier, path, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    newer = save_model(classifier, tmp_path / "newer" / "c.keras", PREPROCESSING, temperature=1.2)
+    newer.with_suffix(".json").replace(path.with_suffix(".json"))
+    left = newer.replace(path.with_name(f".partial-{ended.pid}-c.keras"))
+    (path.parent / f".partial-{ended.pid}-c.json").write_text("{")  # of an even older kill
+    content = left.read_bytes()
+    assert load_model(path).temperature == 1.2
+    assert path.read_bytes() == content
+    save_model(classifier, path, PREPROCESSING)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["c.json", "c.keras"]
