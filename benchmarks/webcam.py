@@ -215,6 +215,7 @@ def main(command: list[str]) -> Path:
         if not number:
             add_targets(report, tables["ways"][0], way.memory)
             tables["memory"] = way.memory
+    add_ratios(report, tables)
     report.tables = tables
     report.figures = {"places": plot_stage_bars(pd.DataFrame(tables["places"]))}
     report.notes.append(
@@ -222,6 +223,18 @@ def main(command: list[str]) -> Path:
         "drawn. Memory is in bytes, unique to the processes."
     )
     return report.write()
+
+
+def add_ratios(report: Report, tables: dict[str, list[dict]]) -> None:
+    """Add each place's share of the latency, and what the first way's rivals make of it."""
+    median = {(row["mode"], row["stage"]): row["p50"] for row in tables["places"]}
+    for (mode, place), value in median.items():
+        if place != END_TO_END:
+            report.ratio(f"{place} / latency, {mode}", value / median[mode, END_TO_END])
+    first, *others = tables["ways"]
+    for row in others:
+        name = f"{row['server']}, {row['in_flight']} in flight / default, latency p50"
+        report.ratio(name, row["latency_p50"] / first["latency_p50"])
 
 
 def add_targets(report: Report, row: dict, memory: list[dict]) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 import anywidget
-import numpy as np
 import pandas as pd
 import traitlets
 
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
 from affectkit.pipeline import AffectPipeline
-from affectkit.video import read_video
 from affectkit.widgets.camera_stream import CameraStream
 from affectkit.widgets.frame_processor import FrameProcessor, Pipeline
 from affectkit.widgets.frame_results import Snapshot
-from affectkit.widgets.sample_clip import RATE, sample_frames
+from affectkit.widgets.frame_sources import BROWSER, Source, check_source, check_video, read_frames
 from affectkit.widgets.session_record import SessionRecord
 
 FOLDER = Path(__file__).parent
@@ -88,7 +86,7 @@ class AffectCamera(anywidget.AnyWidget):
     def __init__(
         self,
         pipeline: str | Path | AffectPipeline | Pipeline | None = None,
-        source: str | int | Path = "browser",
+        source: Source = BROWSER,
         sample: bool | str | Path = True,
         max_in_flight: int = 2,
         mirror: bool = True,
@@ -102,8 +100,8 @@ class AffectCamera(anywidget.AnyWidget):
             raise ValueError(f"expected headless as True, False or 'auto', got {headless!r}")
         if maximum_frames is not None and maximum_frames < 1:
             raise ValueError(f"expected maximum_frames of at least 1, got {maximum_frames}")
-        self.source = _check_source(source)
-        self.sample = sample if isinstance(sample, bool) else _check_file(sample)
+        self.source = check_source(source)
+        self.sample = sample if isinstance(sample, bool) else check_video(sample)
         self.headless, self.maximum_frames = headless, maximum_frames
         self._rows = SessionRecord() if record else None
         self._processor = FrameProcessor(pipeline, self._rows)
@@ -116,7 +114,7 @@ class AffectCamera(anywidget.AnyWidget):
                 frames_per_second=frames_per_second,
                 _expressions=list(EXPRESSIONS),
                 _colours=[EXPRESSION_COLOURS[name] for name in EXPRESSIONS],
-                _source_name="" if source == "browser" else str(source),
+                _source_name="" if source == BROWSER else str(source),
                 _source_is_camera=not isinstance(self.source, Path),
                 _has_sample=bool(sample),
             )
@@ -196,16 +194,21 @@ class AffectCamera(anywidget.AnyWidget):
             self._stream.close()
         super().close()
 
-    def wait_for_page(self, seconds: float = PAGE_SECONDS) -> bool:
+    def wait_for_page(self, seconds: float | None = None) -> bool:
         """Wait until a page knows of the widget, shown or further down; tell whether one does.
 
         Within a cell this needs JupyterLab 4.4 and ipykernel 7 or later: older ones hear of the
         page when the cell has ended.
+
+        Parameters
+        ----------
+        seconds : float, optional
+            To wait at most; 5 if omitted.
         """
-        return self._stream.link.seen.wait(seconds)
+        return self._stream.link.seen.wait(PAGE_SECONDS if seconds is None else seconds)
 
     def run_headless(
-        self, source: str | int | Path | None = None, maximum_frames: int | None = None
+        self, source: Source | None = None, maximum_frames: int | None = None
     ) -> pd.DataFrame:
         """Look at a clip in the kernel, without a page, and return when it ends.
 
@@ -238,31 +241,21 @@ class AffectCamera(anywidget.AnyWidget):
         if self.headless == "auto" and not self._without_page():
             return self.record
         limit = self.maximum_frames if maximum_frames is None else maximum_frames
-        frames = self._clip_frames(source, limit)
+        chosen = self.source if source is None else check_source(source)
+        if isinstance(chosen, int) and limit is None:
+            raise ValueError("expected maximum_frames for a camera, which has no end; give one")
         self._processor.begin()
-        for number, (time, image) in enumerate(islice(frames, limit)):
-            faces, _ = self._processor.process(image, time, number)
-            if faces is None:
-                raise RuntimeError(f"the pipeline failed:\n{self.last_error}")
+        with closing(read_frames(chosen, self.sample)) as frames:
+            for number, (time, image) in enumerate(islice(frames, limit)):
+                faces, _ = self._processor.process(image, time, number)
+                if faces is None:
+                    raise RuntimeError(f"the pipeline failed:\n{self.last_error}")
         return self.record
 
     def _without_page(self) -> bool:
         if self.headless == "auto":
             return not self.wait_for_page()
         return bool(self.headless)
-
-    def _clip_frames(
-        self, source: str | int | Path | None, limit: int | None
-    ) -> Iterator[tuple[float, np.ndarray]]:
-        chosen = self.source if source is None else _check_source(source)
-        if chosen == "browser" and isinstance(self.sample, Path):
-            chosen = self.sample
-        if chosen == "browser":
-            return ((number / RATE, frame) for number, frame in enumerate(sample_frames()))
-        if isinstance(chosen, int) and limit is None:
-            raise ValueError("expected maximum_frames for a camera, which has no end; give one")
-        reader = read_video(chosen, newest_only=isinstance(chosen, int))
-        return ((frame.seconds, frame.rgb) for frame in reader)
 
     @traitlets.observe("mirror", "resolution", "max_in_flight", "frames_per_second")
     def _on_setting(self, _: object) -> None:
@@ -276,18 +269,3 @@ class AffectCamera(anywidget.AnyWidget):
         if not (32 <= width <= 4096 and 32 <= height <= 4096):
             raise traitlets.TraitError(f"Expected a resolution of 32..4096, got {width}x{height}.")
         return width, height
-
-
-def _check_source(source: str | int | Path) -> str | int | Path:
-    if source == "browser" or (isinstance(source, int) and not isinstance(source, bool)):
-        return source
-    return _check_file(source)
-
-
-def _check_file(path: str | Path) -> Path:
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no video {path}: check the path, or use 'browser' or a camera's number"
-        )
-    return path

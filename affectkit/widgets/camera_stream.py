@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class PageFrame:
     """A frame on its way: who sent it, its number there, its time, its JPEG, when it arrived."""
 
+    run: int
     session: str
     number: int
     time: float
@@ -56,6 +57,7 @@ class CameraStream:
         self.status = "no page"
         self.dropped = 0
         self._start_wanted = False
+        self._run = 0
         self._numbers = count()
         self._worker = NewestWorker(self._work, self._drop)
         self._kernel_source: KernelSource | None = None
@@ -70,12 +72,6 @@ class CameraStream:
             "clip": self._on_clip,
             "kernel": self._on_kernel,
         }
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a thread works on frames or waits for them."""
-        source = self._kernel_source
-        return self._worker.is_running or (source is not None and source.is_running)
 
     def start(self) -> None:
         """Ask the page to start; one that opens later, if there is none yet."""
@@ -99,7 +95,7 @@ class CameraStream:
         """Deal with a message of the page; what is not understood is left alone."""
         if not isinstance(message, dict) or not isinstance(message.get("session"), str):
             return
-        handler = self._handlers.get(message.get("type"))
+        handler = self._handlers.get(str(message.get("type")))
         if handler is not None:
             self.link.remember_context()
             self._processor.times.add_page(message.get("times"))
@@ -120,6 +116,7 @@ class CameraStream:
     def _on_hello(self, session: str, message: dict, buffers: list) -> None:
         self._stop_source()
         self._worker.clear()
+        self._run += 1
         self._processor.begin()
         self.dropped = 0
         self._numbers = count()
@@ -131,7 +128,8 @@ class CameraStream:
         if not buffers or not isinstance(number, int) or not isinstance(time, int | float):
             return
         if not self.link.refuse(session):
-            frame = PageFrame(session, number, float(time), bytes(buffers[0]), perf_counter())
+            jpeg = bytes(buffers[0])
+            frame = PageFrame(self._run, session, number, float(time), jpeg, perf_counter())
             self._worker.put(frame)
 
     def _on_shown(self, session: str, message: dict, buffers: list) -> None:
@@ -191,6 +189,8 @@ class CameraStream:
             image = decode_frame(frame.jpeg)
         except ValueError as error:
             self.link.send("error", **place, text=str(error))
+            return
+        if frame.run != self._run:  # another source was started meanwhile
             return
         before = {
             "queue": 1e3 * (start - frame.arrival),

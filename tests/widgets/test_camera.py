@@ -9,6 +9,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from affectkit import AffectPipeline
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
@@ -19,6 +21,11 @@ from affectkit.widgets.sample_clip import decode_frame, encode_frame, sample_fra
 from affectkit.widgets.session_record import COLUMNS
 
 LONG = 60
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=7) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=10,
+)
 
 
 class Page:
@@ -179,6 +186,15 @@ def test_messages_that_make_no_sense_are_left_alone(camera, message):
     widget._handle_custom_msg(message, [memoryview(b"no JPEG")])
     assert page.of_kind("result") == []
     assert widget.status == "no page"
+
+
+@given(st.dictionaries(st.sampled_from(["type", "session", "number", "time", "times"]), anything))
+def test_a_page_may_send_anything(message):
+    widget = AffectCamera(nobody)
+    for kind in ("frame", "shown", "bye", "status", message.get("type")):
+        widget._handle_custom_msg(message | {"type": kind}, [])
+    assert widget.statistics["frames"] == 0
+    widget.close()
 
 
 def test_a_damaged_frame_is_told(camera):
