@@ -32,7 +32,9 @@ def test_wheel_has_every_module_notebook_and_asset(wheel):
     assets = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/assets/**/*.*")}
     assert len(modules) > 10
     assert len(notebooks) >= 5
-    assert modules | notebooks | assets | {"affectkit/faces/head.npz"} <= found
+    others = {f"affectkit/{name}" for name in ("faces/head.npz", "widgets/camera.js")}
+    others |= {"affectkit/widgets/camera.css"}
+    assert modules | notebooks | assets | others <= found
 
 
 def test_wheel_has_nothing_else(wheel):
