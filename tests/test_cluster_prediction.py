@@ -217,9 +217,9 @@ def test_what_is_impossible_leaves_nothing(material, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_predictor_of_one_process_gives_the_same(material):
+def test_a_predictor_of_one_process_gives_the_same(material, cluster):
     predictor = ImagePredictor(detector="blazeface-tiled")
     settings = PredictionSettings({"detector": "blazeface-tiled"}, {})
     tasks = [ImageTask(material / "00.png"), ImageTask(material / "03.png")]
-    with open_cluster(workers=1) as client:
+    with open_cluster(cluster.scheduler_address) as client:
         assert list(predict_on_cluster(client, tasks, settings)) == list(map(predictor, tasks))

@@ -15,26 +15,31 @@ from typer.testing import CliRunner
 from affectkit.cli import app
 from affectkit.cli.sweep import pack_parameters
 from affectkit.notebook_sweeps import find_notebook
+from affectkit.record import RECORD_TYPE
 from affectkit.sweep_runs import run_name
 
 pytest.importorskip("distributed")
 
 PROGRAM = [sys.executable, "-c", "from affectkit.cli import app; app()", "sweep"]
-CODE = """
+CODE = f"""
 import time
 from pathlib import Path
-from affectkit.record import record
+from IPython.display import display
+
+def record(name, value):  # as affectkit.record does, which takes seconds to be imported
+    display({{{RECORD_TYPE!r}: {{"name": name, "value": value}}}}, raw=True)
+
 with Path(log).open("a") as file:
-    file.write(f"begin {learning_rate} {seed}\\n")
+    file.write(f"begin {{learning_rate}} {{seed}}\\n")
 time.sleep(pause)
 if seed == 13:
     raise ValueError("thirteen is unlucky")
 record("accuracy", learning_rate * 10 + seed)
-record("facts", {"seed": seed, "epochs": {"best": 3}, "curve": [0.1, 0.2]})
+record("facts", {{"seed": seed, "epochs": {{"best": 3}}, "curve": [0.1, 0.2]}})
 record("folder", str(Path.cwd()))
 record("output", output)
 with Path(log).open("a") as file:
-    file.write(f"end {learning_rate} {seed}\\n")
+    file.write(f"end {{learning_rate}} {{seed}}\\n")
 """
 
 
