@@ -134,22 +134,22 @@ def _check_weights(source: BinaryIO, size: int) -> None:
 
     total = 0
 
-    def check_link(name: str, link: object) -> None:
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"its {name[:80]} lies in another place")
+    def check_link(name: str, link: object) -> str | None:
+        return None if isinstance(link, h5py.HardLink) else f"its {name[:80]} lies elsewhere"
 
-    def check_object(name: str, found: object) -> None:
+    def check_object(name: str, found: object) -> str | None:
         nonlocal total
         if not isinstance(found, h5py.Dataset):
-            return
+            return None
         if found.external or found.is_virtual:
-            raise ValueError(f"its {name[:80]} lies in another file")
+            return f"its {name[:80]} lies in another file"
         if found.dtype.kind not in "biufSUO":
-            raise ValueError(f"its {name[:80]} is no weight")
-        total += found.size * found.dtype.itemsize
-        if total > _most_bytes(size):
-            raise ValueError("it would unpack to far more than its size")
+            return f"its {name[:80]} is no weight"
+        total += (found.size or 0) * found.dtype.itemsize
+        return "it would unpack to far more than its size" if total > _most_bytes(size) else None
 
     with h5py.File(source, "r") as file:
-        file.visititems_links(check_link)
-        file.visititems(check_object)
+        # what a visitor returns ends the visit; it must not raise inside HDF5's own code
+        problem = file.visititems_links(check_link) or file.visititems(check_object)
+    if problem:
+        raise ValueError(problem)

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affectkit.labels import EXPRESSIONS
@@ -48,6 +48,7 @@ def test_a_picture_without_faces_and_a_regressors_face_have_rows_too():
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1)
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, max_size=5))
 def test_any_name_comes_back_from_both_kinds_of_lines(tmp_path_factory, names):
     rows = [row for name in names for row in face_rows(name, [FACE])]
