@@ -16,6 +16,7 @@ processes, and the page's own heap, each after a garbage collection.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -220,7 +221,8 @@ def main(command: list[str]) -> Path:
     report.figures = {"places": plot_stage_bars(pd.DataFrame(tables["places"]))}
     report.notes.append(
         "Latency goes from the moment when the page takes a frame to the one when its result is "
-        "drawn. Memory is in bytes, unique to the processes."
+        "drawn. Memory is in bytes, unique to the processes. The run's niceness, which all of its "
+        f"processes have: {os.nice(0)}."
     )
     return report.write()
 
