@@ -61,8 +61,8 @@ def open_cluster(scheduler: str | None = None, workers: int = 2) -> Iterator[Cli
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise ImportError(
-            'several processes need Dask: pip install "affectkit[cluster]", or use one (without '
-            "--scheduler, with --workers 1)"
+            'workers need Dask: pip install "affectkit[cluster]" (`affectkit predict` without '
+            "--scheduler and with --workers 1 needs none)"
         ) from error
     with ExitStack() as stack:
         if scheduler is None:

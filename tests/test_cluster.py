@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import psutil
@@ -124,6 +125,13 @@ def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
     monkeypatch.setattr("affectkit.cluster._CONNECT_SECONDS", 1)
     message = "no Dask scheduler answers at tcp://127.0.0.1:9"
     with pytest.raises(OSError, match=message), open_cluster("tcp://127.0.0.1:9"):
+        pass
+
+
+def test_without_dask_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    message = r'pip install "affectkit\[cluster\]"'
+    with pytest.raises(ImportError, match=message), open_cluster():
         pass
 
 

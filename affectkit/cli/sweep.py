@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from affectkit.cli.faces import parse_value
-from affectkit.cli.options import Scheduler, Workers
+from affectkit.cli.options import Scheduler
 from affectkit.cli.stopping import Stopped, stop_signals
 
 SOME_FAILED = 1
@@ -73,7 +73,14 @@ def run(
             "run. Paths have to be absolute.",
         ),
     ] = None,
-    workers: Workers = 1,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Processes on this machine, each with one notebook at a time. One that ends is "
+            "replaced. Needs Dask.",
+        ),
+    ] = 1,
     scheduler: Scheduler = None,
     cell_timeout: Annotated[
         int, typer.Option(min=0, help="Seconds that one cell may take; 0 for no limit.")
