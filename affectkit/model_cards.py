@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from affectkit.json_files import NUMBER, find_misfit, read_json
+from affectkit.json_files import NUMBER, read_json
 from affectkit.preprocess import Preprocessing
+
+LONGEST_NAME = 255
+"""Bytes that file systems take."""
 
 SHARED = {
     "preprocessing": {"image_size": int, "crop_margin": NUMBER},
@@ -63,8 +66,8 @@ def file_beside(path: Path, name: object) -> Path:
         If the name leads elsewhere.
     """
     parts = PurePosixPath(name).parts if isinstance(name, str) else ()
-    strange = find_misfit(name, str) or not parts or ".." in parts or "\\" in name
-    if strange or name.startswith("/") or not name.isprintable() or len(name) > 1000:
+    strange = any(part == ".." or len(part.encode()) > LONGEST_NAME for part in parts)
+    if strange or not parts or name.startswith("/") or "\\" in name or not name.isprintable():
         raise ValueError(
             f"{path} names the file {str(name)[:80]!r}, expected one beside it or in folders "
             "below; get both anew"

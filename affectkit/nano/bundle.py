@@ -74,7 +74,8 @@ class Bundle(object):
     def place(self, name):
         """Give the path of a file of the bundle, which must lie in its folder."""
         parts = PurePosixPath(name).parts
-        if not parts or ".." in parts or name.startswith("/") or "\\" in name or "\0" in name:
+        strange = [part for part in parts if part == ".." or len(part.encode("utf-8")) > 255]
+        if not parts or strange or name.startswith("/") or "\\" in name or "\0" in name:
             raise ValueError("{!r} is no file of the bundle".format(name[:80]))
         return self.folder / name
 
