@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from affectkit.atomic_files import write_atomically
+from affectkit.atomic_files import remove_partials, write_atomically
 from affectkit.data.folder import load_folder
 from affectkit.data.image_files import relative_names
 from affectkit.data.images import ImageReadError, read_table_image
@@ -96,6 +96,7 @@ def write_face_boxes(
         labels.csv has to be changed and `KEPT_LABELS` exists already.
     """
     file = Path(root) / "labels.csv"
+    remove_partials(root)
     skipped = SkippedRows()
     table = load_folder(root, skipped)
     for name in {*BOX_COLUMNS, "row"} - set(table):

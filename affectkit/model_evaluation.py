@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from affectkit import plots
-from affectkit.atomic_files import atomic_path, write_atomically
+from affectkit.atomic_files import atomic_path, remove_partials, write_atomically
 from affectkit.checkpoint_files import checkpoint_names
 from affectkit.checkpoints import load_checkpoint
 from affectkit.data.datasets import load_table
@@ -146,11 +146,12 @@ def evaluate_run(
     else:
         result = evaluate_regression(predictions, table, **settings)
     folder = Path(output)
+    for place in (folder, folder / "plots"):
+        remove_partials(place)
     write_metrics(result, folder / "metrics.json")
     rows = predictions_table(predictions, table)
     rows["image_id"] = rows["image_id"].map(spreadsheet_name)
     write_atomically(folder / "predictions.csv", rows.to_csv(index=False))
-    (folder / "plots").mkdir(exist_ok=True)
     for name, figure in result_figures(result, predictions, table).items():
         with atomic_path(folder / "plots" / f"{name}.png") as partial:
             figure.savefig(partial, dpi=150)
