@@ -254,6 +254,13 @@ def test_the_server_sends_small_messages_at_once(room, notebook):
     assert set(noted) == {"1"}
 
 
+def test_no_frame_is_saved_in_the_notebook(room, notebook):
+    notebook.command("docmanager:save")
+    saved = (room.folder / "notebook.ipynb").read_text()
+    assert "widget-view+json" in saved
+    assert "/9j/" not in saved  # how a JPEG begins in base64
+
+
 def test_another_cell_does_not_freeze_the_page(notebook, view):
     view.start()
     view.wait_for_results(5)
