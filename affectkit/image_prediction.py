@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
-from PIL import Image
 
 from affectkit.atomic_files import write_atomically
 from affectkit.data.images import read_image
+from affectkit.data.picture_files import DAMAGED, open_picture
 from affectkit.drawing import draw_faces
 from affectkit.pipeline import AffectPipeline
 from affectkit.prediction_rows import Row, face_rows
@@ -64,9 +64,9 @@ def _warn_if_animated(path: Path) -> None:
     if path.suffix.lower() not in (".gif", ".webp", ".png", ".tif", ".tiff"):
         return
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             frames = getattr(image, "n_frames", 1)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+    except DAMAGED:
         return  # reading it says what is wrong
     if frames > 1:
         warnings.warn(

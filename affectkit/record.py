@@ -71,7 +71,10 @@ def read_records(notebook_path: str | Path) -> dict[str, object]:
     try:
         notebook = json.loads(Path(notebook_path).read_text("utf-8"))
         nbformat.validate(notebook)
-    except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
+    except (
+        *(ValueError, AttributeError, LookupError, TypeError, RecursionError),
+        nbformat.ValidationError,
+    ) as error:
         raise ValueError(f"{notebook_path} is not a notebook ({error}); run it again") from error
     records: dict[str, object] = {}
     for number, cell in enumerate(notebook["cells"], start=1):

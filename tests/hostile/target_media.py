@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from random import Random
 
 import cv2
@@ -12,6 +13,7 @@ from mutations import mend_png
 from PIL import Image
 
 from affectkit.data.images import MAX_PIXELS, read_image
+from affectkit.image_prediction import _warn_if_animated
 from affectkit.prediction_inputs import find_inputs
 from affectkit.video import read_video
 
@@ -37,9 +39,10 @@ def _exif() -> Image.Exif:
 class Picture(Target):
     """A picture file: either a whole uint8 RGB array, or refused with its name."""
 
-    file = "hostile"  # the reader goes by the content
-
     def read(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _warn_if_animated(self.path)
         find_inputs([self.path])
         image = read_image(self.path)
         assert image.dtype == np.uint8
@@ -49,6 +52,8 @@ class Picture(Target):
 
 
 class Jpeg(Picture):
+    file = "hostile.jpg"
+
     def make_seeds(self) -> list[bytes]:
         picture = _picture()
         return [
@@ -61,6 +66,8 @@ class Jpeg(Picture):
 
 
 class Png(Picture):
+    file = "hostile.png"
+
     def make_seeds(self) -> list[bytes]:
         picture = _picture()
         deep = np.random.default_rng(0).integers(0, 65536, (9, 9), np.uint16)
@@ -81,6 +88,8 @@ class Png(Picture):
 
 
 class WebP(Picture):
+    file = "hostile.webp"
+
     def make_seeds(self) -> list[bytes]:
         picture = _picture()
         return [
@@ -92,6 +101,8 @@ class WebP(Picture):
 
 
 class Gif(Picture):
+    file = "hostile.gif"
+
     def make_seeds(self) -> list[bytes]:
         picture = _picture()
         return [
@@ -102,6 +113,8 @@ class Gif(Picture):
 
 
 class Tiff(Picture):
+    file = "hostile.tiff"
+
     def make_seeds(self) -> list[bytes]:
         picture = _picture()
         deep = np.random.default_rng(0).integers(0, 65536, (9, 9), np.uint16)
@@ -115,6 +128,8 @@ class Tiff(Picture):
 
 
 class Bmp(Picture):
+    file = "hostile.bmp"
+
     def make_seeds(self) -> list[bytes]:
         picture = _picture()
         forms = (picture, picture.convert("P"), picture.convert("1"), picture.convert("RGBA"))

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from affectkit.data.images import ImageReadError, load_container, read_image
+from affectkit.image_prediction import _warn_if_animated
 from affectkit.prediction_inputs import find_inputs
 from affectkit.video import read_video
 
@@ -79,13 +80,15 @@ def test_formats_that_start_programs_or_read_other_files_are_no_pictures(tmp_pat
         read_image(tmp_path / "face.jpg")
 
 
-@pytest.mark.parametrize("name", ["face.jpg", "clip.mp4", "labels.csv", "train.npz"])
+@pytest.mark.parametrize("name", ["face.png", "clip.mp4", "labels.csv", "train.npz"])
 def test_a_pipe_is_no_file(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with at_most(20):
         files, missing = find_inputs([tmp_path, tmp_path / name])
         assert len(files) <= 1
         assert not missing
+        for file in files:
+            _warn_if_animated(file.path)
         with pytest.raises((ValueError, OSError), match=name):
             read_image(tmp_path / name)
         with pytest.raises((ValueError, OSError), match=name):
