@@ -149,6 +149,16 @@ def _new_stem(folder: Path, stem: str) -> str:
             return name
 
 
+def add_load(report: Report) -> None:
+    """Note that the machine was busy, if it was: then only processor time and memory count."""
+    load, cores = os.getloadavg()[0], report.machine["usable_cores"]
+    if load > cores:
+        report.notes.append(
+            f"The machine was busy (load average {load:.1f} on {cores} cores): wall-clock times "
+            "tell little, and processor times are higher than on an idle one."
+        )
+
+
 def describe_machine() -> dict[str, object]:
     """Describe the hardware and how busy it is: what `machine` says, flags, load, cores to use."""
     info = Path("/proc/cpuinfo")
