@@ -16,12 +16,11 @@ processes, and the page's own heap, each after a garbage collection.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +115,6 @@ class Bench:
             notebook.run_cell(0)
             page.wait_for_selector(".affect-camera")
             page.get_by_role("button", name="Start the camera").click()
-        keep_priority(self.browser.process.pid)
         for count in range(1, len(marks) + 1):
             end = time.monotonic() + LONGEST
             while len(lines := read_lines(marks_file)) < count:
@@ -148,18 +146,6 @@ class Bench:
             processes += processes[0].children(recursive=True)
             unique = sum(process.memory_full_info().uss for process in processes)
         return {"browser": unique, "page heap": int(heap)}
-
-
-def keep_priority(process: int) -> None:
-    """Give Chromium's threads the niceness of this run, where it is below 0: they set their own."""
-    niceness = os.nice(0)
-    if niceness >= 0:
-        return
-    first = psutil.Process(process)
-    for one in [first, *first.children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            for thread in one.threads():
-                os.setpriority(os.PRIO_PROCESS, thread.id, niceness)
 
 
 def read_lines(path: Path) -> list[dict]:
@@ -234,8 +220,7 @@ def main(command: list[str]) -> Path:
     report.figures = {"places": plot_stage_bars(pd.DataFrame(tables["places"]))}
     report.notes.append(
         "Latency goes from the moment when the page takes a frame to the one when its result is "
-        "drawn. Memory is in bytes, unique to the processes. The run's niceness, which all of its "
-        f"processes have: {os.nice(0)}; below 0, other programs on the machine hardly count."
+        "drawn. Memory is in bytes, unique to the processes."
     )
     return report.write()
 
