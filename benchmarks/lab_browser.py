@@ -35,8 +35,9 @@ ALLOW, DENY = "--use-fake-ui-for-media-stream", "--deny-permission-prompts"
 
 
 def find_chromium() -> str | None:
-    """Give the path of Chromium: that in the variable CHROMIUM, or Debian's; None without one."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+    """Give the path of Chromium: that in the variable CHROMIUM, or an installed one, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 @dataclass(frozen=True)

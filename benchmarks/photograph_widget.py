@@ -46,7 +46,7 @@ def main(path: Path) -> None:
             clip = {
                 "x": box["x"] - 12,
                 "y": box["y"] - 8,
-                "width": 716,
+                "width": 710,
                 "height": box["height"] + 16,
             }
             picture = page.screenshot(clip=clip)
