@@ -131,6 +131,7 @@ def weights_of_counts(counts: np.ndarray, balance: float) -> np.ndarray:
     return (weights / np.average(weights, weights=counts)).astype(np.float32)
 
 
+@tf.autograph.experimental.do_not_convert  # else `decode` is converted: twice the time
 def decode_faces(
     features: dict[str, tf.Tensor], preprocessing: Preprocessing, strict: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
