@@ -20,7 +20,23 @@ this is one, for either strategy. What `fit` and its callbacks do besides is don
 Every machine runs the same command, with the variable TF_CONFIG saying where all are and which one
 this is (`affectkit.worker_launch.cluster_settings`), a shared folder for the backup, and a
 supervisor (Kubernetes, Slurm's requeue, or `affectkit.worker_launch` for processes of one machine)
-that starts all again when one ends with an error.
+that starts all again when one ends with an error. The program, `train.py`::
+
+    strategy = choose_strategy()  # first of all
+    model, log = train_on_shards(
+        lambda: build_classifier(224, 1.0, weights="imagenet"), read_index("gs://bucket/affectnet"),
+        "classification", Preprocessing(224), TrainingSettings(epochs=12, batch_size=256),
+        "/shared/run", strategy=strategy,
+    )
+    if is_chief():
+        save_model(model, "/shared/run/classifier.keras", Preprocessing(224))
+
+is started on the second of two machines by::
+
+    TF_CONFIG='{"cluster": {"worker": ["one:2222", "two:2222"]},
+                "task": {"type": "worker", "index": 1}}' python train.py
+
+Replicas draw the same augmentation for the first, second ... face of their parts of a batch.
 """
 
 from __future__ import annotations

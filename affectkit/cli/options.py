@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Dataset = Annotated[str, typer.Option(help="affectfaces, affectnet, ferplus or folder.")]
+Dataset = Annotated[str, typer.Option(help="affectfaces, affectnet, ferplus, folder or shards.")]
 Root = Annotated[
     Path | None, typer.Option(help="Folder of the data set; not needed for affectfaces.")
 ]
