@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from affectkit.keras_files import DAMAGED, check_weights_file
 from affectkit.labels import NUM_EXPRESSIONS
 
 BACKBONE = "backbone"
@@ -90,6 +92,10 @@ def build_backbone(
             f"weights {str(file)!r} is not a file; pass None, 'affectfaces', 'imagenet' or a "
             ".weights.h5 file of MobileNetV2(include_top=False)"
         )
+    if file is not None:
+        check_weights_file(file)
+    if weights == "affectfaces":
+        _check_bundled(file)
     if weights == "imagenet":
         _remove_broken_downloads()
     try:
@@ -115,7 +121,7 @@ def build_backbone(
                 # of containers without weights, one for each list inside the model
                 warnings.filterwarnings("ignore", "Skipping nested container")
                 backbone.load_weights(file)
-        except (ValueError, OSError, KeyError) as error:
+        except DAMAGED as error:
             raise ValueError(
                 f"the weights in {str(file)!r} do not fit MobileNetV2 with alpha {alpha} without "
                 f"its top; use the file made for this alpha. The cause: {error}"
@@ -124,6 +130,14 @@ def build_backbone(
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batch_norm_momentum
     return backbone
+
+
+def _check_bundled(file: Path) -> None:
+    expected = file.with_name(file.name.replace(".weights.h5", ".sha256")).read_text("utf-8")
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found not in expected:
+        raise ValueError(f"{file} is damaged (SHA-256 differs): reinstall affectkit")
 
 
 def _remove_broken_downloads() -> None:
