@@ -44,10 +44,10 @@ def main(path: Path) -> None:
             root = page.locator(".affect-camera")
             box = root.bounding_box()
             clip = {
-                "x": box["x"] - 12,
-                "y": box["y"] - 8,
+                "x": box["x"] - 6,
+                "y": box["y"],
                 "width": 710,
-                "height": box["height"] + 16,
+                "height": box["height"],
             }
             picture = page.screenshot(clip=clip)
     Image.open(io.BytesIO(picture)).convert("RGB").save(path, quality=90, method=6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -19,8 +20,8 @@ from affectkit.widgets.frame_sources import BROWSER, Source, check_source, check
 from affectkit.widgets.session_record import SessionRecord
 
 FOLDER = Path(__file__).parent
-PAGE_SECONDS = 5.0
-"""So long `headless="auto"` waits for a page."""
+PAGE_SECONDS, SERVED_PAGE_SECONDS = 5.0, 20.0
+"""So long `headless="auto"` waits for a page; the latter where a Jupyter server runs the kernel."""
 
 
 class AffectCamera(anywidget.AnyWidget):
@@ -176,7 +177,7 @@ class AffectCamera(anywidget.AnyWidget):
         """Start the source, as the button does; the browser may ask its user.
 
         Without a page, it starts as soon as one shows the widget. With `headless=True`, or "auto"
-        and no page within 5 s, it is `run_headless` instead.
+        and no page in time (see `wait_for_page`), it is `run_headless` instead.
         """
         if self._without_page():
             self.run_headless()
@@ -203,9 +204,13 @@ class AffectCamera(anywidget.AnyWidget):
         Parameters
         ----------
         seconds : float, optional
-            To wait at most; 5 if omitted.
+            To wait at most. If omitted, 5; or 20 where a Jupyter server runs the kernel, so that
+            there is likely to be a page.
         """
-        return self._stream.link.seen.wait(PAGE_SECONDS if seconds is None else seconds)
+        if seconds is None:
+            served = "JPY_SESSION_NAME" in os.environ  # jupyter_server sets it
+            seconds = SERVED_PAGE_SECONDS if served else PAGE_SECONDS
+        return self._stream.link.seen.wait(seconds)
 
     def run_headless(
         self, source: Source | None = None, maximum_frames: int | None = None

@@ -288,6 +288,7 @@ def test_headless_runs_the_clip_and_ends(camera):
 
 def test_auto_runs_by_itself_only_where_no_page_is(camera, variable_rate_video, monkeypatch):
     monkeypatch.setattr("affectkit.widgets.camera.PAGE_SECONDS", 0.05)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     looked = []
 
     def look(image):
