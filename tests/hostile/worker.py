@@ -69,9 +69,10 @@ def run_target(name: str, first: int, count: int, folder: Path, report: TextIO) 
     with contextlib.chdir(place):
         target = targets.find_target(name)(place)
         kept = sorted((CORPUS / name).glob("*"))
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        statistics = Path("/proc/self/statm")
+        if statistics.exists():  # Linux
+            limit = int(statistics.read_text().split()[0]) * resource.getpagesize() + MEMORY
+            resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         counts = {"accepted": 0, "refused": 0, "failed": 0}
         slowest, progress = 0.0, os.open(folder / "progress", os.O_WRONLY | os.O_CREAT)
         for number in range(-len(kept) if first == 0 else first, count):
