@@ -80,6 +80,10 @@ def plan_lines(folder: Path, arguments: argparse.Namespace) -> list[str]:
         f"write all, {arguments.cores} cores of one machine",
         images * write / 1e3 / HOUR / arguments.cores, "h", "computed",
     )  # fmt: skip
+    plan.add(
+        f"the same where storage reads or writes {arguments.storage_rate} GB/s",
+        2 * images * stored / 1e9 / arguments.storage_rate / HOUR, "h", "computed from an assumption",
+    )  # fmt: skip
     table = growth.table("growth")
     table = table[table["stage"] == "table"].sort_values("rows").iloc[-1]
     row_bytes = plan.add(
@@ -162,6 +166,7 @@ def main(command: list[str]) -> int:
     parser.add_argument("--machines", type=int, default=8)
     parser.add_argument("--cores", type=int, default=32)
     parser.add_argument("--efficiency", type=float, default=0.8)
+    parser.add_argument("--storage-rate", type=float, default=0.5)
     parser.add_argument("--gpu-rate", type=int, default=1000)
     arguments = parser.parse_args(command)
     text = "\n".join(plan_lines(arguments.folder, arguments))
