@@ -82,7 +82,9 @@ def plan_lines(folder: Path, arguments: argparse.Namespace) -> list[str]:
     )  # fmt: skip
     plan.add(
         f"the same where storage reads or writes {arguments.storage_rate} GB/s",
-        2 * images * stored / 1e9 / arguments.storage_rate / HOUR, "h", "computed from an assumption",
+        2 * images * stored / 1e9 / arguments.storage_rate / HOUR,
+        "h",
+        "computed from an assumption",
     )  # fmt: skip
     table = growth.table("growth")
     table = table[table["stage"] == "table"].sort_values("rows").iloc[-1]
