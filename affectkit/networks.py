@@ -117,8 +117,10 @@ class LiteRTNetwork:
         ValueError
             If it is no TFLite model of a face, or `threads` is below 1.
         """
-        if not 1 <= threads <= MOST_THREADS:
-            raise ValueError(f"expected at least 1 thread, at most {MOST_THREADS}, got {threads}")
+        if threads < 1:
+            raise ValueError(f"expected at least 1 thread, got {threads}")
+        if threads > MOST_THREADS:
+            raise ValueError(f"expected at most {MOST_THREADS} threads, got {threads}")
         source = "this" if isinstance(content, bytes) else content
         self._content = content if isinstance(content, bytes) else Path(content).read_bytes()
         self._threads = threads

@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import ImageOps
 
 from affectkit.data.array_files import ArrayArchive
-from affectkit.data.picture_files import DAMAGED, open_picture
+from affectkit.data.picture_files import DAMAGED, check_density, open_picture
 
 MAX_PIXELS = 100_000_000
 """Images of more pixels are refused before they are decoded (decompression bombs)."""
@@ -69,6 +69,7 @@ def decode_image(source: str | Path | BinaryIO, name: str) -> np.ndarray:
                     f"{name} has {image.width} x {image.height} pixels; the limit is "
                     f"{MAX_PIXELS}. Make it smaller first"
                 )
+            check_density(image, source)
             image = ImageOps.exif_transpose(image)
             if image.mode.startswith("I"):  # 16 bits; Pillow would clip instead of scaling
                 return as_rgb((np.asarray(image, np.float32) / 257.0).clip(0, 255).astype("uint8"))

@@ -45,24 +45,31 @@ def open_picture(source: str | Path | BinaryIO) -> Image.Image:
     ------
     OSError
         If it is not a file (a pipe or a device may never end), or of another format.
+    """
+    if isinstance(source, (str, Path)) and not stat.S_ISREG(os.stat(source).st_mode):  # noqa: PTH116
+        raise OSError(f"{source} is a folder, pipe or device, expected a file")
+    return Image.open(source, formats=FORMATS)
+
+
+def check_density(image: Image.Image, source: str | Path | BinaryIO) -> None:
+    """Check an opened picture before it is decoded.
+
+    Raises
+    ------
     ValueError
         If it claims far more pixels than its bytes can hold.
     """
+    pixels = image.width * image.height
+    if pixels <= DENSE_PIXELS:
+        return
     if isinstance(source, (str, Path)):
-        status = os.stat(source)  # noqa: PTH116
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{source} is a folder, pipe or device, expected a file")
-        size = status.st_size
+        size = Path(source).stat().st_size
     else:
         start = source.tell()
         size = source.seek(0, os.SEEK_END)
         source.seek(start)
-    image = Image.open(source, formats=FORMATS)
-    pixels = image.width * image.height
-    if pixels > DENSE_PIXELS and pixels > PIXELS_A_BYTE * size:
-        image.close()
+    if pixels > PIXELS_A_BYTE * size:
         raise ValueError(
             f"it claims {image.width} x {image.height} pixels in {size} bytes, which is no "
             "photograph"
         )
-    return image
