@@ -82,7 +82,7 @@ def find_misfit(value: object, form: object, place: str = "") -> str | None:
         From `json.loads`.
     form : object
         A type or a tuple of types, None among them meaning null: where numbers are asked for, true,
-        false, NaN and infinity are none. A list of one form: a list of such values. A dict: an
+        false, NaN, infinity and whole numbers of more than 64 bits are none. A list of one form: a list of such values. A dict: an
         object with these keys (unless `Maybe`) and perhaps others. `Each`: an object of such
         values.
     place : str
@@ -135,10 +135,8 @@ def _is_of(value: object, kinds: tuple[type | None, ...]) -> bool:
     if isinstance(value, bool):
         return bool in kinds or object in kinds
     if isinstance(value, NUMBER):
-        try:
-            if not math.isfinite(value):
-                return object in kinds
-        except OverflowError:
+        usable = abs(value) < 1 << 63 if isinstance(value, int) else math.isfinite(value)
+        if not usable:
             return object in kinds
     return isinstance(value, tuple(kind for kind in kinds if kind is not None))
 

@@ -244,7 +244,8 @@ def test_any_json_is_an_object_or_refused_with_its_name(tmp_path_factory, docume
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(document))
     form = {"a": int}
-    fits = isinstance(document, dict) and type(document.get("a")) is int
+    value = document.get("a") if isinstance(document, dict) else None
+    fits = type(value) is int and abs(value) < 2**63
     if fits and "\\ud" not in path.read_text():
         # NaN is not equal to itself
         assert repr(read_json(path, "a test", "mend it", form)) == repr(document)
