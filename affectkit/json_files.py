@@ -82,9 +82,9 @@ def find_misfit(value: object, form: object, place: str = "") -> str | None:
         From `json.loads`.
     form : object
         A type or a tuple of types, None among them meaning null: where numbers are asked for, true,
-        false, NaN, infinity and whole numbers of more than 64 bits are none. A list of one form: a list of such values. A dict: an
-        object with these keys (unless `Maybe`) and perhaps others. `Each`: an object of such
-        values.
+        false, NaN, infinity and whole numbers of more than 64 bits are none. A list of one form: a
+        list of such values. A dict: an object with these keys (unless `Maybe`) and perhaps others.
+        `Each`: an object of such values.
     place : str
         Where the value stands, for the message.
 
