@@ -10,7 +10,7 @@ import pandas as pd
 from affectkit.json_files import NUMBER, Each, read_json
 
 SCHEMA_VERSION = 1
-BENCHMARKS = ("stages", "runtimes", "throughput", "peers", "scaling")
+BENCHMARKS = ("stages", "runtimes", "throughput", "peers", "scaling", "webcam")
 """The scripts, in the order in which they are read."""
 
 BASELINE = Path(__file__).resolve().parent.parent / "benchmarks" / "baseline"
