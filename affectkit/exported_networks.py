@@ -8,15 +8,8 @@ import numpy as np
 
 from affectkit.export_manifest import ExportedModel
 from affectkit.graph_checks import check_operations, check_saved_model
-from affectkit.networks import (
-    DAMAGED,
-    OUTPUTS,
-    LiteRTNetwork,
-    Network,
-    check_input,
-    check_outputs,
-    try_out,
-)
+from affectkit.network_checks import DAMAGED, OUTPUTS, check_input, check_outputs, try_out
+from affectkit.networks import LiteRTNetwork, Network
 
 
 def load_exported(exported: ExportedModel, threads: int = 1) -> Network:

@@ -20,7 +20,7 @@ from affectkit.keras_files import DAMAGED, check_keras_file
 from affectkit.labels import EXPRESSIONS
 from affectkit.model_cards import read_card
 from affectkit.models import get_backbone, task_of
-from affectkit.networks import OUTPUTS, check_input, check_outputs
+from affectkit.network_checks import OUTPUTS, check_input, check_outputs
 from affectkit.preprocess import Preprocessing
 
 CARD_VERSION = 1
