@@ -7,38 +7,26 @@ last: without it, the folder is unfinished.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from affectkit import __version__
 from affectkit.data import shard_files as files
 from affectkit.data.shard_files import ROWS_SUFFIX, SUFFIX, join
-from affectkit.labels import EXPRESSIONS, NON_EXPRESSIONS
 
 SCHEMA_VERSION = 1
 INDEX = "index.json"
 POSITION, OFFSET = "table_position", "record_offset"
 """Columns of a shard's CSV beside the table's: row of the whole table, and byte in the shard."""
 
-LEFT_OUT = ("path", "row", "image")
-"""Columns of the table that say where an image was before."""
+_REQUIRED = {"fingerprint": str, "columns": dict, "counts": dict, "valence_arousal": int,
+             "shards": list}  # fmt: skip
+SHARD_KEYS = {"name": str, "split": str, "rows": int, "bytes": int, "sha256": str,
+              "rows_bytes": int, "rows_sha256": str, "expressions": dict, "valence_arousal": int,
+              "skipped": list}  # fmt: skip
+"""What the entry of a shard holds."""
 
-_REQUIRED = {
-    "schema_version",
-    "fingerprint",
-    "source",
-    "label_codes",
-    "columns",
-    "counts",
-    "shards",
-}
-_SHARD_KEYS = {"name", "split", "rows", "bytes", "sha256", "rows_bytes", "rows_sha256"}
 _NAME = re.compile(r"[a-z]+-\d{5}-of-\d{5}")
 
 REMEDY = (
@@ -99,22 +87,29 @@ def read_index(folder: str | Path) -> ShardIndex:
             f"expected {INDEX} in {folder}, found none; name the --output of `affectkit shard`, "
             "and if that was interrupted, run it again to finish"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ShardError(f"{address} is damaged ({error}); run `affectkit shard` again") from error
-    missing = _REQUIRED - set(content) if isinstance(content, dict) else _REQUIRED
-    if missing:
-        raise ShardError(f"{address} is no index of shards: it lacks {', '.join(sorted(missing))}")
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise ShardError(f"{address} is no index of shards: it has no schema_version")
     if content["schema_version"] != SCHEMA_VERSION:
         raise ShardError(
             f"expected schema version {SCHEMA_VERSION} in {address}, got "
             f"{content['schema_version']!r}; write the shards again with this version"
         )
+    if wrong := lacking(content, _REQUIRED):
+        raise ShardError(f"{address} is no index of shards: it lacks {', '.join(wrong)}")
     for shard in content["shards"]:
-        if not isinstance(shard, dict) or not set(shard) >= _SHARD_KEYS:
+        if lacking(shard, SHARD_KEYS):
             raise ShardError(f"{address} describes a shard incompletely: {str(shard)[:200]}")
         if not _NAME.fullmatch(str(shard["name"])):
             raise ShardError(f"{address} names a shard {shard['name']!r}: that is no shard's name")
     return ShardIndex(folder, content)
+
+
+def lacking(content: object, kinds: dict[str, type]) -> list[str]:
+    """Name what is missing or of another type."""
+    known = content if isinstance(content, dict) else {}
+    return [name for name, kind in kinds.items() if not isinstance(known.get(name), kind)]
 
 
 def check_sizes(index: ShardIndex) -> None:
@@ -143,104 +138,3 @@ def find_damage(index: ShardIndex, split: str | None = None) -> list[str]:
             if files.file_size(address) is None or files.file_sha256(address) != shard[key]:
                 damaged.append(address)
     return damaged
-
-
-def is_whole(folder: str, entry: dict) -> bool:
-    """Tell whether a shard and its rows have the SHA-256 that they had when they were written."""
-    return all(
-        files.file_size(join(folder, entry["name"] + suffix)) == entry[f"{key}bytes"]
-        and files.file_sha256(join(folder, entry["name"] + suffix)) == entry[f"{key}sha256"]
-        for suffix, key in ((SUFFIX, ""), (ROWS_SUFFIX, "rows_"))
-    )
-
-
-def table_fingerprint(table: pd.DataFrame, rows_per_shard: int, seed: int) -> str:
-    """Give a hash of what decides the content of the shards, except for the images themselves."""
-    columns = table.drop(columns=list(LEFT_OUT), errors="ignore")
-    digest = hashlib.sha256(pd.util.hash_pandas_object(columns, index=False).to_numpy().tobytes())
-    settings = [SCHEMA_VERSION, list(columns), rows_per_shard, seed]
-    digest.update(json.dumps(settings).encode())
-    return digest.hexdigest()
-
-
-def finished_shards(folder: str, fingerprint: str) -> dict[str, dict]:
-    """Give the entries of shards that were finished before, by name; not checked.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds shards of other data or settings.
-    """
-    entries = {}
-    for name in files.list_folder(folder):
-        if name != INDEX and not name.endswith(files.RECEIPT_SUFFIX):
-            continue
-        try:
-            with files.open_file(join(folder, name)) as file:
-                content = json.loads(file.read())
-            found = content["fingerprint"]
-            shards = content["shards"] if name == INDEX else [content]
-            entries |= {shard["name"]: shard for shard in shards if set(shard) >= _SHARD_KEYS}
-        except (ValueError, TypeError, KeyError):
-            continue  # damaged: what it stands for is written anew
-        if found != fingerprint:
-            raise ValueError(
-                f"{folder} holds shards of other data, another shard size or seed ({name}); choose "
-                "another folder, or empty it"
-            )
-    return entries
-
-
-def write_index(
-    table: pd.DataFrame, folder: str, entries: Sequence[dict], fingerprint: str,
-    rows_per_shard: int, seed: int,
-) -> ShardIndex:  # fmt: skip
-    """Write `index.json` of finished shards, in one step, and forget their receipts.
-
-    Raises
-    ------
-    ValueError
-        If the shards have no row.
-    """
-    rows = sum(entry["rows"] for entry in entries)
-    if not rows:
-        reasons = [row["reason"] for entry in entries for row in entry["skipped"]]
-        raise ValueError(
-            f"none of the {len(table)} images could be read; the first problem: "
-            f"{reasons[0] if reasons else 'the table is empty'}"
-        )
-    codes = list(EXPRESSIONS) + list(NON_EXPRESSIONS.values())
-    kept = table.drop(columns=list(LEFT_OUT), errors="ignore")
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "affectkit": __version__,
-        "source": {name: table.attrs.get(name, "") for name in ("dataset", "protocol")},
-        "label_codes": {name: code for code, name in enumerate(codes)},
-        "columns": {name: str(dtype) for name, dtype in kept.dtypes.items()},
-        "rows": rows,
-        "skipped": sum(len(entry["skipped"]) for entry in entries),
-        "counts": _sum_counts(entries),
-        "valence_arousal": sum(entry["valence_arousal"] for entry in entries),
-        "rows_per_shard": rows_per_shard,
-        "seed": seed,
-        "fingerprint": fingerprint,
-        "shards": [
-            {key: value for key, value in entry.items() if key != "fingerprint"}
-            for entry in entries
-        ],
-    }
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    files.write_whole(text.encode(), join(folder, INDEX))
-    for entry in entries:
-        files.remove(join(folder, entry["name"] + files.RECEIPT_SUFFIX))
-    return ShardIndex(folder, content)
-
-
-def _sum_counts(entries: Sequence[dict]) -> dict[str, dict[str, int]]:
-    """Count rows by split and AffectNet code; the code "-1" is not annotated."""
-    counts: dict[str, dict[str, int]] = {}
-    for entry in entries:
-        split = counts.setdefault(entry["split"], {})
-        for code, rows in entry["expressions"].items():
-            split[code] = split.get(code, 0) + rows
-    return counts

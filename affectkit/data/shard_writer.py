@@ -20,11 +20,9 @@ from tqdm.auto import tqdm
 from affectkit.atomic_files import atomic_path, remove_partials
 from affectkit.data import shard_files as files
 from affectkit.data.images import ImageReadError
-from affectkit.data.shard_index import (
+from affectkit.data.shard_index import OFFSET, POSITION, ShardIndex
+from affectkit.data.shard_receipts import (
     LEFT_OUT,
-    OFFSET,
-    POSITION,
-    ShardIndex,
     finished_shards,
     is_whole,
     table_fingerprint,

@@ -341,6 +341,7 @@ def test_damaged_rows_and_indices_are_named(damaged):
     index = folder / "index.json"
     content = json.loads(index.read_text())
     for change, message in [
+        ({"counts": 3}, "no index of shards: it lacks counts"),
         ({"schema_version": 99}, "expected schema version 1 .* got 99"),
         ({"shards": [{"name": "train-00000-of-00001"}]}, "describes a shard incompletely"),
         ({"shards": [content["shards"][0] | {"name": "../../etc/passwd"}]}, "no shard's name"),
