@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.timeout(3600)  # a group takes a minute on an idle machine
 
 GROUPS = {
     "media": {
