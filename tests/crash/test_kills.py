@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "kill_runs.py"
 SEED = 20261125
-pytestmark = pytest.mark.timeout(3600)  # a busy machine takes a quarter of an hour
+pytestmark = pytest.mark.timeout(3600)  # with room for a busy machine
 
 
 def load_script():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-pytestmark = pytest.mark.timeout(3600)  # a group takes a minute on an idle machine
+pytestmark = pytest.mark.timeout(3600)  # with room for a busy machine
 
 GROUPS = {
     "media": {
