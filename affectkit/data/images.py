@@ -180,7 +180,7 @@ def load_container(path: str) -> np.ndarray:
         except (OSError, ValueError, OverflowError) as error:
             raise ImageReadError(f"{path} is not {what} ({error})") from error
         side = math.isqrt(flat.shape[1])
-        images = flat.reshape(-1, side, side) if side * side == flat.shape[1] else flat
+        images = flat.reshape(-1, side, side) if side and side**2 == flat.shape[1] else flat
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape[1:]:
         raise ImageReadError(f"{path} is not {what} (it has {images.dtype} {images.shape})")
     if images.ndim == 4 and images.shape[3] not in (1, 3):
