@@ -140,6 +140,7 @@ class CameraStream:
     def _on_bye(self, session: str, message: dict, buffers: list) -> None:
         if session == self.link.owner:
             self.link.owner = None
+            self._run += 1
             self._worker.clear()
             self._stop_source()
             self.status = "idle"
@@ -190,7 +191,7 @@ class CameraStream:
         except ValueError as error:
             self.link.send("error", **place, text=str(error))
             return
-        if frame.run != self._run:  # another source was started meanwhile
+        if frame.run != self._run:  # stopped, or another source was started, meanwhile
             return
         before = {
             "queue": 1e3 * (start - frame.arrival),

@@ -44,6 +44,12 @@ moody_camera
 """
 CELLS = [SHOW, "camera", MOODY, "AffectCamera(source='film.mp4')"]
 BUSY = "end = time.monotonic() + 5\nwhile time.monotonic() < end: pass"
+SETTLE = """
+rows = -1  # a frame may be in work when the camera stops
+while rows != len(camera.record):
+    rows = len(camera.record)
+    time.sleep(0.5)
+"""
 WATCH_TRACKS = """
 window.tracks = [];
 const devices = navigator.mediaDevices;
@@ -222,7 +228,7 @@ def test_the_page_shows_what_the_pipeline_says_and_stop_releases_the_camera(
     wait_for_released(notebook)
     found = json.loads(
         notebook.execute(
-            "import json, numpy as np\n"
+            f"import json, numpy as np\n{SETTLE}"
             "snapshot = camera.snapshot\n"
             "np.save('snapshot.npy', snapshot.image)\n"
             "face = snapshot.faces[0]\n"
@@ -457,7 +463,7 @@ def test_a_page_that_is_loaded_again_has_released_the_camera_and_can_go_on(noteb
     notebook.page.reload()
     notebook.wait_until_ready()
     notebook.page.wait_for_selector(".affect-camera")
-    frames = notebook.execute("print(camera.statistics['frames'])")
+    frames = notebook.execute(f"{SETTLE}print(camera.statistics['frames'])")
     assert notebook.execute("time.sleep(1); print(camera.statistics['frames'])") == frames
     assert notebook.execute("print(camera.status)").strip() == "idle"
     again = View(notebook.page)
