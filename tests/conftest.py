@@ -7,6 +7,10 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # no test may depend on an idle machine
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
