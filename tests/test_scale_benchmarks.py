@@ -16,6 +16,12 @@ from affectkit.data.datasets import load_table
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 PAGE = FOLDER.parent / "data_cards" / "scale.md"
 
+HOLD_A_TABLE = {
+    f"peak memory of {stage}, 100,000 / 10,000 rows"
+    for stage in ("table", "shards", "stream with table")
+}
+"""These bars are missed by a little: a table of all rows grows with them."""
+
 
 @pytest.fixture(scope="module")
 def scripts():
@@ -147,14 +153,14 @@ def test_the_page_holds_what_the_script_prints(scripts, tmp_path):
 
 
 def test_the_baseline_holds_the_bars():
-    """Input at most 5 % of a training step; memory flat where no table of all rows is held.
-
-    The others hold one, sharding too, and so are about a tenth above 10,000 rows at 100,000.
-    """
+    """Input at most 5 % of a training step; memory flat where no table of all rows is held."""
     for name in ("input_pipeline", "cost_growth"):
         (path,) = BASELINE.glob(f"{name}_*.json")
         targets = pd.DataFrame(read_run(path).content["targets"])
-        missed = targets[~targets["reached"]]
         assert np.isfinite(targets["value"]).all()
-        assert missed.empty or missed["name"].str.contains("table|shards").all(), missed
-        assert missed.empty or (missed["value"] < 1.15).all(), missed
+        missed = set(targets["name"][~targets["reached"]])
+        assert missed <= HOLD_A_TABLE, missed
+    growth = read_run(path).table("growth").set_index(["stage", "rows"])["peak_bytes"].unstack()
+    bytes_a_row = (growth[100_000] - growth[10_000]) / 90_000
+    assert bytes_a_row["stream"] < 300
+    assert (bytes_a_row < 1_200).all(), bytes_a_row  # what a row of the table takes
