@@ -19,7 +19,7 @@ import numpy as np
 
 from affectkit.data.images import check_image
 from affectkit.face_frame import Face, frame_face
-from affectkit.preprocess import scale_pixels
+from affectkit.preprocess import halve, scale_pixels
 
 STRIDES = {"short": (8, 8, 16, 16, 16, 16, 16, 16), "back": (16, 16, *(32,) * 6), "full": (4,)}
 """By model: the stride of each anchor of a cell."""
@@ -85,8 +85,11 @@ class BlazeFace:
         outputs = self._interpreter.get_output_details()
         self._boxes, self._scores = sorted(outputs, key=lambda output: -output["shape"][-1])
         self._size = int(self._input["shape"][1])
-        self._anchors = make_anchors(self._size, STRIDES[model])
-        self._minimum_score, self._margin = minimum_score, margin
+        anchors = make_anchors(self._size, STRIDES[model])
+        self._offsets = np.repeat(anchors[:, None], 8, axis=1)
+        self._offsets[:, 1] = 0  # the box's size is an answer as it is
+        self._minimum_logit = float(np.log(minimum_score / (1 - minimum_score)))
+        self._margin = margin
         self._square = np.zeros((1, self._size, self._size, 3), np.float32)
         self._place = (0, 0, 0, 0)
 
@@ -111,32 +114,33 @@ class BlazeFace:
         check_image(image)
         height, width = image.shape[:2]
         scale = self._size / (max(height, width) * (1 + 2 * self._margin))
-        offset = (self._size - scale * np.array([width, height])) // 2
+        offset = [(self._size - scale * side) // 2 for side in (width, height)]
         self._interpreter.set_tensor(self._input["index"], self._letterbox(image, scale, offset))
         self._interpreter.invoke()
         raw = self._interpreter.get_tensor(self._boxes["index"])[0].reshape(-1, 8, 2)
         logits = self._interpreter.get_tensor(self._scores["index"])[0, :, 0]
-        keep = logits > np.log(self._minimum_score / (1 - self._minimum_score))
-        if not keep.any():
+        kept = np.flatnonzero(logits > self._minimum_logit)
+        if not kept.size:
             return []
-        scores = 1 / (1 + np.exp(-logits[keep].astype(float)))
-        answers = raw[keep].astype(float)
-        answers[:, [0, 2, 3, 4, 5, 6, 7]] += self._anchors[keep][:, None]  # not the size, 1
+        scores = 1 / (1 + np.exp(-logits[kept].astype(float)))
+        answers = raw[kept] + self._offsets[kept]
         found = []
         for points, score in merge_overlapping(answers, scores):
             eyes = (points[2:4] - offset) / scale
             box = frame_face(eyes, float(points[1].mean() / scale))
-            found.append(Face(box, float(score), tuple(float(value) for value in eyes.ravel())))
+            found.append(Face(box, float(score), tuple(eyes.ravel().tolist())))
         return sorted(found, key=lambda face: -face.box[2])
 
-    def _letterbox(self, image: np.ndarray, scale: float, offset: np.ndarray) -> np.ndarray:
+    def _letterbox(self, image: np.ndarray, scale: float, offset: list[float]) -> np.ndarray:
         """Shrink or enlarge the image to the network's square and scale it to -1..1."""
         height, width = (max(1, round(scale * side)) for side in image.shape[:2])
-        left, top = offset.astype(int)
+        left, top = (int(side) for side in offset)
         if self._place != (left, top, width, height):  # the border is grey, which is 0
             self._square[:], self._place = 0, (left, top, width, height)
         inside = self._square[0, top : top + height, left : left + width]
-        scale_pixels(_resize(image, width, height), out=inside)
+        inside[:] = scale_pixels(
+            _resize(image, width, height), out=np.empty(inside.shape, np.float32)
+        )
         return self._square
 
 
@@ -182,27 +186,34 @@ def merge_overlapping(
     list of tuple
         Points, shape (8, 2), and the best score of each face.
     """
-    low, high = points[:, 0] - points[:, 1] / 2, points[:, 0] + points[:, 1] / 2
-    sides = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-    shared = np.prod(sides.clip(0), axis=2)
-    area = np.prod(high - low, axis=1)
-    same = shared > overlap * (area[:, None] + area - shared)
-    left = np.ones(len(scores), bool)
+    boxes = [
+        (x - width / 2, y - height / 2, width, height)
+        for (x, y), (width, height) in points[:, :2].tolist()
+    ]
+    left = np.argsort(-scores, kind="stable").tolist()
     faces = []
-    for best in np.argsort(-scores, kind="stable"):
-        if left[best]:
-            group = same[best] & left
-            group[best] = True
-            left &= ~group
-            weights = scores[group] / scores[group].sum()
-            faces.append((np.tensordot(weights, points[group], 1), scores[best]))
+    while left:
+        group = [left[0]]
+        group += [one for one in left[1:] if _overlap(boxes[left[0]], boxes[one]) > overlap]
+        left = [one for one in left if one not in group]
+        weights = scores[group]
+        mean = weights @ points[group].reshape(len(group), -1) / weights.sum()
+        faces.append((mean.reshape(points.shape[1:]), weights[0]))
     return faces
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """Intersection over union; in plain Python, as there are few boxes: numpy takes longer."""
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
 
 
 def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
     """Halve while possible, then interpolate: quicker than averaging areas at once."""
     while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
-        even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
-        half = (even.shape[1] // 2, even.shape[0] // 2)
-        image = cv2.resize(even, half, interpolation=cv2.INTER_AREA)
+        image = halve(image)
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,9 +54,10 @@ def frame_face(eyes: np.ndarray, box_side: float) -> tuple[float, float, float, 
     tuple of 4 float
         Left, top, width, height in pixels.
     """
-    distance = float(np.linalg.norm(eyes[1] - eyes[0]))
+    (left, top), (right, bottom) = eyes.tolist()  # plain numbers: quicker than numpy's functions
+    distance = math.hypot(right - left, bottom - top)
     side = max(distance / EYE_DISTANCE, box_side / BOX_SIDE)
-    x, y = (float(value) for value in eyes.mean(axis=0))
+    x, y = (left + right) / 2, (top + bottom) / 2
     return x - side / 2, y - EYE_HEIGHT * side, side, side
 
 

@@ -6,12 +6,12 @@ import ast
 import inspect
 from pathlib import Path
 
-from affectkit.preprocess import Preprocessing, crop_face, resize_face, scale_pixels
+from affectkit.preprocess import Preprocessing, crop_face, halve, resize_face, scale_pixels
 
 FOLDER = Path(__file__).parent / "nano"
 """Where the scripts are."""
 
-COPIED = (crop_face, resize_face, scale_pixels)
+COPIED = (crop_face, resize_face, halve, scale_pixels)
 """The functions of `affectkit.preprocess` that the device needs."""
 
 HEAD = '''\

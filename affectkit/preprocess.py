@@ -129,6 +129,8 @@ def crop_face(
 def resize_face(face: np.ndarray, image_size: int) -> np.ndarray:
     """Resize a square crop: area averaging when it shrinks, bilinear when it grows.
 
+    An even side that shrinks to half or less is halved first.
+
     Parameters
     ----------
     face : numpy.ndarray
@@ -143,8 +145,28 @@ def resize_face(face: np.ndarray, image_size: int) -> np.ndarray:
     """
     if face.shape[0] == image_size:
         return np.ascontiguousarray(face)
+    while face.shape[0] >= 2 * image_size and face.shape[0] % 2 == 0:
+        face = halve(face)  # the same but for rounding, and quicker than areas of any size
     interpolation = cv2.INTER_AREA if face.shape[0] > image_size else cv2.INTER_LINEAR
     return cv2.resize(face, (image_size, image_size), interpolation=interpolation)
+
+
+def halve(image: np.ndarray) -> np.ndarray:
+    """Halve an image by the mean of 2 x 2 pixels; an odd last row or column is dropped.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        uint8, shape (height, width, 3) or (height, width); at least 2 x 2 pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (height // 2, width // 2, 3) or (height // 2, width // 2).
+    """
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    even = image[: 2 * height, : 2 * width]
+    return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def scale_pixels(pixels: Pixels, out: np.ndarray | None = None) -> Pixels:

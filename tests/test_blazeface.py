@@ -29,6 +29,16 @@ def test_overlapping_answers_become_one_face():
     np.testing.assert_allclose([face[0, 0] for face, _ in faces], [51.6, 200])
 
 
+def test_touching_boxes_are_two_faces():
+    points = np.zeros((2, 8, 2))
+    points[:, 0], points[:, 1] = [[50, 50], [90, 50]], 40  # side by side: they share an edge
+    assert len(merge_overlapping(points, np.array([0.7, 0.9]))) == 2
+    points[1, 0] = [70, 50]  # half of each is shared: 20 / 60 = .33 of their union
+    (face,) = merge_overlapping(points, np.array([0.7, 0.9]))
+    assert face[1] == 0.9
+    assert len(merge_overlapping(points, np.array([0.7, 0.9]), overlap=0.34)) == 2
+
+
 def test_the_square_is_framed_by_eyes_or_box():
     eyes = np.array([[82.0, 60.0], [119.0, 60.0]])
     # eyes 37 pixels apart make a side of 100; they lie at 39 % of its height, centred

@@ -1,5 +1,6 @@
 """The one recipe from image and box to network input, against hand-computed crops."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,6 +58,24 @@ def test_shrinking_averages_areas_and_growing_interpolates():
     step = np.zeros((2, 2, 3), np.uint8)
     step[:, 1] = 100
     assert set(np.unique(resize_face(step, 4))) == {0, 25, 75, 100}
+
+
+@pytest.mark.parametrize("side", [33, 63, 65, 90, 127, 129, 300, 640])
+def test_fine_patterns_become_grey_at_any_scale(side):
+    """Skipping pixels would turn checks of one pixel into false stripes of up to 200."""
+    checks = (np.indices((side, side)).sum(axis=0) % 2 * 200).astype(np.uint8)
+    small = resize_face(checks, 32).astype(float)
+    assert small.mean() == pytest.approx(100, abs=2)
+    assert small.std() < 30 if side >= 63 else small.std() < 80  # nearly the same size: no mean
+
+
+@pytest.mark.parametrize("side", [80, 150, 286, 500])
+def test_a_smooth_face_shrinks_as_by_areas(side):
+    """The quick way differs from plain area averaging by rounding alone where nothing is fine."""
+    waves = np.sin(np.linspace(0, 6, side))
+    face = (127 + 60 * waves[:, None] * waves).astype(np.uint8)
+    exact = cv2.resize(face, (32, 32), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(resize_face(face, 32) - exact).max() <= 2
 
 
 @pytest.mark.parametrize("box", [(0, 0, 0, 5), (300, 0, 10, 10), (0, -50, 10, 20), (0, 0, -1, 5)])

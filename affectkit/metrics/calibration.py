@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 
 BINS = 15
 SMALLEST_PROBABILITY = 1e-7
@@ -106,7 +105,8 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     if not (np.isfinite(temperature) and temperature > 0):
         raise ValueError(f"expected a temperature above 0, got {temperature!r}")
     floored = np.maximum(np.asarray(probabilities, float), SMALLEST_PROBABILITY)
-    return softmax(np.log(floored) / temperature, axis=1)
+    powers = floored ** (1 / temperature)  # the same, with the logarithm undone
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
