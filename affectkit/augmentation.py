@@ -107,7 +107,7 @@ def mix_up(
     -------
     tensorflow.data.Dataset
         The same elements, faces float32 0..255. A target counts by its share and its weight, so
-        that the loss is the weighted mean of both faces' losses.
+        that the loss is the weighted mean of both faces' losses; where neither counts, it is 0.
     """
 
     def draw(number: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +127,8 @@ def mix_up(
 
         weight = weights[0][:, None] if weights else tf.ones_like(targets[:, :1])
         shares = mixed(weight)
-        blended = (mixed(tf.cast(faces, tf.float32)), mixed(targets * weight) / shares)
+        means = tf.math.divide_no_nan(mixed(targets * weight), shares)
+        blended = (mixed(tf.cast(faces, tf.float32)), means)
         return (*blended, *([shares[:, 0]] if weights else []))
 
     return batches.enumerate(first_batch).map(blend).prefetch(tf.data.AUTOTUNE)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from affectkit.replica_random import replica_part
+
 PIXEL_RANGE = 255.0
 _GREY = (0.2989, 0.587, 0.114)
 """Luminance (ITU-R BT.601) of red, green and blue, as Keras and TensorFlow round it."""
@@ -35,7 +37,11 @@ class _RandomLayer(keras.layers.Layer):
 
     def draw(self, shape: tuple, low: float, high: float) -> object:
         """Draw uniformly from low..high."""
-        return keras.random.uniform(shape, low, high, seed=self.generator)
+
+        def uniform(whole: tuple) -> object:
+            return keras.random.uniform(whole, low, high, seed=self.generator)
+
+        return replica_part(uniform, shape)
 
 
 class RandomAffine(_RandomLayer):

@@ -1,8 +1,9 @@
-"""Give folded batch normalisation its statistics back, so that a backbone can be trained again."""
+"""Batch normalisation: unfold it, measure it anew, or take it over several replicas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ def is_folded(backbone: keras.Model) -> bool:
     statistics changes at once what every layer puts out. A fresh model has no shifts either, and
     is not folded.
     """
-    layers = _batch_norms(backbone)
+    layers = batch_norms(backbone)
     neutral = all(
         np.allclose(layer.gamma, 1) and np.allclose(layer.moving_mean, 0) for layer in layers
     )
@@ -37,7 +38,7 @@ def restore_statistics(backbone: keras.Model, faces: np.ndarray) -> None:
         float32, shape (n, size, size, 3), as the model takes them. A few hundred give statistics
         that are good to some percent.
     """
-    layers = _batch_norms(backbone)
+    layers = batch_norms(backbone)
     probe = keras.Model(backbone.input, [layer.input for layer in layers])
     counts, sums, squares = 0, [0.0] * len(layers), [0.0] * len(layers)
     for start in range(0, len(faces), 32):
@@ -72,18 +73,48 @@ def average_statistics(model: keras.Model, backbone: keras.Model, batches: Itera
     batches : iterable of tensors
         Inputs of the model.
     """
-    layers = _batch_norms(backbone)
-    momenta = [layer.momentum for layer in layers]
-    try:
+    with momenta_kept(backbone) as layers:
         for count, batch in enumerate(batches):
             for layer in layers:
                 layer.momentum = count / (count + 1)
             model(batch, training=True)
+
+
+@contextmanager
+def momenta_kept(backbone: keras.Model) -> Iterator[list[keras.layers.BatchNormalization]]:
+    """Give the layers of normalisation, and their momentum back at the end."""
+    layers = batch_norms(backbone)
+    momenta = [layer.momentum for layer in layers]
+    try:
+        yield layers
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
 
 
-def _batch_norms(backbone: keras.Model) -> list[keras.layers.BatchNormalization]:
+def synchronise_batch_norm(
+    model: keras.Model, on: bool = True
+) -> list[keras.layers.BatchNormalization]:
+    """Normalise over the batch of all replicas, or each over its own.
+
+    Call it before training, within the strategy's scope, and with False before the model is saved.
+
+    Returns
+    -------
+    list of keras.layers.BatchNormalization
+        All such layers, at any depth.
+    """
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += synchronise_batch_norm(layer, on)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = on
+            found.append(layer)
+    return found
+
+
+def batch_norms(backbone: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """List the layers of normalisation of a backbone."""
     kind = keras.layers.BatchNormalization
     return [layer for layer in backbone.layers if isinstance(layer, kind)]

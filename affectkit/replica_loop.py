@@ -9,7 +9,9 @@ from itertools import islice
 import keras
 import tensorflow as tf
 
+from affectkit.batch_norm import momenta_kept
 from affectkit.profiles import TrainingSettings
+from affectkit.training_recipe import build_loss
 
 
 class ReplicaLoop:
@@ -37,13 +39,7 @@ class ReplicaLoop:
     ) -> None:
         self._strategy, self._trainer, self._optimizer = strategy, trainer, optimizer
         self._task, self._batch_size = task, settings.batch_size
-        self._loss = (
-            keras.losses.MeanSquaredError(reduction="none")
-            if task == "regression"
-            else keras.losses.CategoricalCrossentropy(
-                label_smoothing=settings.label_smoothing, reduction="none"
-            )
-        )
+        self._loss = build_loss(task, settings.label_smoothing, reduction="none")
         self._train_step = tf.function(self._train_on_replicas)
         self._check_step = tf.function(self._check_on_replicas)
 
@@ -83,16 +79,21 @@ class ReplicaLoop:
         name = "val_rmse" if self._task == "regression" else "val_accuracy"
         return {"val_loss": loss / count, name: measure**0.5 if name == "val_rmse" else measure}
 
-    def average(self, variables: Sequence[keras.Variable]) -> None:
-        """Give each variable the mean of its values on all replicas."""
+    def measure(self, backbone: keras.Model, batches: Iterable, steps: int) -> None:
+        """Do what `affectkit.batch_norm.average_statistics` does, over so many batches."""
 
-        def mean() -> list[tf.Tensor]:
-            context = tf.distribute.get_replica_context()
-            values = [tf.identity(variable.value) for variable in variables]
-            return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+        @tf.function
+        def pass_through(faces: object, momentum: tf.Tensor) -> None:
+            self._strategy.run(pass_one, args=(faces, momentum))
 
-        for variable, value in zip(variables, self._strategy.run(tf.function(mean)), strict=True):
-            variable.assign(self._strategy.experimental_local_results(value)[0])
+        def pass_one(faces: tf.Tensor, momentum: tf.Tensor) -> None:
+            for layer in layers:
+                layer.momentum = momentum
+            self._trainer(tf.cast(faces, tf.float32), training=True)
+
+        with momenta_kept(backbone) as layers:
+            for count, batch in enumerate(islice(batches, steps)):
+                pass_through(batch[0], tf.constant(count / (count + 1)))
 
     def _train_on_replicas(self, batch: tuple) -> tf.Tensor:
         losses = self._strategy.run(self._train_on_one, args=batch)
@@ -121,3 +122,17 @@ class ReplicaLoop:
         loss = self._loss(targets, outputs)
         return tf.stack([tf.reduce_sum(part * weights) for part in
                          (loss, measure, tf.ones_like(loss))])  # fmt: skip
+
+
+def average_on_replicas(
+    strategy: tf.distribute.Strategy, variables: Sequence[keras.Variable]
+) -> None:
+    """Give each variable the mean of its values on all replicas."""
+
+    def mean() -> list[tf.Tensor]:
+        context = tf.distribute.get_replica_context()
+        values = [tf.identity(variable.value) for variable in variables]
+        return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+    for variable, value in zip(variables, strategy.run(tf.function(mean)), strict=True):
+        variable.assign(strategy.experimental_local_results(value)[0])

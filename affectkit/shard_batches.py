@@ -39,6 +39,7 @@ def shard_batches(
     batch_size: int = 64,
     balance: float = 0.0,
     drop_remainder: bool = False,
+    soft: bool = True,
     **reading: object,
 ) -> tf.data.Dataset:
     """Read a split as batches of faces, targets and weights.
@@ -59,6 +60,8 @@ def shard_batches(
         See `affectkit.training.class_weights`; counted over the whole split.
     drop_remainder : bool
         Leave out a last batch that is smaller.
+    soft : bool
+        Take distributions of labels as targets where there are some, else always the expression.
     **reading
         Of `affectkit.shard_streams.stream_records`: shuffle, seed, deterministic, worker, workers,
         cache, block_length.
@@ -98,9 +101,11 @@ def shard_batches(
         weights = tf.where(valid == code, tf.gather(known, valid), 1.0)
         targets = features["valence_arousal"]
         if task == "classification":
-            soft = features["soft_labels"]
-            missing = tf.reduce_any(tf.math.is_nan(soft), axis=1, keepdims=True)
-            targets = tf.where(missing, tf.one_hot(code, NUM_EXPRESSIONS), soft)
+            targets = tf.one_hot(code, NUM_EXPRESSIONS)
+        if task == "classification" and soft:
+            voted = features["soft_labels"]
+            missing = tf.reduce_any(tf.math.is_nan(voted), axis=1, keepdims=True)
+            targets = tf.where(missing, targets, voted)
         return faces, targets, weights * tf.cast(readable, tf.float32)
 
     records = stream_records(index.addresses(split), **reading)

@@ -6,27 +6,30 @@ import math
 
 import tensorflow as tf
 
+from affectkit.augmentation import mix_up
 from affectkit.data.shard_index import ShardIndex
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
 from affectkit.shard_batches import shard_batches
 from affectkit.shard_streams import epoch_seed
+from affectkit.worker_strategy import workers_of
 
 
 class ShardShares:
     """The training and validation batches of one worker, and how many steps an epoch has.
 
     Shard number i belongs to share i modulo the number of shares. Every training batch takes as
-    many faces of each share, and a worker reads one share, or several.
+    many faces of each share, and a worker reads one share, or several. Mixup blends the faces of a
+    share: what it draws depends on seed, share and the number of the batch.
 
     Parameters
     ----------
     index, task, preprocessing
         See `affectkit.distributed_training.train_on_shards`.
     settings : TrainingSettings
-        Whose batch_size, that of all replicas, and balance are used.
+        Whose batch_size, that of all replicas, balance and mixup are used.
     seed : int
-        Of shuffling.
+        Of shuffling and mixup.
     strategy : tf.distribute.Strategy
         Says how many replicas and workers there are.
     shares : int, optional
@@ -50,85 +53,96 @@ class ShardShares:
         ValueError
             If it can't, or a split is too small for one batch.
         """
-        self._index, self._task, self._preprocessing = index, task, preprocessing
-        self._settings, self._seed, self._strategy = settings, seed, strategy
-        self._workers = _workers_of(strategy)
-        self._shares = self._workers if shares is None else shares
+        self.index, self.task, self.strategy, self.seed = index, task, strategy, seed
+        self._preprocessing, self._settings = preprocessing, settings
+        self._workers = workers_of(strategy)
+        self.shares = self._workers if shares is None else shares
         size, replicas = settings.batch_size, strategy.num_replicas_in_sync
-        if size % replicas or size % self._shares or self._shares % self._workers:
+        if size % replicas or size % self.shares or self.shares % self._workers:
             raise ValueError(
-                f"expected a batch_size that {replicas} replicas and {self._shares} shares divide "
+                f"expected a batch_size that {replicas} replicas and {self.shares} shares divide "
                 f"evenly, and shares that {self._workers} workers do; got batch_size {size}"
             )
         if not self.steps("train") or not index.rows("validation"):
             raise ValueError(
                 f"{index.folder} has {index.rows('train')} rows for training and "
                 f"{index.rows('validation')} for validation in {len(index.shards())} shards: too "
-                f"few for batches of {size} in {self._shares} shares; use a smaller batch_size, or "
+                f"few for batches of {size} in {self.shares} shares; use a smaller batch_size, or "
                 "more and smaller shards"
             )
 
     def steps(self, split: str) -> int:
         """Count the steps that all workers take in an epoch."""
-        rows = [self._rows(split, share) for share in range(self._shares)]
-        replicas, size = self._strategy.num_replicas_in_sync, self._settings.batch_size
+        rows = [self._rows(split, share) for share in range(self.shares)]
+        replicas, size = self.strategy.num_replicas_in_sync, self._settings.batch_size
         if split == "train":
-            return min(rows) // (size // self._shares)
-        each = self._shares // self._workers
+            return min(rows) // (size // self.shares)
+        each = self.shares // self._workers
         batches = [math.ceil(count * replicas / size) for count in rows]
         longest = max(sum(batches[first : first + each]) for first in range(0, len(rows), each))
         return math.ceil(longest * self._workers / replicas)
 
-    def batches(self, split: str, epoch: int) -> tf.distribute.DistributedDataset:
+    def batches(
+        self, split: str, epoch: int, soft: bool = True
+    ) -> tf.distribute.DistributedDataset:
         """Give the batches of an epoch, in an order that depends on seed and epoch alone.
 
-        Elements are (faces, targets, weights) for each replica, without end: take `steps`.
+        Elements are (faces, targets, weights) for each replica, without end: take `steps`. See
+        `affectkit.shard_batches.shard_batches` about `soft`.
         """
 
         def read(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            each = self._shares // context.num_input_pipelines
+            each = self.shares // context.num_input_pipelines
             first = context.input_pipeline_id * each
             shares = range(first, first + each)
-            replica_size = self._settings.batch_size // self._strategy.num_replicas_in_sync
+            replica_size = self._settings.batch_size // self.strategy.num_replicas_in_sync
             if split != "train":
-                parts = [self._share(split, share, epoch, replica_size) for share in shares]
+                parts = [self._share(split, share, epoch, replica_size, soft) for share in shares]
                 whole = parts[0]
                 for part in parts[1:]:
                     whole = whole.concatenate(part)
                 return whole.concatenate(_weightless(whole))
-            size = self._settings.batch_size // self._shares
-            parts = [self._share(split, share, epoch, size).repeat() for share in shares]
+            size = self._settings.batch_size // self.shares
+            parts = [self._share(split, share, epoch, size, soft).repeat() for share in shares]
+            if self._settings.mixup:
+                parts = [self._mix(*part, epoch) for part in zip(shares, parts, strict=True)]
             return tf.data.Dataset.zip(*parts).map(_joined).rebatch(replica_size)
 
-        return self._strategy.distribute_datasets_from_function(read)
+        return self.strategy.distribute_datasets_from_function(read)
 
     def _rows(self, split: str, share: int) -> int:
-        shards = self._index.shards(split)
-        if len(shards) >= self._shares:
-            return sum(shard["rows"] for shard in shards[share :: self._shares])
-        return len(range(share, self._index.rows(split), self._shares))
+        shards = self.index.shards(split)
+        if len(shards) >= self.shares:
+            return sum(shard["rows"] for shard in shards[share :: self.shares])
+        return len(range(share, self.index.rows(split), self.shares))
 
-    def _share(self, split: str, share: int, epoch: int, batch_size: int) -> tf.data.Dataset:
+    def faces(self, count: int) -> tf.Tensor:
+        """Give some faces of the training split: uint8, the same for every worker."""
+        batches = shard_batches(self.index, "train", self.task, self._preprocessing, count)
+        return next(iter(batches))[0]
+
+    def _mix(self, share: int, batches: tf.data.Dataset, epoch: int) -> tf.data.Dataset:
+        seed, first = epoch_seed(self.seed, share), epoch * self.steps("train")
+        return mix_up(batches, self._settings.mixup, seed, first)
+
+    def _share(
+        self, split: str, share: int, epoch: int, batch_size: int, soft: bool
+    ) -> tf.data.Dataset:
         training = split == "train"
         return shard_batches(
-            self._index,
+            self.index,
             split,
-            self._task,
+            self.task,
             self._preprocessing,
             batch_size,
             self._settings.balance if training else 0.0,
             drop_remainder=training,
+            soft=soft,
             shuffle=training,
-            seed=epoch_seed(self._seed, epoch),
+            seed=epoch_seed(self.seed, epoch),
             worker=share,
-            workers=self._shares,
+            workers=self.shares,
         )
-
-
-def _workers_of(strategy: tf.distribute.Strategy) -> int:
-    resolver = strategy.cluster_resolver
-    tasks = resolver.cluster_spec().as_dict() if resolver is not None else {}
-    return max(1, len(tasks.get("worker", ())))
 
 
 def _joined(*parts: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -23,11 +22,9 @@ from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
 from affectkit.shard_streams import damage_named
 from affectkit.training_backup import TrainingBackup, training_identity
+from affectkit.training_recipe import AVERAGED_BATCHES, build_loss, build_optimizer, head_settings
 
 Faces = np.ndarray | None
-
-AVERAGED_BATCHES = 200
-"""Batches that normalisation is measured on again for the average of the weights."""
 
 
 def class_weights(table: pd.DataFrame, balance: float = 1.0) -> np.ndarray:
@@ -155,24 +152,15 @@ def train_model(
         some = next(iter(_batches(*data, first_epoch=0).unbatch().batch(512).take(1)))[0]
         restore_statistics(backbone, scale_pixels(some.numpy().astype(np.float32)))
     if settings.head_epochs and not resumes:
-        first = replace(
-            settings,
-            epochs=settings.head_epochs,
-            head_epochs=0,
-            freeze_backbone=True,
-            ema_momentum=0,
-        )
+        first = head_settings(settings)
         train_model(model, train, validation, preprocessing, first, folder / "head", seed, True)
     backbone.trainable = not settings.freeze_backbone
     steps = math.ceil(len(train[0]) / settings.batch_size)
     trainer = with_augmentation(model, settings.augmentation, seed)
     trainer.compile(
-        optimizer=keras.optimizers.AdamW(
-            weight_decay=settings.weight_decay,
-            use_ema=average,
-            ema_momentum=settings.ema_momentum if average else 0.99,
-        ),
-        **_loss_and_metric(task, settings.label_smoothing),
+        optimizer=build_optimizer(settings),
+        loss=build_loss(task, settings.label_smoothing),
+        metrics=[_metric(task)],
     )
     backup.restore(trainer)
     done = settings.epochs if backup.state.stopped else backup.state.epochs
@@ -250,8 +238,7 @@ def _batches(
     return mix_up(batches, settings.mixup, seed, first_epoch * steps)
 
 
-def _loss_and_metric(task: str, label_smoothing: float) -> dict[str, object]:
+def _metric(task: str) -> keras.metrics.Metric:
     if task == "regression":
-        return {"loss": "mse", "metrics": [keras.metrics.RootMeanSquaredError(name="rmse")]}
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
-    return {"loss": loss, "metrics": [keras.metrics.CategoricalAccuracy(name="accuracy")]}
+        return keras.metrics.RootMeanSquaredError(name="rmse")
+    return keras.metrics.CategoricalAccuracy(name="accuracy")

@@ -20,19 +20,23 @@ class WorkerBackup:
     ----------
     path : Path
         An .npz file that all workers can read.
+    identity : str
+        Of what is trained on and how, see `affectkit.training_backup.training_identity`.
     variables : sequence of keras.Variable
         Of model, optimizer and random layers, in the same order each time.
     model_variables : sequence of keras.Variable
-        Those whose best values are kept.
+        Those whose best values are kept; none where an average of the weights is.
     """
 
     def __init__(
         self,
         path: Path,
+        identity: str,
         variables: Sequence[keras.Variable],
         model_variables: Sequence[keras.Variable],
     ) -> None:
-        self._path, self._variables, self._model_variables = path, variables, model_variables
+        self._path, self._identity = path, identity
+        self._variables, self._model_variables = variables, model_variables
         self._best = [variable.numpy() for variable in model_variables]
 
     def load(self) -> list[dict]:
@@ -41,18 +45,21 @@ class WorkerBackup:
         Raises
         ------
         ValueError
-            If the file is of another network, or damaged.
+            If the file is of another network or training, or damaged.
         """
         if not self._path.is_file():
             return []
         try:
             with np.load(self._path, allow_pickle=False) as file:
-                rows = json.loads(str(file["rows"]))
+                state = json.loads(str(file["state"]))
+                rows = list(state["rows"])
+                if state["identity"] != self._identity:
+                    raise ValueError("other data, settings, seed or shares")
                 values = [file[f"value{number}"] for number in range(len(self._variables))]
                 best = [file[f"best{number}"] for number in range(len(self._model_variables))]
             for variable, value in zip(self._variables, values, strict=True):
                 variable.assign(value)
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"{self._path} is not a backup of this training ({error}); delete it to start "
                 "anew, or choose another folder"
@@ -78,8 +85,9 @@ class WorkerBackup:
             return
         arrays = {f"value{number}": value.numpy() for number, value in enumerate(self._variables)}
         arrays |= {f"best{number}": value for number, value in enumerate(self._best)}
+        state = json.dumps({"identity": self._identity, "rows": rows})
         with atomic_path(self._path) as partial:
-            np.savez(partial, rows=np.array(json.dumps(rows)), **arrays)
+            np.savez(partial, state=np.array(state), **arrays)
 
     def take_best(self) -> None:
         """Give the model the values of its best epoch."""

@@ -84,3 +84,14 @@ def test_mix_up_weighs_targets_like_the_losses_of_both_faces(weights):
                 assert rest[0][row] == pytest.approx(used[both] @ shares, rel=1e-3)
             mixed_any += len(both) == 2
     assert mixed_any > 30
+
+
+def test_mix_up_of_faces_that_do_not_count_stays_finite():
+    """Such as faces of a shard that can't be read: weight 0, on both sides of some blends."""
+    faces, targets = np.zeros((4, 8, 8, 3), np.uint8), np.eye(4, 8, dtype=np.float32)
+    weights = np.array([0, 0, 0, 2], np.float32)
+    batches = tf.data.Dataset.from_tensor_slices((faces, targets, weights)).batch(4).repeat(10)
+    for _, labels, shares in mix_up(batches, 0.4, seed=1).as_numpy_iterator():
+        assert np.isfinite(labels).all()
+        np.testing.assert_allclose(labels.sum(axis=1), shares > 0, atol=1e-5)
+        np.testing.assert_allclose(labels[shares > 0].argmax(axis=1), 3)

@@ -8,6 +8,8 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -16,22 +18,29 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from affectkit.batch_norm import is_folded
 from affectkit.data.datasets import load_table
 from affectkit.data.shard_writer import write_shards
-from affectkit.distributed_training import choose_strategy, is_chief, train_on_shards
-from affectkit.models import BACKBONE
-from affectkit.preprocess import Preprocessing
-from affectkit.profiles import TrainingSettings
+from affectkit.distributed_training import train_on_shards
+from affectkit.models import BACKBONE, build_regressor, get_backbone
+from affectkit.preprocess import Preprocessing, scale_pixels
+from affectkit.profiles import PROFILES, TrainingSettings
+from affectkit.replica_loop import ReplicaLoop
+from affectkit.replica_prediction import predict_shares
 from affectkit.shard_shares import ShardShares
 from affectkit.worker_backup import WorkerBackup
 from affectkit.worker_launch import cluster_settings, free_ports, launch_workers
+from affectkit.worker_strategy import choose_strategy, is_chief
 
 SIZE = Preprocessing(32)
 SETTINGS = TrainingSettings(epochs=4, batch_size=32, learning_rate=1e-2, augmentation="none")
+FULL = replace(
+    PROFILES["full"].classifier, epochs=3, head_epochs=2, learning_rate=1e-2, ema_momentum=0.9
+)
 TOLERANCE = 1e-4
 
 
-def build():
+def build(dropout=0.0):
     """A tiny network with normalisation, of affectkit's form."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
@@ -42,7 +51,16 @@ def build():
         features = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(features))
     backbone = keras.Model(inputs, layers.GlobalAveragePooling2D()(features), name=BACKBONE)
     face = keras.Input((32, 32, 3))
-    return keras.Model(face, layers.Dense(8, "softmax", name="expression")(backbone(face)))
+    features = layers.Dropout(dropout)(backbone(face)) if dropout else backbone(face)
+    return keras.Model(face, layers.Dense(8, "softmax", name="expression")(features))
+
+
+def train_fully(shards, folder, **options):
+    """Train the tiny network with the recipe of profile `full`, from the shares of two workers."""
+    network = partial(build, dropout=0.5)
+    return train_on_shards(
+        network, shards, "classification", SIZE, FULL, folder, seed=1, shares=2, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,52 +73,63 @@ def shards(tmp_path_factory):
 def alone(shards, tmp_path_factory):
     """One process with one device, which reads the shares of two."""
     folder = tmp_path_factory.mktemp("alone")
-    model, log = train_on_shards(
-        build, shards, "classification", SIZE, SETTINGS, folder, seed=1, shares=2
-    )
+    model, log = train_fully(shards, folder)
     return model, log, folder
 
 
-def test_one_process_learns_and_logs(alone, shards):
+def test_one_process_trains_in_two_stages_and_logs(alone, shards):
     model, log, folder = alone
-    assert log["epoch"].tolist() == [0, 1, 2, 3]
-    assert log["loss"].iloc[-1] < log["loss"].iloc[0] < 2.5
+    head = pd.read_csv(folder / "head" / "classification_log.csv")
+    assert head["epoch"].tolist() == [0, 1]
+    assert log["epoch"].tolist() == [0, 1, 2]
+    assert np.isfinite(log).all(axis=None)
     pd.testing.assert_frame_equal(pd.read_csv(folder / "classification_log.csv"), log)
     norm = model.get_layer(BACKBONE).layers[2]
     assert isinstance(norm, keras.layers.BatchNormalization)
     assert norm.synchronized is False  # only while training
+    assert norm.momentum == 0.9
     assert np.abs(norm.moving_mean.numpy()).max() > 1e-3
+    assert get_backbone(model).trainable
+
+
+def assert_same_weights(first, second, tolerance=1e-6):
+    for before, after in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_allclose(before.numpy(), after.numpy(), atol=tolerance)
 
 
 def test_a_finished_training_is_not_done_again(alone, shards):
     model, log, folder = alone
-    again, same = train_on_shards(
-        build, shards, "classification", SIZE, SETTINGS, folder, seed=1, shares=2
-    )
+    before = (folder / "classification_backup.npz").read_bytes()
+    again, same = train_fully(shards, folder)
     pd.testing.assert_frame_equal(same, log)
-    for before, after in zip(model.variables, again.variables, strict=True):
-        np.testing.assert_array_equal(before.numpy(), after.numpy())
+    assert_same_weights(again, model)
+    assert (folder / "classification_backup.npz").read_bytes() == before
+    (folder / "classification_log.csv").unlink()
+    with pytest.raises(ValueError, match="other data, settings, seed or shares"):
+        train_on_shards(build, shards, "classification", SIZE, FULL, folder, seed=2, shares=2)
 
 
 def test_it_goes_on_after_any_epoch_as_if_nothing_had_been(alone, shards, tmp_path):
+    """Stopped in the stage of the head, and then again in that of all layers."""
     model, log, _ = alone
-
-    arguments = (build, shards, "classification", SIZE, SETTINGS, tmp_path, 1, None, 2)
     original = WorkerBackup.save
 
-    def save_and_stop(backup, rows, better, write):
-        original(backup, rows, better, write)
-        if len(rows) == 2:
-            raise KeyboardInterrupt
+    def stop_at(place):
+        def save_and_stop(backup, rows, better, write):
+            original(backup, rows, better, write)
+            if (backup._path.parent, len(rows)) == place:
+                raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WorkerBackup, "save", save_and_stop)
-        with pytest.raises(KeyboardInterrupt):
-            train_on_shards(*arguments)
-    again, same = train_on_shards(*arguments)
+        return save_and_stop
+
+    for place in ((tmp_path / "head", 1), (tmp_path, 2)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(WorkerBackup, "save", stop_at(place))
+            with pytest.raises(KeyboardInterrupt):
+                train_fully(shards, tmp_path)
+    again, same = train_fully(shards, tmp_path)
     pd.testing.assert_frame_equal(same, log, rtol=1e-6)
-    for before, after in zip(model.variables, again.variables, strict=True):
-        np.testing.assert_allclose(before.numpy(), after.numpy(), atol=1e-6)
+    assert_same_weights(again, model)
 
 
 def test_a_damaged_or_foreign_backup_is_named(shards, tmp_path):
@@ -109,17 +138,41 @@ def test_a_damaged_or_foreign_backup_is_named(shards, tmp_path):
         file.write_bytes(content)
         with pytest.raises(ValueError, match=f"{file.name} is not a backup of this training"):
             train_on_shards(build, shards, "classification", SIZE, SETTINGS, tmp_path)
-    np.savez(file, rows=np.array("[]"), value0=np.zeros(3))
+    np.savez(file, state=np.array("[]"), value0=np.zeros(3))
     with pytest.raises(ValueError, match="delete it to start anew"):
         train_on_shards(build, shards, "classification", SIZE, SETTINGS, tmp_path)
 
 
+def test_the_moving_average_is_kept_and_normalisation_measured_for_it(
+    shards, tmp_path, monkeypatch
+):
+    """Keras starts the average with the first step; momentum 0.5 then halves it at each other."""
+    average, original = [], ReplicaLoop.train
+
+    def train_and_average(loop, batches, rates):
+        losses = []
+        for rate, batch in zip(rates, batches, strict=False):
+            losses.append(original(loop, [batch], [rate]))
+            head = loop._trainer.layers[-1].get_layer("expression").get_weights()[0]
+            average.append(average[-1] / 2 + head / 2 if average else head)
+        return np.mean(losses)
+
+    monkeypatch.setattr(ReplicaLoop, "train", train_and_average)
+    settings = replace(SETTINGS, epochs=1, ema_momentum=0.5)
+    arguments = shards, "classification", SIZE, settings
+    model, _ = train_on_shards(build, *arguments, tmp_path, seed=1)
+    data = ShardShares(*arguments, 1, tf.distribute.get_strategy())
+    assert len(average) == data.steps("train") == 10
+    head = model.get_layer("expression").get_weights()[0]
+    np.testing.assert_allclose(head, average[-1], atol=1e-6)
+    assert np.abs(average[-1] - average[-2]).max() > 1e-4
+    faces = np.concatenate([batch[0] for batch in data.batches("train", 0).take(10)])
+    norm = get_backbone(model).layers[2]
+    inputs = keras.Model(get_backbone(model).input, norm.input)(scale_pixels(np.float32(faces)))
+    np.testing.assert_allclose(norm.moving_mean, inputs.numpy().mean((0, 1, 2)), atol=1e-4)
+
+
 def test_what_can_not_be_shared_is_refused(shards, tmp_path):
-    with pytest.raises(ValueError, match="can't do mixup, head_epochs"):
-        train_on_shards(
-            build, shards, "classification", SIZE,
-            TrainingSettings(mixup=0.2, head_epochs=1), tmp_path,
-        )  # fmt: skip
     one = tf.distribute.get_strategy()
     with pytest.raises(ValueError, match="3 shares divide evenly"):
         ShardShares(shards, "classification", SIZE, SETTINGS, 0, one, shares=3)
@@ -141,15 +194,42 @@ def test_every_face_of_validation_counts_once(shards):
     assert more[steps:] == [0, 0]
 
 
-def test_the_regressor_learns_from_shards_too(shards, tmp_path):
-    def build_regressor():
-        features = build().get_layer(BACKBONE)
-        return keras.Model(features.input, keras.layers.Dense(2)(features.output))
-
-    settings = TrainingSettings(epochs=2, batch_size=32, learning_rate=1e-2)
-    _, log = train_on_shards(build_regressor, shards, "regression", SIZE, settings, tmp_path)
-    assert log["loss"].iloc[1] < log["loss"].iloc[0]
+def test_the_regressor_learns_and_ends_with_its_best_weights(shards, tmp_path):
+    settings = TrainingSettings(epochs=3, batch_size=32, learning_rate=1e-2, augmentation="none")
+    regressor, log = train_on_shards(
+        lambda: build_regressor(build()), shards, "regression", SIZE, settings, tmp_path
+    )
+    assert log["loss"].iloc[-1] < log["loss"].iloc[0]
     assert log["val_rmse"].iloc[1] == pytest.approx(log["val_loss"].iloc[1] ** 0.5, rel=1e-3)
+    one = tf.distribute.get_strategy()
+    data = ShardShares(shards, "regression", SIZE, settings, 0, one)
+    targets, answers = predict_shares(regressor, data)
+    assert targets.shape == answers.shape == (320, 2)
+    best = log["val_rmse"].min()
+    assert np.sqrt(((targets - answers) ** 2).mean()) == pytest.approx(best, rel=1e-4)
+
+
+def folded():
+    """The tiny network as exports for inference leave it: normalisation is a shift."""
+    model = build()
+    for layer in get_backbone(model).layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_variance.assign(np.full(layer.gamma.shape, 1 - layer.epsilon))
+            layer.beta.assign(np.linspace(-0.5, 0.5, layer.gamma.shape[0]))
+    return model
+
+
+def test_a_frozen_backbone_stays_and_a_folded_one_is_unfolded(shards, tmp_path):
+    settings = TrainingSettings(epochs=1, batch_size=32, learning_rate=1e-2, freeze_backbone=True)
+    model, _ = train_on_shards(folded, shards, "classification", SIZE, settings, tmp_path)
+    before, after = get_backbone(folded()), get_backbone(model)
+    assert is_folded(before)
+    assert not is_folded(after)
+    assert after.layers[2].moving_mean.numpy().std() > 0.01
+    faces = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3))
+    np.testing.assert_allclose(after(faces), before(faces), atol=1e-5)
+    moved = model.get_layer("expression").get_weights()[0]
+    assert np.abs(moved - folded().get_layer("expression").get_weights()[0]).max() > 1e-3
 
 
 def test_tf_config_says_who_writes(monkeypatch):
@@ -172,21 +252,21 @@ SCRIPT = """
     import tensorflow as tf
     import test_distributed_training as here
     from affectkit.data.shard_index import read_index
-    from affectkit.distributed_training import choose_strategy, is_chief
+    from affectkit.worker_strategy import choose_strategy, is_chief
 
     folder = Path(sys.argv[2])
     (folder / ("chief" if is_chief() else "other")).write_text(str(os.getpid()))
     strategy = choose_strategy()
     assert strategy.num_replicas_in_sync == 2, strategy
     index = read_index(sys.argv[1])
-    here.train_on_shards(here.build, index, "classification", here.SIZE, here.SETTINGS, folder,
-                         seed=1, strategy=strategy, shares=2, synchronise={synchronise})
+    model, _ = here.train_fully(index, folder, strategy=strategy)
+    if is_chief():
+        model.save_weights(folder / "chief.weights.h5")
 """
 
 
-def script_command(shards, folder, synchronise=True):
-    text = textwrap.dedent(SCRIPT)
-    text = text.format(tests=str(Path(__file__).parent), synchronise=synchronise)
+def script_command(shards, folder):
+    text = textwrap.dedent(SCRIPT).format(tests=str(Path(__file__).parent))
     return [sys.executable, "-c", text, shards.folder, str(folder)]
 
 
@@ -195,7 +275,7 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1"}
 
 @pytest.mark.slow
 def test_two_workers_one_killed_train_as_one_process(alone, shards, tmp_path):
-    """kill -9 of a worker after the first epoch: both start again and end with the same curve."""
+    """kill -9 of a worker in the second stage: both start again; curves and weights agree."""
     log_file, restarts = tmp_path / "classification_log.csv", []
 
     def launch():
@@ -214,10 +294,15 @@ def test_two_workers_one_killed_train_as_one_process(alone, shards, tmp_path):
     thread.join(400)
     assert restarts == [1]
     log = pd.read_csv(log_file)
-    assert 1 <= len(before) < len(log) == SETTINGS.epochs
+    assert 1 <= len(before) < len(log) == FULL.epochs
     pd.testing.assert_frame_equal(log.head(len(before)), before)
-    _, wanted, _ = alone
+    model, wanted, folder = alone
     pd.testing.assert_frame_equal(log, wanted, rtol=TOLERANCE, atol=TOLERANCE)
+    heads = [pd.read_csv(run / "head" / log_file.name) for run in (tmp_path, folder)]
+    pd.testing.assert_frame_equal(*heads, rtol=TOLERANCE, atol=TOLERANCE)
+    trained = build(dropout=0.5)
+    trained.load_weights(tmp_path / "chief.weights.h5")
+    assert_same_weights(trained, model, TOLERANCE)
 
 
 MIRRORED = """
@@ -228,7 +313,7 @@ MIRRORED = """
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     import test_distributed_training as here
     from affectkit.data.datasets import load_splits
-    from affectkit.distributed_training import synchronise_batch_norm
+    from affectkit.batch_norm import synchronise_batch_norm
     from affectkit.input_pipeline import load_faces
     from affectkit.training import train_model
 
@@ -273,16 +358,12 @@ AVERAGED = """
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     import keras
-    from affectkit.profiles import TrainingSettings
-    from affectkit.replica_loop import ReplicaLoop
+    from affectkit.replica_loop import average_on_replicas
 
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
         layer = keras.layers.BatchNormalization(momentum=0)
         layer.build((None, 1))
-        optimizer = keras.optimizers.AdamW()
-        model = keras.Sequential([keras.Input((1,)), layer])
-    loop = ReplicaLoop(strategy, model, optimizer, "regression", TrainingSettings())
 
     def values():
         local = strategy.experimental_local_results(layer.moving_mean.value)
@@ -295,6 +376,6 @@ AVERAGED = """
 
     strategy.run(tf.function(train))
     print("before", values())
-    loop.average([layer.moving_mean])
+    average_on_replicas(strategy, [layer.moving_mean])
     print("after", values())
 """
