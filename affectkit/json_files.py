@@ -60,8 +60,15 @@ def read_json(path: str | Path, what: str, remedy: str, form: object = dict) -> 
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"{path} is not {what}: it has {size} bytes; {remedy}")
+    return parse_json(path.read_bytes(), path, what, remedy, form)
+
+
+def parse_json(
+    data: bytes, path: str | Path, what: str, remedy: str, form: object = dict
+) -> dict[str, object]:
+    """Parse what was read from a file; the other arguments and errors are those of `read_json`."""
     try:
-        text = path.read_text("utf-8")
+        text = data.decode("utf-8")
         content = json.loads(text)
         if _SURROGATE.search(text):  # half a pair can't be written or printed
             json.dumps(content, ensure_ascii=False).encode("utf-8")

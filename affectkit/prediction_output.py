@@ -10,7 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from affectkit.json_files import find_misfit
 from affectkit.prediction_rows import Row, check_format, encode_header, encode_rows, write_parquet
+
+_START = b'{"settings": '
+_FINISHED = {"file": str, "end": int}
+"""A line of the progress file, after that with the settings."""
 
 
 class OutputError(OSError):
@@ -89,12 +94,17 @@ class PredictionOutput:
             self._journal.truncate(0)
         size = self._rows.stat().st_size if self._rows.exists() and not overwrite else 0
         known, self._end, good = self._read_progress(size)
+        if known is None and (size or self._is_foreign()):
+            raise ValueError(
+                f"{self.path} can't be gone on with: {self._progress.name} beside it is damaged or "
+                "not from affectkit; choose another name, or --overwrite both"
+            )
         if known is not None and known != settings:
             changed = sorted(name for name in settings if settings[name] != known.get(name))
             raise ValueError(
                 f"{self.path} was begun with other settings "
-                f"({', '.join(f'{name} {known.get(name)!r}' for name in changed)}): use the same, "
-                "choose another name, or --overwrite it"
+                f"({', '.join(f'{name} {known.get(name)!r:.80}' for name in changed)}): use the "
+                "same, choose another name, or --overwrite it"
             )
         with self._writing():
             self._file = self._rows.open("ab", buffering=0)
@@ -108,21 +118,27 @@ class PredictionOutput:
 
     def _read_progress(self, size: int) -> tuple[dict | None, int, int]:
         """Give the settings, where finished rows end, and where the progress file's lines do."""
-        self._journal.seek(0)
         settings, end, good = None, 0, 0
-        for line in self._journal.read().splitlines(keepends=True):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                break  # the line that was being written when the process was killed
-            if not line.endswith(b"\n") or entry.get("end", 0) > size:
-                break  # power was lost before these rows reached the disk
-            good += len(line)
-            settings = entry.get("settings", settings)
-            if "file" in entry:
-                self.finished.add(entry["file"])
-                end = entry["end"]
+        with self._progress.open("rb") as journal:
+            for line in journal:
+                entry = _parse(line)
+                if settings is None and isinstance(entry.get("settings"), dict):
+                    settings = entry["settings"]
+                elif settings is not None and not find_misfit(entry, _FINISHED):
+                    if not end <= entry["end"] <= size:
+                        break  # power was lost before these rows reached the disk
+                    self.finished.add(entry["file"])
+                    end = entry["end"]
+                else:
+                    break  # the line that was being written when the process was killed
+                good += len(line)
         return settings, end, good
+
+    def _is_foreign(self) -> bool:
+        """Tell whether the progress file begins with anything but a line that was cut off."""
+        with self._progress.open("rb") as journal:
+            start = journal.read(len(_START))
+            return not _START.startswith(start) or b"\n" in journal.read()
 
     @contextmanager
     def file(self, path: str | Path) -> Iterator[Callable[[list[Row]], None]]:
@@ -208,6 +224,15 @@ class PredictionOutput:
 def file_key(path: str | Path) -> str:
     """Give the absolute path of a file, links not followed."""
     return os.path.abspath(path)  # noqa: PTH100
+
+
+def _parse(line: bytes) -> dict[str, object]:
+    """Give what a whole line of the progress file says; nothing if it is damaged."""
+    try:
+        entry = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        entry = None
+    return entry if isinstance(entry, dict) else {}
 
 
 def _beside(path: Path, ending: str) -> Path:

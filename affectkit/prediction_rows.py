@@ -123,6 +123,8 @@ def write_parquet(lines: Path, path: Path) -> None:
     ------
     OSError
         If it can't be written; an older file of that name is then as it was.
+    ValueError
+        If `lines` holds something else.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -131,8 +133,13 @@ def write_parquet(lines: Path, path: Path) -> None:
     types |= dict.fromkeys(_WHOLE, pa.int64()) | dict.fromkeys(_TEXT, pa.string())
     schema = pa.schema(types)
     with atomic_path(path) as partial, pq.ParquetWriter(partial, schema) as writer:
-        for group in _groups(lines):
-            writer.write_table(pa.Table.from_pylist(group, schema))
+        try:
+            for group in _groups(lines):
+                writer.write_table(pa.Table.from_pylist(group, schema))
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError(
+                f"{lines} is damaged ({str(error)[:200]}): begin anew with --overwrite"
+            ) from error
 
 
 def _groups(lines: Path) -> Iterator[list[Row]]:

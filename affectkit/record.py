@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from textwrap import shorten
 
-from affectkit.evaluation.results import json_ready
+from affectkit.json_files import find_misfit
+from affectkit.json_values import json_ready
 
 RECORD_TYPE = "application/vnd.affectkit.record+json"
 """Mimetype of the cell output that holds one name and its value."""
@@ -66,23 +67,14 @@ def read_records(notebook_path: str | Path) -> dict[str, object]:
         If the file is not a notebook, a record is damaged, or a name was recorded twice with
         different values.
     """
-    import nbformat
-
-    try:
-        notebook = json.loads(Path(notebook_path).read_text("utf-8"))
-        nbformat.validate(notebook)
-    except (
-        *(ValueError, AttributeError, LookupError, TypeError, RecursionError),
-        nbformat.ValidationError,
-    ) as error:
-        raise ValueError(f"{notebook_path} is not a notebook ({error}); run it again") from error
+    notebook = read_notebook(notebook_path)
     records: dict[str, object] = {}
     for number, cell in enumerate(notebook["cells"], start=1):
         for output in cell.get("outputs", []):
             content = output.get("data", {}).get(RECORD_TYPE)
             if content is None:
                 continue
-            if not isinstance(content, dict) or set(content) != {"name", "value"}:
+            if find_misfit(content, {"name": str}) or set(content) != {"name", "value"}:
                 raise ValueError(
                     f"cell {number} of {notebook_path} holds a damaged record; run it again"
                 )
@@ -94,3 +86,29 @@ def read_records(notebook_path: str | Path) -> dict[str, object]:
                 )
             records[name] = value
     return records
+
+
+def read_notebook(notebook_path: str | Path) -> dict:
+    """Read a notebook of format 4 as it is in the file: text can be a list of lines.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not a notebook.
+    """
+    import nbformat
+
+    try:
+        notebook = json.loads(Path(notebook_path).read_text("utf-8"))
+        if notebook["nbformat"] != 4:
+            raise ValueError(f"format {notebook['nbformat']!r:.40}, expected 4")
+        nbformat.validate(notebook)
+    except (
+        *(ValueError, AttributeError, LookupError, TypeError, RecursionError, AssertionError),
+        nbformat.ValidationError,
+    ) as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{notebook_path} is not a notebook ({reason}); run it again") from error
+    return notebook

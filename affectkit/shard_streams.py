@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from affectkit.data.shard_files import SUFFIX
 from affectkit.data.shard_index import REMEDY, ShardError, find_damage, read_index
-from affectkit.data.shard_records import FRAME_BYTES
+from affectkit.data.shard_records import FRAME_BYTES, check_lengths
 
 INTERLEAVED = 8
 """Shards that are read at the same time."""
@@ -20,6 +20,11 @@ SHUFFLED_RECORDS = 4096
 """Encoded records that wait to be drawn from; the rows of shards were shuffled when written."""
 
 _OFFSET_BITS = 40
+_READING_ERRORS = (
+    *(tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError),
+    *(tf.errors.InvalidArgumentError, UnicodeDecodeError),
+)
+"""UnicodeDecodeError is what comes of TensorFlow's message about bytes that are no example."""
 
 
 def stream_records(
@@ -76,7 +81,8 @@ def stream_records(
             length = tf.cast(tf.strings.length(data), tf.int64)
             return offset + length + FRAME_BYTES, (number, offset, data)
 
-        return tf.data.TFRecordDataset(names[number]).scan(tf.constant(0, tf.int64), locate)
+        address = tf.ensure_shape(tf.numpy_function(_checked, [names[number]], tf.string), [])
+        return tf.data.TFRecordDataset(address).scan(tf.constant(0, tf.int64), locate)
 
     shards = tf.data.Dataset.range(len(addresses))
     if by_shard:
@@ -97,6 +103,11 @@ def stream_records(
     if shuffle:
         records = records.shuffle(SHUFFLED_RECORDS, seed, reshuffle_each_iteration=True)
     return records
+
+
+def _checked(address: bytes) -> bytes:
+    check_lengths(address.decode())
+    return address
 
 
 def epoch_seed(seed: int, epoch: int | tf.Tensor) -> int | tf.Tensor:
@@ -172,10 +183,18 @@ def damage_named(addresses: Iterable[str]) -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError) as error:
+    except _READING_ERRORS as error:
         shards = (address for address in addresses if address.endswith(SUFFIX))
         folders = sorted({address.rpartition("/")[0] for address in shards})
-        damaged = [file for folder in folders for file in find_damage(read_index(folder))]
-        if not damaged:
+        strange = isinstance(error, tf.errors.InvalidArgumentError)
+        if not folders or (strange and "IteratorGetNext" not in str(error)):  # of the network
             raise
-        raise ShardError(f"damaged or missing: {', '.join(damaged)}. {REMEDY}") from error
+        damaged = [file for folder in folders for file in find_damage(read_index(folder))]
+        if damaged:
+            raise ShardError(f"damaged or missing: {', '.join(damaged)}. {REMEDY}") from error
+        if isinstance(error, (tf.errors.NotFoundError, tf.errors.OutOfRangeError)):
+            raise
+        reason = getattr(error, "message", "its bytes are no example")[:300]
+        raise ShardError(
+            f"a record in {', '.join(folders)} is none of `affectkit shard` ({reason}). {REMEDY}"
+        ) from error

@@ -53,7 +53,7 @@ def read_run(run: SweepRun) -> dict[str, object] | None:
         entry = json.loads((run.folder / RUN_FILE).read_text("utf-8"))
         complete = entry["status"] == COMPLETED and isinstance(entry["records"], dict)
         return entry if complete and {"seconds", "error"} <= set(entry) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

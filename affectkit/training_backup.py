@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 
 import keras
@@ -21,6 +22,13 @@ import pandas as pd
 
 from affectkit import __version__
 from affectkit.atomic_files import atomic_path, remove_partials, write_atomically
+from affectkit.data.array_files import ArrayArchive
+from affectkit.json_files import find_misfit
+
+BEST_NAMES = ("wait", "best", "best_epoch")
+"""What early stopping knows."""
+
+_STATE_FORM = {"identity": str, "epochs": int, "stopped": bool, "rows": [dict], "best": dict}
 
 
 @dataclass
@@ -85,19 +93,17 @@ class TrainingBackup(keras.callbacks.Callback):
         if not self._path.is_file():
             return False
         try:
-            with np.load(self._path, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
-            known = json.loads(str(content["state"]))
-            identity = known.pop("identity")
-            state = TrainingState(**known)
-        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-            self._begin_anew(f"can't be read ({error!r})")
+            with ArrayArchive(self._path, "a backup of affectkit") as archive:
+                content = archive.read_all()
+                identity, state = _read_state(str(content["state"]))
+                values, best = _numbered(content, "variable"), _numbered(content, "best")
+        except (OSError, ValueError) as error:
+            self._begin_anew(f"can't be read ({error})")
             return False
         if identity != self._identity:
             self._begin_anew("is of a training with other rows, settings or seed")
             return False
-        self._values, self.state = _numbered(content, "variable"), state
-        self._best_weights = _numbered(content, "best") or None
+        self._values, self.state, self._best_weights = values, state, best or None
         return True
 
     def restore(self, model: keras.Model) -> None:
@@ -112,8 +118,10 @@ class TrainingBackup(keras.callbacks.Callback):
             return
         model.optimizer.build(model.trainable_variables)
         variables = _variables(model)
-        shapes = [tuple(variable.shape) for variable in variables]
-        if shapes != [value.shape for value in self._values]:
+        pairs = [(variables, self._values)]
+        if self._best_weights is not None:
+            pairs.append((model.weights, self._best_weights))
+        if any(_forms(known) != _forms(values) for known, values in pairs):
             raise ValueError(
                 f"the backup {self._path} is of a model of another form, perhaps from another "
                 "version of affectkit: delete it to begin anew"
@@ -150,8 +158,7 @@ class TrainingBackup(keras.callbacks.Callback):
         self.state.stopped = self.model.stop_training
         best = []
         if self._early_stopping is not None:
-            names = ("wait", "best", "best_epoch")
-            self.state.best = {name: getattr(self._early_stopping, name) for name in names}
+            self.state.best = {name: getattr(self._early_stopping, name) for name in BEST_NAMES}
             best = self._early_stopping.best_weights or []
         arrays = {f"variable{n}": v.numpy() for n, v in enumerate(_variables(self.model))}
         arrays |= {f"best{number}": value for number, value in enumerate(best)}
@@ -189,6 +196,26 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
+def _forms(arrays: Sequence[keras.Variable | np.ndarray]) -> list[tuple[tuple[int, ...], str]]:
+    return [(tuple(array.shape), str(array.dtype)) for array in arrays]
+
+
 def _numbered(content: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
     count = sum(key.startswith(name) for key in content)
     return [content[f"{name}{number}"] for number in range(count)]
+
+
+def _read_state(text: str) -> tuple[str, TrainingState]:
+    """Give identity and state; both are those of a training, whatever the file holds."""
+    known = json.loads(text)
+    if problem := find_misfit(known, _STATE_FORM):
+        raise ValueError(problem)
+    state = TrainingState(**{one.name: known[one.name] for one in fields(TrainingState)})
+    numbers = [*state.best.values(), *chain.from_iterable(row.values() for row in state.rows)]
+    if not all(isinstance(number, (int, float, type(None))) for number in numbers):
+        raise ValueError("text among its numbers")
+    if state.epochs != len(state.rows) or not state.best.keys() <= set(BEST_NAMES):
+        raise ValueError("its parts contradict one another")
+    if not all(isinstance(state.best.get(name, 0), int) for name in ("wait", "best_epoch")):
+        raise ValueError("epochs that are no numbers")
+    return known["identity"], state

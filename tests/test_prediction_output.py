@@ -107,6 +107,51 @@ def test_other_settings_and_foreign_files_are_refused(tmp_path):
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    "content", [b"my own list\n", b"\0" * 300, b"[1]\n", b'{"file": "/a.jpg", "end": 3}\n', b""]
+)
+def test_a_foreign_or_damaged_progress_file_costs_no_row(tmp_path, content):
+    path = tmp_path / "rows.csv"
+    with PredictionOutput(path, SETTINGS) as output:
+        add(output, "a.jpg")
+    rows, progress = path.read_bytes(), path.with_name("rows.csv.progress")
+    progress.write_bytes(content)
+    with pytest.raises(ValueError, match=r"rows\.csv can't be gone on with.*--overwrite both"):
+        PredictionOutput(path, SETTINGS)
+    assert (path.read_bytes(), progress.read_bytes()) == (rows, content)
+    path.unlink()
+    if content:
+        with pytest.raises(ValueError, match="can't be gone on with"):
+            PredictionOutput(path, SETTINGS)
+        assert progress.read_bytes() == content
+    with PredictionOutput(path, SETTINGS, overwrite=True) as output:
+        add(output, "a.jpg")
+    assert path.read_bytes() == rows
+
+
+def test_ends_that_go_back_or_beyond_the_rows_are_not_believed(tmp_path):
+    path = tmp_path / "rows.csv"
+    with PredictionOutput(path, SETTINGS) as output:
+        add(output, "a.jpg", "b.jpg")
+    progress = path.with_name("rows.csv.progress")
+    lines = progress.read_bytes().splitlines(keepends=True)
+    for end in (b"1", b"-5", b"999999", b"1.5", b"true", b'"1"'):
+        bad = lines[2].rpartition(b": ")[0] + b": " + end + b"}\n"
+        progress.write_bytes(b"".join([*lines[:2], bad]))
+        with PredictionOutput(path, SETTINGS) as output:
+            assert output.finished == {file_key("a.jpg")}
+            add(output, "b.jpg")
+        assert read_names(path) == ["a.jpg", "b.jpg"]
+
+
+def test_a_first_line_that_was_cut_off_is_written_anew(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.with_name("rows.csv.progress").write_bytes(b'{"settings": {"mod')
+    with PredictionOutput(path, SETTINGS) as output:
+        add(output, "a.jpg")
+    assert read_names(path) == ["a.jpg"]
+
+
 def test_two_processes_do_not_write_the_same_output(tmp_path):
     path = tmp_path / "rows.csv"
     with PredictionOutput(path, SETTINGS) as output:

@@ -7,6 +7,15 @@ from pathlib import Path
 from affectkit.course.notebook_runs import COMPLETED
 from affectkit.course.report import REPORT_FILE
 from affectkit.course.summary import SUMMARY_FILE, read_summary
+from affectkit.json_files import NUMBER, find_misfit
+
+_RUN_FORM = {
+    "seconds": NUMBER,
+    "protocol": (str, None),
+    "failed": (dict, None),
+    "skipped_rows": int,
+    "metrics": dict.fromkeys(("classifier", "regressor"), (dict, None)),
+}
 
 
 def cut_off_run(chain: list[Path], output: str | Path, settings: dict[str, object]) -> dict | None:
@@ -34,7 +43,7 @@ def cut_off_run(chain: list[Path], output: str | Path, settings: dict[str, objec
     path = Path(output).expanduser() / SUMMARY_FILE
     if not output or not path.is_file():
         return None
-    summary = read_summary(path)
+    summary = _read_run(path)
     if summary["status"] != "running" and path.with_name(REPORT_FILE).is_file():
         return None
     _check_settings(summary, settings, output)
@@ -79,7 +88,7 @@ def earlier_notebooks(
             f"starting at {chosen[0].stem} needs the folder of an earlier run as output (one with "
             f"a {SUMMARY_FILE}), got {str(output)!r}"
         )
-    summary = read_summary(path)
+    summary = _read_run(path)
     _check_settings(summary, settings, output)
     known = {entry["name"]: entry for entry in summary["notebooks"]}
     before = [path.stem for path in chain[: len(chain) - len(chosen)]]
@@ -89,6 +98,14 @@ def earlier_notebooks(
         if entry["status"] == COMPLETED:
             entry["status"] = "earlier"
     return entries
+
+
+def _read_run(path: Path) -> dict:
+    """Read a summary that has all that going on with its run takes."""
+    summary = read_summary(path)
+    if problem := find_misfit(summary, _RUN_FORM):
+        raise ValueError(f"{path} is damaged: {problem}; choose another output")
+    return summary
 
 
 def _check_settings(summary: dict, settings: dict[str, object], output: str | Path) -> None:

@@ -9,15 +9,21 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
-import nbformat
 
 from affectkit.atomic_files import write_atomically
 from affectkit.course.metric_tables import BASELINE_NAMES, metric_name, metric_table, number
+from affectkit.record import read_notebook
 
 REPORT_FILE = "report.html"
 TEMPLATE = Path(__file__).parent.parent / "assets" / "report.html.j2"
 LEADING_METRICS = ("accuracy", "macro_f1", "valence_ccc", "arousal_ccc")
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$", re.MULTILINE)
+_MISFITS = (
+    *(jinja2.TemplateError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError),
+    StopIteration,
+)
+"""What rendering a summary raises that holds other things than a run's."""
+
 _ERROR_TAG = "papermill-error-cell-tag"
 
 
@@ -82,18 +88,22 @@ def write_report(
     Raises
     ------
     ValueError
-        If an executed notebook can't be read.
+        If an executed notebook can't be read, or the summary is not one of a run.
     """
     folder = Path(run_folder)
     if executed_notebooks is None:
         ran = [entry["name"] for entry in summary["notebooks"] if entry["status"] != "not run"]
         paths = [folder / "notebooks" / f"{name}.ipynb" for name in ran]
         executed_notebooks = [path for path in paths if path.is_file()]
-    html = _template().render(
-        summary=summary,
-        results=[_result(name, result) for name, result in summary["metrics"].items() if result],
-        notebooks=[read_figures(path) for path in executed_notebooks],
-    )
+    notebooks = [read_figures(path) for path in executed_notebooks]
+    try:
+        results = [_result(name, result) for name, result in summary["metrics"].items() if result]
+        html = _template().render(summary=summary, results=results, notebooks=notebooks)
+    except _MISFITS as error:
+        raise ValueError(
+            f"the summary of the run in {folder} is damaged ({error!r:.200}); run the course again "
+            "with another output"
+        ) from error
     return write_atomically(folder / REPORT_FILE, html)
 
 
@@ -106,18 +116,15 @@ def read_figures(notebook_path: str | Path) -> NotebookFigures:
         If the file is not a notebook.
     """
     path = Path(notebook_path)
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except (ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
-        raise ValueError(f"{path} is not a notebook ({error}); run it again") from error
     title, heading, figures = "", "", []
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and _ERROR_TAG not in cell.metadata.get("tags", []):
-            for marks, text in _HEADING.findall(cell.source):
+    for cell in read_notebook(path)["cells"]:
+        if cell["cell_type"] == "markdown" and _ERROR_TAG not in cell["metadata"].get("tags", []):
+            for marks, text in _HEADING.findall("".join(cell["source"])):
                 heading = _plain_text(text)
                 title = title or (heading if marks == "#" else "")
-        pictures = (output.get("data", {}).get("image/png") for output in cell.get("outputs", []))
-        figures += [(heading or path.stem, "".join(png.split())) for png in pictures if png]
+        for output in cell.get("outputs", []):
+            png = "".join("".join(output.get("data", {}).get("image/png", "")).split())
+            figures += [(heading or path.stem, png)] if png else []
     title = title or path.stem
     return NotebookFigures(
         path.stem,

@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
-import pandas as pd
-
-from affectkit.atomic_files import remove_partials, write_atomically
+from affectkit.atomic_files import remove_partials
 from affectkit.course.earlier_runs import cut_off_run, earlier_notebooks
 from affectkit.course.notebook_runs import (
     COMPLETED,
@@ -29,6 +27,7 @@ from affectkit.course.summary import (
     write_summary,
 )
 from affectkit.data.datasets import get_dataset
+from affectkit.data.skipped import merge_skipped_files
 from affectkit.profiles import NAMED_WEIGHTS, get_profile
 from affectkit.run_folder import RunFolder, new_run_path, open_run_folder
 
@@ -195,9 +194,9 @@ def _run_chain(
     executed.mkdir(exist_ok=True)
     for path in chosen:
         (executed / path.name).unlink(missing_ok=True)
-    # each notebook writes the rows that it skipped to the one anew; the other has those of all
-    skipped_files = folder.path / "skipped_rows.csv", folder.logs / "skipped_rows.csv"
-    skipped = _merge_skipped_rows(*skipped_files)
+    # the one has the rows of all notebooks; each writes those that it skipped to the other anew
+    skipped_files = folder.logs / "skipped_rows.csv", folder.path / "skipped_rows.csv"
+    skipped = merge_skipped_files(*skipped_files)
     entries = {entry["name"]: entry for entry in summary["notebooks"]}
     write_summary(summary, folder.path)
     with CourseProgress(len(chosen), progress) as bars:
@@ -222,7 +221,7 @@ def _run_chain(
                 }
             elif path == chosen[-1]:
                 summary["status"] = COMPLETED
-            skipped = _merge_skipped_rows(*skipped_files)
+            skipped = merge_skipped_files(*skipped_files)
             summary["skipped_rows"] = len(skipped)
             collect_metrics(summary, folder.metrics)
             summary["seconds"] = round(time.monotonic() - begin, 2)
@@ -230,18 +229,3 @@ def _run_chain(
             write_summary(summary, folder.path)
             if run.status == FAILED:
                 break
-
-
-def _merge_skipped_rows(file: Path, merged_file: Path) -> pd.DataFrame:
-    """Put the rows of both files into both, each row once."""
-    tables = [
-        pd.read_csv(path, dtype=str, keep_default_na=False)
-        for path in (merged_file, file)
-        if path.is_file()
-    ]
-    if not tables:
-        return pd.DataFrame()
-    merged = pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
-    for path in (merged_file, file):
-        write_atomically(path, merged.to_csv(index=False))
-    return merged

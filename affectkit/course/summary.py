@@ -71,7 +71,7 @@ def new_summary(settings: dict[str, object], notebooks: list[dict[str, object]])
 
 def collect_metrics(summary: dict, metrics_folder: Path) -> None:
     """Put the results that are in a run's metrics folder into its summary."""
-    for name in summary["metrics"]:
+    for name in ("classifier", "regressor"):
         path = metrics_folder / f"{name}.json"
         result = read_metrics(path) if path.is_file() else None
         summary["metrics"][name] = result

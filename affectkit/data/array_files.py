@@ -145,6 +145,16 @@ class ArrayArchive:
             array = np.char.decode(array, "utf-8")
         return check_text(array)
 
+    def read_all(self) -> dict[str, np.ndarray]:
+        """Read all members of an archive that `numpy.savez` wrote, which packs nothing."""
+        entries = self._zip.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("its members are packed")
+        if sum(entry.file_size for entry in entries) > self._path.stat().st_size:
+            raise ValueError("its members are larger than it is")
+        names = (entry.filename.removesuffix(".npy") for entry in entries)
+        return {name: self.read(name) for name in names}
+
     def _open(self, name: str) -> tuple[zipfile.ZipExtFile, tuple, int]:
         entries = [entry for entry in self._zip.infolist() if entry.filename == f"{name}.npy"]
         if len(entries) != 1:

@@ -158,7 +158,10 @@ def load_table(
         raise ValueError(f"no usable row of {dataset!r} in {folder_path}: {reasons}")
     if (frame["split"] == "").all():
         frame["split"] = assign_splits(frame, seed)
-    table = make_table(frame, dataset)
+    try:
+        table = make_table(frame, dataset)
+    except ValueError as error:
+        raise ValueError(f"{folder_path}: {error}") from error
     table = apply_protocol(table, protocol or default_protocol(dataset, table))
     table = hold_out_validation(table, validation_fraction, seed)
     if limit is not None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from affectkit.data.label_files import LINE
 from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import BOX_COLUMNS
+from affectkit.data.table import BOX_COLUMNS, MOST_PIXELS
 from affectkit.labels import NO_FACE, NOT_ANNOTATED, expression_code
 
 
@@ -87,12 +87,13 @@ class RowChecks:
     def boxes(self) -> None:
         """Read face boxes; one that can't be used is dropped, with a warning that counts them.
 
-        A box is unusable if a number is missing or not finite, if width or height is not positive
-        (AffectNet has face_width < 0), or if all of it lies left of or above the image.
+        A box is unusable if a number is missing, not finite or beyond `MOST_PIXELS`, if width or
+        height is not positive (AffectNet has face_width < 0), or if all of it lies left of or
+        above the image.
         """
         box = np.stack([_as_float(self.frame[name]) for name in BOX_COLUMNS])
         x, y, width, height = box
-        usable = np.isfinite(box).all(axis=0) & (width > 0) & (height > 0)
+        usable = (np.abs(box) <= MOST_PIXELS).all(axis=0) & (width > 0) & (height > 0)
         usable &= (x + width > 0) & (y + height > 0)
         bad = ~usable & self.good
         unusable = np.any([_is_written(self.frame[name], bad) for name in BOX_COLUMNS], axis=0)

@@ -42,7 +42,10 @@ def open_file(address: str) -> BinaryIO:
         If there is none or it can't be read.
     """
     if not is_remote(address):
-        return Path(address).open("rb")
+        path = Path(address)
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError(f"{address} is no file, but a folder, pipe or device")
+        return path.open("rb")
     import tensorflow as tf
 
     if not tf.io.gfile.exists(address):

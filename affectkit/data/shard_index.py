@@ -7,27 +7,45 @@ last: without it, the folder is unfinished.
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from affectkit.data import shard_files as files
 from affectkit.data.shard_files import ROWS_SUFFIX, SUFFIX, join
+from affectkit.data.table import SPLITS
+from affectkit.json_files import Each, find_misfit, parse_json
+from affectkit.labels import NO_FACE
 
 SCHEMA_VERSION = 1
 INDEX = "index.json"
 POSITION, OFFSET = "table_position", "record_offset"
 """Columns of a shard's CSV beside the table's: row of the whole table, and byte in the shard."""
 
-_REQUIRED = {"fingerprint": str, "columns": dict, "counts": dict, "valence_arousal": int,
-             "shards": list}  # fmt: skip
-SHARD_KEYS = {"name": str, "split": str, "rows": int, "bytes": int, "sha256": str,
-              "rows_bytes": int, "rows_sha256": str, "expressions": dict, "valence_arousal": int,
-              "skipped": list}  # fmt: skip
-"""What the entry of a shard holds."""
+OWN_COLUMNS = (POSITION, OFFSET, "path", "row", "image")
+"""Names that no column of the table can have in the index."""
 
-_NAME = re.compile(r"[a-z]+-\d{5}-of-\d{5}")
+MAX_BYTES = 1 << 30
+"""A longer index is refused unread; that of a billion rows is shorter."""
+
+SHARD_FORM = {
+    **dict.fromkeys(("name", "split", "sha256", "rows_sha256"), str),
+    **dict.fromkeys(("rows", "bytes", "rows_bytes", "valence_arousal"), int),
+    "expressions": Each(int),
+    "skipped": [dict.fromkeys(("file", "row", "reason", "remedy"), str)],
+}
+"""What the entry of a shard holds; see `affectkit.json_files.find_misfit`."""
+
+_FORM = {
+    "fingerprint": str,
+    "columns": Each(str),
+    "counts": Each(Each(int)),
+    "valence_arousal": int,
+    "shards": [dict],
+}
+_NAME = re.compile(r"([a-z]+)-([0-9]{5})-of-([0-9]{5})")
+_CODES = {str(code) for code in range(-1, NO_FACE + 1)}
 
 REMEDY = (
     "Copy it again from where it was whole, or run the same `affectkit shard` command again: it "
@@ -79,37 +97,72 @@ def read_index(folder: str | Path) -> ShardIndex:
     """
     folder = files.folder_address(folder)
     address = join(folder, INDEX)
+    what, remedy = "an index of shards", "run `affectkit shard` again"
+    size = files.file_size(address)
+    if size is not None and size > MAX_BYTES:
+        raise ShardError(f"{address} is not {what}: it has {size:,} bytes; {remedy}")
     try:
         with files.open_file(address) as file:
-            content = json.loads(file.read())
+            data = file.read()
+        content = parse_json(data, address, what, remedy, {"schema_version": object})
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise ShardError(
+                f"expected schema version {SCHEMA_VERSION} in {address}, got "
+                f"{content['schema_version']!r:.80}; write the shards again with this version"
+            )
+        problem = find_misfit(content, _FORM) or _contradiction(content)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"expected {INDEX} in {folder}, found none; name the --output of `affectkit shard`, "
             "and if that was interrupted, run it again to finish"
         ) from None
-    except (ValueError, RecursionError) as error:
-        raise ShardError(f"{address} is damaged ({error}); run `affectkit shard` again") from error
-    if not isinstance(content, dict) or "schema_version" not in content:
-        raise ShardError(f"{address} is no index of shards: it has no schema_version")
-    if content["schema_version"] != SCHEMA_VERSION:
-        raise ShardError(
-            f"expected schema version {SCHEMA_VERSION} in {address}, got "
-            f"{content['schema_version']!r}; write the shards again with this version"
-        )
-    if wrong := lacking(content, _REQUIRED):
-        raise ShardError(f"{address} is no index of shards: it lacks {', '.join(wrong)}")
-    for shard in content["shards"]:
-        if lacking(shard, SHARD_KEYS):
-            raise ShardError(f"{address} describes a shard incompletely: {str(shard)[:200]}")
-        if not _NAME.fullmatch(str(shard["name"])):
-            raise ShardError(f"{address} names a shard {shard['name']!r}: that is no shard's name")
+    except ValueError as error:
+        raise ShardError(str(error)) from error
+    if problem:
+        raise ShardError(f"{address} is not {what}: {problem}; {remedy}")
     return ShardIndex(folder, content)
 
 
-def lacking(content: object, kinds: dict[str, type]) -> list[str]:
-    """Name what is missing or of another type."""
-    known = content if isinstance(content, dict) else {}
-    return [name for name, kind in kinds.items() if not isinstance(known.get(name), kind)]
+def find_problem(entry: object) -> str | None:
+    """Say why something can't be the entry of a shard; None if it can."""
+    if problem := find_misfit(entry, SHARD_FORM):
+        return problem
+    name, rows = _NAME.fullmatch(entry["name"]), entry["rows"]
+    if not name or name[1] != entry["split"] or entry["split"] not in SPLITS or name[2] >= name[3]:
+        return f"{entry['name']!r:.80} of {entry['split']!r:.80} is no shard's name"
+    counts = entry["expressions"]
+    if not (
+        0 <= entry["valence_arousal"] <= rows == sum(counts.values())
+        and set(counts) <= _CODES
+        and min(*counts.values(), entry["bytes"], entry["rows_bytes"], rows) >= 0
+    ):
+        return f"the numbers of {entry['name']} contradict one another"
+    return None
+
+
+def sum_counts(shards: Sequence[dict]) -> dict[str, dict[str, int]]:
+    """Count rows by split and AffectNet code; the code "-1" is not annotated."""
+    counts: dict[str, dict[str, int]] = {}
+    for shard in shards:
+        split = counts.setdefault(shard["split"], {})
+        for code, rows in shard["expressions"].items():
+            split[code] = split.get(code, 0) + rows
+    return counts
+
+
+def _contradiction(content: dict) -> str | None:
+    """Say what in an index can't be; None if all can."""
+    shards = content["shards"]
+    if problem := next(filter(None, map(find_problem, shards)), None):
+        return problem
+    if len({shard["name"] for shard in shards}) < len(shards):
+        return "it names a shard twice"
+    if taken := set(content["columns"]) & set(OWN_COLUMNS):
+        return f"a column has the name {min(taken)}"
+    valence_arousal = sum(shard["valence_arousal"] for shard in shards)
+    if content["counts"] != sum_counts(shards) or content["valence_arousal"] != valence_arousal:
+        return "its counts are not those of its shards"
+    return None
 
 
 def check_sizes(index: ShardIndex) -> None:

@@ -11,7 +11,15 @@ import pandas as pd
 from affectkit import __version__
 from affectkit.data import shard_files as files
 from affectkit.data.shard_files import ROWS_SUFFIX, SUFFIX, join
-from affectkit.data.shard_index import INDEX, SCHEMA_VERSION, SHARD_KEYS, ShardIndex, lacking
+from affectkit.data.shard_index import (
+    INDEX,
+    SCHEMA_VERSION,
+    SHARD_FORM,
+    ShardIndex,
+    find_problem,
+    sum_counts,
+)
+from affectkit.json_files import parse_json
 from affectkit.labels import EXPRESSIONS, NON_EXPRESSIONS
 
 LEFT_OUT = ("path", "row", "image")
@@ -48,15 +56,16 @@ def finished_shards(folder: str, fingerprint: str) -> dict[str, dict]:
     for name in files.list_folder(folder):
         if name != INDEX and not name.endswith(files.RECEIPT_SUFFIX):
             continue
+        address = join(folder, name)
+        form = {"fingerprint": str} | ({"shards": [object]} if name == INDEX else {})
         try:
-            with files.open_file(join(folder, name)) as file:
-                content = json.loads(file.read())
-            found = content["fingerprint"]
-            shards = content["shards"] if name == INDEX else [content]
-            entries |= {one["name"]: one for one in shards if not lacking(one, SHARD_KEYS)}
-        except (ValueError, TypeError, KeyError, RecursionError):
+            with files.open_file(address) as file:
+                content = parse_json(file.read(), address, "a receipt", "it is written anew", form)
+        except ValueError:
             continue  # damaged: what it stands for is written anew
-        if found != fingerprint:
+        shards = content["shards"] if name == INDEX else [content]
+        entries |= {one["name"]: _known(one) for one in shards if not find_problem(one)}
+        if content["fingerprint"] != fingerprint:
             raise ValueError(
                 f"{folder} holds shards of other data, another shard size or seed ({name}); choose "
                 "another folder, or empty it"
@@ -92,15 +101,12 @@ def write_index(
         "columns": {name: str(dtype) for name, dtype in kept.dtypes.items()},
         "rows": rows,
         "skipped": sum(len(entry["skipped"]) for entry in entries),
-        "counts": _sum_counts(entries),
+        "counts": sum_counts(entries),
         "valence_arousal": sum(entry["valence_arousal"] for entry in entries),
         "rows_per_shard": rows_per_shard,
         "seed": seed,
         "fingerprint": fingerprint,
-        "shards": [
-            {key: value for key, value in entry.items() if key != "fingerprint"}
-            for entry in entries
-        ],
+        "shards": list(entries),
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     files.write_whole(text.encode(), join(folder, INDEX))
@@ -109,11 +115,8 @@ def write_index(
     return ShardIndex(folder, content)
 
 
-def _sum_counts(entries: Sequence[dict]) -> dict[str, dict[str, int]]:
-    """Count rows by split and AffectNet code; the code "-1" is not annotated."""
-    counts: dict[str, dict[str, int]] = {}
-    for entry in entries:
-        split = counts.setdefault(entry["split"], {})
-        for code, rows in entry["expressions"].items():
-            split[code] = split.get(code, 0) + rows
-    return counts
+def _known(entry: dict) -> dict:
+    """Give what `SHARD_FORM` lists of an entry, and nothing else."""
+    (row_form,) = SHARD_FORM["skipped"]
+    known = {name: value for name, value in entry.items() if name in SHARD_FORM}
+    return known | {"skipped": [{name: row[name] for name in row_form} for row in entry["skipped"]]}

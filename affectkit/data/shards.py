@@ -71,14 +71,15 @@ def _read_rows(index: ShardIndex, shard: dict) -> pd.DataFrame:
     try:
         rows = pd.read_csv(
             io.BytesIO(content),
+            usecols=list(kinds),
             dtype=kinds,
             keep_default_na=False,
             na_values={name: [""] for name in kinds},
             **_EXACT,
         )
-        if len(rows) != shard["rows"] or not set(kinds) <= set(rows):
-            raise ValueError(f"expected {shard['rows']} rows of {len(kinds)} columns")
-    except ValueError as error:
+        if len(rows) != shard["rows"]:
+            raise ValueError(f"expected {shard['rows']} rows, found {len(rows)}")
+    except (ValueError, TypeError, OverflowError) as error:
         raise ShardError(f"{address} does not fit the index ({error}). {REMEDY}") from error
     rows["path"] = np.full(len(rows), files.join(index.folder, shard["name"] + files.SUFFIX))
     return rows.rename(columns={OFFSET: "row"})

@@ -74,7 +74,8 @@ class SkippedRows:
     def to_csv(self, path: str | Path) -> Path:
         """Write the rows to a CSV file (made with its folders) and return its path."""
         frame = self.to_frame()
-        frame[["file", "row"]] = frame[["file", "row"]].map(spreadsheet_name)
+        names = ["file", "row", "reason"]  # a reason may begin with the name of a file
+        frame[names] = frame[names].map(spreadsheet_name)
         return write_atomically(path, frame.to_csv(index=False))
 
     def warn(self, total: int, since: int = 0) -> None:
@@ -88,3 +89,36 @@ class SkippedRows:
             UserWarning,
             stacklevel=3,
         )
+
+
+def merge_skipped_files(merged_file: Path, file: Path) -> pd.DataFrame:
+    """Put the rows of two files that `SkippedRows.to_csv` wrote into both, each row once.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows; none if neither file is there.
+
+    Raises
+    ------
+    ValueError
+        If one holds something else.
+    """
+    tables = [_read_skipped(path) for path in (merged_file, file) if path.is_file()]
+    if not tables:
+        return pd.DataFrame()
+    merged = pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
+    for path in (merged_file, file):
+        write_atomically(path, merged.to_csv(index=False))
+    return merged
+
+
+def _read_skipped(path: Path) -> pd.DataFrame:
+    names = [field.name for field in fields(SkippedRow)]
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=names, index_col=False)
+        return rows[names].fillna("")
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{path} does not list skipped rows ({str(error)[:200]}); move it away"
+        ) from error

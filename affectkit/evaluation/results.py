@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from affectkit.atomic_files import write_atomically
 from affectkit.json_files import NUMBER, Each, Maybe, read_json
+from affectkit.json_values import json_ready
 
 SCHEMA_VERSION = 1
 _NUMBER = (*NUMBER, None)
@@ -22,21 +21,6 @@ RESULT_FORM = {
     "calibration": Maybe({"temperature": _NUMBER}),
 }
 """What a result must hold to be used; see `affectkit.json_files.find_misfit`."""
-
-
-def json_ready(value: object) -> object:
-    """Turn numpy values into plain ones and NaN or infinity into None, all the way down."""
-    if isinstance(value, dict):
-        return {str(key): json_ready(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [json_ready(item) for item in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return value
 
 
 def write_metrics(result: dict, path: str | Path) -> Path:

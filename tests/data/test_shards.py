@@ -22,7 +22,7 @@ from affectkit.data.datasets import load_splits, load_table
 from affectkit.data.images import ImageReadError, read_table_image
 from affectkit.data.shard_files import folder_address
 from affectkit.data.shard_index import ShardError, find_damage, read_index
-from affectkit.data.shard_records import read_record_image
+from affectkit.data.shard_records import check_lengths, read_record_image
 from affectkit.data.shard_writer import write_shards
 from affectkit.data.shards import load_shards
 from affectkit.data.skipped import SkippedRows
@@ -341,20 +341,47 @@ def test_damaged_rows_and_indices_are_named(damaged):
     index = folder / "index.json"
     content = json.loads(index.read_text())
     for change, message in [
-        ({"counts": 3}, "no index of shards: it lacks counts"),
+        ({"counts": 3}, "not an index of shards: counts is 3, expected dict"),
+        ({"counts": {"train": {"0": 3}}}, "its counts are not those of its shards"),
         ({"schema_version": 99}, "expected schema version 1 .* got 99"),
-        ({"shards": [{"name": "train-00000-of-00001"}]}, "describes a shard incompletely"),
+        ({"shards": [{"name": "train-00000-of-00001"}]}, "it has no split, sha256"),
         ({"shards": [content["shards"][0] | {"name": "../../etc/passwd"}]}, "no shard's name"),
     ]:
         index.write_text(json.dumps(content | change))
         with pytest.raises(ShardError, match=message):
             read_index(folder)
     index.write_text("{")
-    with pytest.raises(ShardError, match="is damaged"):
+    with pytest.raises(ShardError, match="is not an index of shards .Expecting"):
         read_index(folder)
     index.unlink()
     with pytest.raises(FileNotFoundError, match="run it again to finish"):
         read_index(folder)
+
+
+def test_a_record_that_says_to_be_longer_than_its_file_is_refused_unread(damaged):
+    """TensorFlow would set memory aside for it, and end the process where there is none."""
+    file = damaged[1]
+    content = bytearray(file.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    second = length + 16
+    content[second : second + 8] = (2**62).to_bytes(8, "little")
+    file.write_bytes(content)
+    with pytest.raises(ShardError, match=rf"record at byte {second} of .*{file.name} would reach"):
+        check_lengths(str(file))
+    with pytest.raises(ImageReadError, match=f"the record at byte {second} of"):
+        read_record_image(str(file), second)
+    rows = stream_records([str(file)])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="would reach beyond the end"):
+        list(rows)
+    with pytest.raises(ShardError, match=f"damaged or missing: .*{file.name}"):  # noqa: SIM117
+        with damage_named([str(file)]):
+            list(rows)
+
+
+def test_a_pipe_is_no_index(tmp_path):
+    os.mkfifo(tmp_path / "index.json")
+    with pytest.raises(OSError, match=r"index\.json is no file, but a folder, pipe or device"):
+        read_index(tmp_path)
 
 
 @pytest.mark.parametrize("offset", [1, 10**9, -1])

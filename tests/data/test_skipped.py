@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from affectkit.data.skipped import SkippedRows
+from affectkit.data.skipped import SkippedRows, merge_skipped_files
 
 
 def filled():
@@ -36,3 +36,26 @@ def test_warns_only_of_new_rows(recwarn):
     assert len(recwarn) == 0
     with pytest.warns(UserWarning, match=r"skipped 1 of 10 rows \(b\.csv row 7: there is no"):
         skipped.warn(10, since=2)
+
+
+def test_no_spreadsheet_takes_a_cell_for_a_formula(tmp_path):
+    skipped = SkippedRows()
+    skipped.add("=1+1.csv", "@row", "-x.png can't be read as an image", "see the reason")
+    (row,) = pd.read_csv(skipped.to_csv(tmp_path / "a.csv"), dtype=str).to_numpy().tolist()
+    assert row[:3] == ["./=1+1.csv", "./@row", "./-x.png can't be read as an image"]
+
+
+def test_two_lists_become_one_with_each_row_once(tmp_path):
+    merged, new = tmp_path / "logs" / "all.csv", tmp_path / "new.csv"
+    assert merge_skipped_files(merged, new).empty
+    filled().to_csv(new)
+    assert len(merge_skipped_files(merged, new)) == 3
+    more = SkippedRows()
+    more.add("c.csv", 1, "late", "none")
+    more.to_csv(new)
+    rows = merge_skipped_files(merged, new)
+    assert rows["file"].tolist() == ["a.csv", "a.csv", "b.csv", "c.csv"]
+    assert merged.read_bytes() == new.read_bytes()
+    new.write_bytes(b"other,columns\n1,2\n")
+    with pytest.raises(ValueError, match=r"new\.csv does not list skipped rows .*move it away"):
+        merge_skipped_files(merged, new)

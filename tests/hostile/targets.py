@@ -14,9 +14,17 @@ GROUPS = {
         *("affectnet-json", "card-json", "manifest-json", "benchmark-json", "summary-json"),
         *("metrics-json", "report-json", "device-json", "bundle-json"),
     ),
+    "target_progress": (
+        *("predict-progress", "parquet-rows", "course-summary", "skipped-csv"),
+        *("executed-notebook", "sweep-run"),
+    ),
     "target_models": (
         *("hashed-manifest", "hashed-card", "hashed-keras", "tflite", "onnx", "frozen-graph"),
         *("saved-model", "keras", "weights-h5"),
+    ),
+    "target_shards": (
+        *("shard-index", "shard-rows", "shard-records", "shard-receipt"),
+        *("training-backup", "worker-backup"),
     ),
 }
 

@@ -33,6 +33,14 @@ GROUPS = {
         **{"hashed-manifest": 400, "hashed-card": 400, "hashed-keras": 150, "tflite": 100},
         **{"onnx": 200, "frozen-graph": 100, "saved-model": 60, "keras": 120, "weights-h5": 200},
     },
+    "progress": {
+        **{"predict-progress": 300, "parquet-rows": 100, "course-summary": 250},
+        **{"skipped-csv": 200, "executed-notebook": 200, "sweep-run": 150},
+    },
+    "shards": {
+        **{"shard-index": 100, "shard-rows": 80, "shard-records": 50, "shard-receipt": 40},
+        **{"training-backup": 200},
+    },
 }
 """How many spoilt inputs each reader gets, besides the kept ones."""
 
