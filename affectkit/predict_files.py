@@ -21,6 +21,7 @@ from affectkit.pipeline import AffectPipeline
 from affectkit.prediction_inputs import InputFile, annotation_targets, find_inputs
 from affectkit.prediction_output import OutputError, PredictionOutput, file_key
 from affectkit.prediction_rows import check_format, face_rows
+from affectkit.safe_text import spreadsheet_name
 from affectkit.video_prediction import process_video
 
 IMAGE_DETECTOR, VIDEO_DETECTOR = "blazeface-tiled", "blazeface"
@@ -263,5 +264,6 @@ def _list_failed(summary: PredictionSummary) -> None:
     summary.skipped_file.unlink(missing_ok=True)
     if summary.failed:
         text = io.StringIO(newline="")
-        csv.writer(text).writerows([("file", "reason"), *summary.failed])
+        rows = [tuple(map(spreadsheet_name, row)) for row in summary.failed]
+        csv.writer(text).writerows([("file", "reason"), *rows])
         write_atomically(summary.skipped_file, text.getvalue().encode("utf-8", "replace"))

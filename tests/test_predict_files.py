@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -343,3 +344,19 @@ def test_the_function_warns_about_what_it_skips(material, tmp_path):
     assert (summary.finished, summary.finished_before) == (0, 1)
     with pytest.raises(ValueError, match="at least 1 worker"):
         predict_files([tmp_path], tmp_path / "rows.csv", workers=0)
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+def test_no_spreadsheet_takes_a_skipped_name_for_a_formula(face, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bad = ["=1+1.jpg", "+x.png", "-x.png", "@x.jpg"]
+    for name in bad:
+        Path(name).touch()
+    Image.fromarray(face).save("=good.png")
+    summary = predict_files([*bad, "=gone.jpg", "=good.png"], "rows.csv", progress=False)
+    assert sorted(name for name, _ in summary.failed) == sorted([*bad, "=gone.jpg"])
+    rows = pd.read_csv("rows_skipped.csv")
+    assert sorted(rows["file"]) == sorted(f"./{name}" for name in (*bad, "=gone.jpg"))
+    assert not rows["reason"].str.startswith(tuple("=+-@")).any()
+    assert all(Path(name).exists() for name in rows["file"] if "gone" not in name)
+    assert pd.read_csv("rows.csv")["file"].tolist() == ["./=good.png"]
