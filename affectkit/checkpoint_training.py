@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -19,74 +18,27 @@ from affectkit.experiments import (
 )
 from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces
-from affectkit.metrics.calibration import apply_temperature, fit_temperature
+from affectkit.metrics.calibration import (
+    apply_temperature,
+    fit_temperature,
+    negative_log_likelihoods,
+)
 from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing
-from affectkit.profiles import Profile, TrainingSettings, get_profile
+from affectkit.profiles import Profile, get_profile
 from affectkit.run_folder import RunFolder
-from affectkit.training import forget_backup, train_model
-
-PROFILE = Profile(
-    name="checkpoint",
-    image_size=96,
-    alpha=1.0,
-    weights="imagenet",
-    dropout=0.3,
-    classifier=TrainingSettings(
-        epochs=16,
-        batch_size=32,
-        learning_rate=5e-4,
-        weight_decay=1e-3,
-        label_smoothing=0.0,
-        balance=0.0,
-        augmentation="heavy",
-        mixup=0.2,
-        ema_momentum=0.999,
-        head_epochs=1,
-    ),
-    regressor=TrainingSettings(
-        epochs=4, learning_rate=1e-3, balance=0.0, augmentation="strong", freeze_backbone=True
-    ),
-)
-"""The first stage of `affectkit-real`: from ImageNet, on faces whose raters agreed."""
-
-LARGER = replace(
-    PROFILE,
-    name="checkpoint-larger",
-    image_size=112,
-    classifier=replace(PROFILE.classifier, epochs=8, learning_rate=2.5e-4, head_epochs=0),
-)
-"""The second stage: the first one's network goes on with larger faces, undecided ones among them.
-
-Most of the training is so done at three quarters of the cost (progressive resizing, as in Tan, Le,
-2021, arXiv:2104.00298).
-"""
-
-
-def real_profiles(weights: str = "", epochs: int = 0) -> tuple[Profile, Profile]:
-    """Give the two stages of affectkit-real with another file to start from or other epochs."""
-    stages = (replace(PROFILE, weights=weights or PROFILE.weights), replace(LARGER, weights=None))
-    if not epochs:
-        return stages
-    return tuple(
-        replace(
-            stage,
-            classifier=replace(stage.classifier, epochs=epochs),
-            regressor=replace(stage.regressor, epochs=epochs),
-        )
-        for stage in stages
-    )
+from affectkit.training import forget_backup, measure_normalisation, train_model
 
 
 def train_real(
     splits: dict[str, pd.DataFrame],
     undecided: pd.DataFrame,
-    profiles: tuple[Profile, Profile],
+    profiles: tuple[Profile, Profile, Profile],
     folder: RunFolder,
     seed: int = 0,
 ) -> tuple[LoadedModel, LoadedModel]:
-    """Train the classifier in two stages, then a head for valence and arousal on its features.
+    """Train the classifier in three stages, then a head for valence and arousal on its features.
 
     The classifier's own head is shifted at the end: see `favour_rare`.
 
@@ -112,13 +64,15 @@ def train_real(
         Classifier, with its temperature, and regressor, both saved in the folder.
     """
     keras.utils.set_random_seed(seed)
-    first, second = profiles
+    first, second, third = profiles
     both = pd.concat([splits["train"], undecided], ignore_index=True)
     both = both.reindex(columns=splits["train"].columns)
     both.attrs = {**splits["train"].attrs, "protocol": "ferplus-majority, then all with votes"}
     start = folder.models / f"classifier_{first.image_size}.keras"
     larger = folder.models / f"classifier_{second.image_size}.keras"
+    again = folder.models / f"classifier_{second.image_size}_again.keras"
     path = folder.models / "classifier.keras"
+    both_splits = {**splits, "train": both}
     if not larger.is_file():
         model = build_classifier(first.image_size, first.alpha, first.dropout, first.weights)
         if not start.is_file():
@@ -126,9 +80,15 @@ def train_real(
             _train_classifier(model, splits, first, start, logs, seed)
         model = build_classifier(second.image_size, second.alpha, second.dropout)
         model.set_weights(load_model(start).model.get_weights())
-        _train_classifier(model, {**splits, "train": both}, second, larger, folder.logs, seed)
+        _train_classifier(model, both_splits, second, larger, folder.logs, seed)
+    if not again.is_file():
+        model = load_model(larger).model
+        _train_classifier(model, both_splits, third, again, folder.logs / "again", seed + 1)
     if not path.is_file():
-        favour_rare(load_model(larger), splits, path)
+        mean = folder.models / f"classifier_{second.image_size}_mean.keras"
+        average_classifiers([larger, again], both_splits, third, mean, seed)
+        best = min((larger, again, mean), key=lambda one: held_out_loss(one, splits))
+        favour_rare(load_model(best), splits, path)
     classifier = load_model(path)
     path = folder.models / "regressor.keras"
     if path.is_file():
@@ -137,12 +97,55 @@ def train_real(
     preprocessing = classifier.preprocessing
     train, validation = _read({**splits, "train": both}, preprocessing)
     log = train_model(
-        regressor, train, validation, preprocessing, second.regressor, folder.logs, seed, True
+        regressor, train, validation, preprocessing, third.regressor, folder.logs, seed, True
     )
-    facts = training_facts(train[0], second, seed, len(log))
+    facts = training_facts(train[0], third, seed, len(log))
     save_model(regressor, path, preprocessing, facts)
     forget_backup(folder.logs, "regression")
     return classifier, load_model(path)
+
+
+def average_classifiers(
+    paths: list[Path], splits: dict[str, pd.DataFrame], profile: Profile, path: Path, seed: int = 0
+) -> LoadedModel:
+    """Average the weights of classifiers that are ends of one training, and calibrate the mean.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Of saved classifiers of one architecture.
+    splits : dict of str to DataFrame
+        Normalisation is measured anew on train, the temperature fitted on validation.
+    profile : Profile
+        How they were trained.
+    path : Path
+        Where the mean is saved; its card tells the files as "mean_of".
+    seed : int
+        Of the faces' changes.
+
+    Returns
+    -------
+    LoadedModel
+        The saved mean.
+    """
+    ends = [load_model(one) for one in paths]
+    weights = zip(*(end.model.get_weights() for end in ends), strict=True)
+    model, preprocessing = ends[-1].model, ends[-1].preprocessing
+    model.set_weights([np.mean(parts, axis=0) for parts in weights])
+    train, validation = _read(splits, preprocessing)
+    measure_normalisation(model, train, preprocessing, profile.classifier, seed)
+    facts = ends[-1].card["training"] | {"mean_of": [one.name for one in paths]}
+    _save_calibrated(model, preprocessing, validation, facts, path)
+    return load_model(path)
+
+
+def held_out_loss(path: Path, splits: dict[str, pd.DataFrame]) -> float:
+    """Give a saved classifier's mean NLL on the validation faces, calibrated by its temperature."""
+    loaded = load_model(path)
+    _, (table, faces) = _read(splits, loaded.preprocessing)
+    probabilities = apply_temperature(predict_faces(loaded, table, faces), loaded.temperature)
+    labels = table["expression"].to_numpy(int)
+    return float(negative_log_likelihoods(labels, probabilities).mean())
 
 
 def favour_rare(
@@ -209,12 +212,22 @@ def _train_classifier(
     preprocessing = Preprocessing(profile.image_size, grey=True)
     train, validation = _read(splits, preprocessing)
     log = train_model(model, train, validation, preprocessing, profile.classifier, logs, seed, True)
-    loaded = LoadedModel(model, preprocessing, "classification")
-    probabilities = predict_faces(loaded, *validation)
-    temperature = fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)
     facts = training_facts(train[0], profile, seed, len(log))
-    save_model(model, path, preprocessing, facts, temperature)
+    _save_calibrated(model, preprocessing, validation, facts, path)
     forget_backup(logs, "classification")
+
+
+def _save_calibrated(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    validation: tuple[pd.DataFrame, np.ndarray],
+    facts: dict[str, object],
+    path: Path,
+) -> None:
+    loaded = LoadedModel(model, preprocessing, "classification")
+    labels = validation[0]["expression"].to_numpy(int)
+    temperature = fit_temperature(labels, predict_faces(loaded, *validation))
+    save_model(model, path, preprocessing, facts, temperature)
 
 
 def _read(

@@ -182,12 +182,36 @@ def train_model(
             ],
         )
     if average and not settings.freeze_backbone:
-        some = _batches(*data, first_epoch=0).take(min(AVERAGED_BATCHES, steps))
-        average_statistics(trainer, backbone, some.map(lambda x, *_: x))
+        _measure_normalisation(trainer, backbone, data)
     backbone.trainable = True
     if not keep_backup:
         forget_backup(folder, task)
     return pd.read_csv(log)
+
+
+def measure_normalisation(
+    model: keras.Model,
+    train: tuple[pd.DataFrame, Faces],
+    preprocessing: Preprocessing,
+    settings: TrainingSettings,
+    seed: int = 0,
+) -> None:
+    """Measure the statistics of normalisation anew, in place: for weights that are an average.
+
+    Parameters
+    ----------
+    model, train, preprocessing, settings, seed
+        As for `train_model`: statistics are those of the faces as they are trained on.
+    """
+    trainer = with_augmentation(model, settings.augmentation, seed)
+    data = (*train, task_of(model), preprocessing, settings, seed)
+    _measure_normalisation(trainer, get_backbone(model), data)
+
+
+def _measure_normalisation(trainer: keras.Model, backbone: keras.Model, data: tuple) -> None:
+    steps = math.ceil(len(data[0]) / data[4].batch_size)
+    some = _batches(*data, first_epoch=0).take(min(AVERAGED_BATCHES, steps))
+    average_statistics(trainer, backbone, some.map(lambda x, *_: x))
 
 
 def forget_backup(log_folder: str | Path, task: str) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from affectkit.checkpoint_data import drop_copies, mixed_splits
-from affectkit.checkpoint_training import PROFILE
+from affectkit.checkpoint_recipe import PROFILE
 from affectkit.data.table import SOFT_LABEL_COLUMNS
 from affectkit.evaluation import evaluate_classification
 from affectkit.inference import predict_faces

@@ -125,6 +125,7 @@ def train_checkpoint(
     """Train the networks of a checkpoint that ships with the package, and write its files."""
     from affectkit import checkpoint_data as data
     from affectkit import checkpoint_training as training
+    from affectkit.checkpoint_recipe import real_profiles
     from affectkit.checkpoints import save_checkpoint
     from affectkit.course.summary import versions
     from affectkit.run_folder import open_run_folder
@@ -138,7 +139,7 @@ def train_checkpoint(
     if name == "affectkit-real":
         splits = data.mixed_splits(root, seed, limit or None)
         undecided = data.undecided_rows(root, max(1, limit // 8) if limit else None, seed)
-        profiles = training.real_profiles(weights, epochs)
+        profiles = real_profiles(weights, epochs)
         facts["first_stage"] = profiles[0].to_dict()
         networks = training.train_real(splits, undecided, profiles, folder, seed)
     else:
