@@ -121,7 +121,7 @@ class TrainingBackup(keras.callbacks.Callback):
         pairs = [(variables, self._values)]
         if self._best_weights is not None:
             pairs.append((model.weights, self._best_weights))
-        if any(_forms(known) != _forms(values) for known, values in pairs):
+        if any(array_forms(known) != array_forms(values) for known, values in pairs):
             raise ValueError(
                 f"the backup {self._path} is of a model of another form, perhaps from another "
                 "version of affectkit: delete it to begin anew"
@@ -196,7 +196,8 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _forms(arrays: Sequence[keras.Variable | np.ndarray]) -> list[tuple[tuple[int, ...], str]]:
+def array_forms(arrays: Sequence[keras.Variable | np.ndarray]) -> list[tuple[tuple[int, ...], str]]:
+    """Give shape and dtype of each: a value must have those of the variable that it is for."""
     return [(tuple(array.shape), str(array.dtype)) for array in arrays]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,11 @@ import keras
 import numpy as np
 
 from affectkit.atomic_files import atomic_path
+from affectkit.data.array_files import ArrayArchive
+from affectkit.json_files import NUMBER, find_misfit
+from affectkit.training_backup import array_forms
+
+_STATE_FORM = {"identity": str, "rows": [{"epoch": int, "val_loss": NUMBER}]}
 
 
 class WorkerBackup:
@@ -49,23 +53,24 @@ class WorkerBackup:
         """
         if not self._path.is_file():
             return []
-        try:
-            with np.load(self._path, allow_pickle=False) as file:
-                state = json.loads(str(file["state"]))
-                rows = list(state["rows"])
-                if state["identity"] != self._identity:
-                    raise ValueError("other data, settings, seed or shares")
-                values = [file[f"value{number}"] for number in range(len(self._variables))]
-                best = [file[f"best{number}"] for number in range(len(self._model_variables))]
-            for variable, value in zip(self._variables, values, strict=True):
-                variable.assign(value)
-        except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{self._path} is not a backup of this training ({error}); delete it to start "
-                "anew, or choose another folder"
-            ) from error
+        what = "a backup of this training: delete it to start anew, or choose another folder"
+        with ArrayArchive(self._path, what) as archive:
+            content = archive.read_all()
+            state = json.loads(str(content["state"]))
+            if problem := find_misfit(state, _STATE_FORM):
+                raise ValueError(problem)
+            if state["identity"] != self._identity:
+                raise ValueError("other data, settings, seed or shares")
+            values = [content[f"value{number}"] for number in range(len(self._variables))]
+            best = [content[f"best{number}"] for number in range(len(self._model_variables))]
+            if array_forms([*values, *best]) != array_forms(
+                [*self._variables, *self._model_variables]
+            ):
+                raise ValueError("a network of another form")
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
         self._best = best
-        return rows
+        return state["rows"]
 
     def save(self, rows: list[dict], better: bool, write: bool) -> None:
         """Keep the state after an epoch.

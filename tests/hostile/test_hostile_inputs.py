@@ -39,7 +39,7 @@ GROUPS = {
     },
     "shards": {
         **{"shard-index": 100, "shard-rows": 80, "shard-records": 50, "shard-receipt": 40},
-        **{"training-backup": 200},
+        **{"training-backup": 200, "worker-backup": 150},
     },
 }
 """How many spoilt inputs each reader gets, besides the kept ones."""
