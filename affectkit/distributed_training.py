@@ -12,11 +12,13 @@ this is one, for either strategy. What `fit` and its callbacks do besides is don
 - shards are read in shares, in an order that depends on seed and epoch alone: a run that goes on
   after a kill sees what it would have seen, and with the same number of shares, any number of
   workers sees the same batches, blended alike by mixup;
-- augmentation and dropout draw for the whole batch of all replicas
+- augmentation (but "photometric") and dropout draw for the whole batch of all replicas
   (`affectkit.replica_random`), so that they vary it as one process would;
 - normalisation: by default over the whole batch of all workers (`synchronized` of Keras' layers),
   which makes the loss curve that of one process, and the moving statistics the same everywhere.
-  Keras does not average these over workers otherwise; then the mean is taken after each epoch;
+  Keras does not average these over workers otherwise; then the mean is taken after each epoch.
+  What is left between one process and many are rounding errors. Adam enlarges them where a
+  gradient is nearly 0, as it does those of one process that sums in another order;
 - after each epoch the chief (worker 0) writes one backup file in one step, for the stage that
   trains the head alone as for the one that trains everything. A killed worker takes the others
   down, as none can go on alone; started again, all go on from the backup.

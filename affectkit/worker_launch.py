@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
 POLL_SECONDS = 0.2
@@ -43,6 +43,7 @@ def launch_workers(
     workers: int,
     restarts: int = 3,
     environment: Mapping[str, str] | None = None,
+    final_codes: Collection[int] = (),
 ) -> int:
     """Run a command in several processes that find each other by TF_CONFIG, until all succeed.
 
@@ -59,6 +60,8 @@ def launch_workers(
         How often all may be started again.
     environment : mapping, optional
         Further variables.
+    final_codes : collection of int
+        Exit codes after which starting again would not help.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def launch_workers(
     Raises
     ------
     OSError
-        If they still fail after so many restarts.
+        If they still fail after so many restarts, or with a final code.
     """
     for attempt in range(restarts + 1):
         addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
@@ -90,6 +93,10 @@ def launch_workers(
                 process.wait()
         if not any(codes):
             return attempt
+        if final := set(codes) & set(final_codes):
+            raise OSError(
+                f"a worker ended with exit code {min(final)}, and would do so again; see above"
+            )
         print(f"workers ended with {codes}", "; starting them again" * (attempt < restarts))
     raise OSError(
         f"the workers failed {restarts + 1} times, at last with exit codes {codes}; see their "

@@ -1,6 +1,5 @@
 """Several replicas train as one does, on one machine and two; a killed worker comes back."""
 
-import json
 import os
 import signal
 import subprocess
@@ -29,8 +28,7 @@ from affectkit.replica_loop import ReplicaLoop
 from affectkit.replica_prediction import predict_shares
 from affectkit.shard_shares import ShardShares
 from affectkit.worker_backup import WorkerBackup
-from affectkit.worker_launch import cluster_settings, free_ports, launch_workers
-from affectkit.worker_strategy import choose_strategy, is_chief
+from affectkit.worker_launch import launch_workers
 
 SIZE = Preprocessing(32)
 SETTINGS = TrainingSettings(epochs=4, batch_size=32, learning_rate=1e-2, augmentation="none")
@@ -230,19 +228,6 @@ def test_a_frozen_backbone_stays_and_a_folded_one_is_unfolded(shards, tmp_path):
     np.testing.assert_allclose(after(faces), before(faces), atol=1e-5)
     moved = model.get_layer("expression").get_weights()[0]
     assert np.abs(moved - folded().get_layer("expression").get_weights()[0]).max() > 1e-3
-
-
-def test_tf_config_says_who_writes(monkeypatch):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    assert is_chief()
-    assert choose_strategy().num_replicas_in_sync == 1
-    ports = free_ports(2)
-    assert len(set(ports)) == 2
-    addresses = [f"127.0.0.1:{port}" for port in ports]
-    monkeypatch.setenv("TF_CONFIG", cluster_settings(addresses, 1))
-    assert not is_chief()
-    content = json.loads(os.environ["TF_CONFIG"])
-    assert content == {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": 1}}
 
 
 SCRIPT = """

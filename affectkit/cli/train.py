@@ -1,4 +1,4 @@
-"""`affectkit train`: classifier, regressor, start weights, or a checkpoint that ships."""
+"""`affectkit train`: classifier, regressor, both from shards, start weights, or a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from affectkit.cli import train_shards
 from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Protocol, Root, Seed
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ def train_regressor(
     splits = load_splits(dataset, root, protocol, skipped, limit or None, seed)
     regressor = train_regressor_run(loaded, splits, settings, folder, seed, skipped)
     _report(folder, "regressor", regressor.task, skipped)
+
+
+app.command("shards")(train_shards.run)
 
 
 @app.command("start")

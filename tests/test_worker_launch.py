@@ -1,0 +1,43 @@
+"""Processes are started together, again when one fails, and not where that would not help."""
+
+import sys
+
+import pytest
+
+from affectkit.worker_launch import launch_workers
+
+COUNT = """
+import json, os, sys
+from pathlib import Path
+number = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+file = Path(sys.argv[1]) / str(number)
+starts = int(file.read_text()) if file.exists() else 0
+file.write_text(str(starts + 1))
+sys.exit(int(os.environ["CODE"]) if starts < int(sys.argv[2]) else 0)
+"""
+
+
+def launch(folder, failures, code, **options):
+    command = [sys.executable, "-c", COUNT, str(folder), str(failures)]
+    return launch_workers(command, 2, environment={"CODE": str(code)}, **options)
+
+
+def starts(folder):
+    return [int((folder / str(number)).read_text()) for number in (0, 1)]
+
+
+def test_all_are_started_again_until_they_succeed(tmp_path):
+    assert launch(tmp_path, failures=2, code=1, restarts=3) == 2
+    assert starts(tmp_path) == [3, 3]
+
+
+def test_the_number_of_starts_is_bounded(tmp_path):
+    with pytest.raises(OSError, match=r"failed 2 times, at last with exit codes \[7, 7\]"):
+        launch(tmp_path, failures=9, code=7, restarts=1)
+    assert starts(tmp_path) == [2, 2]
+
+
+def test_a_final_code_ends_it_at_once(tmp_path):
+    with pytest.raises(OSError, match="exit code 2, and would do so again"):
+        launch(tmp_path, failures=9, code=2, restarts=3, final_codes=(2,))
+    assert starts(tmp_path) == [1, 1]
