@@ -10,7 +10,10 @@ import pandas as pd
 from affectkit.json_files import NUMBER, Each, read_json
 
 SCHEMA_VERSION = 1
-BENCHMARKS = ("stages", "runtimes", "throughput", "peers", "scaling", "webcam")
+BENCHMARKS = (
+    *("stages", "runtimes", "throughput", "peers", "scaling", "webcam"),
+    *("input_pipeline", "cost_growth"),
+)
 """The scripts, in the order in which they are read."""
 
 BASELINE = Path(__file__).resolve().parent.parent / "benchmarks" / "baseline"

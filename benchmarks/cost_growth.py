@@ -26,14 +26,12 @@ from time import perf_counter, process_time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 from report import Report, add_load, new_parser
 from video_legs import peak_memory
 
 from affectkit.data.datasets import load_splits, load_table
 from affectkit.labels import EXPRESSIONS
-from affectkit.plots.data import new_figure
+from affectkit.plots import plot_growth
 
 STAGES = ("table", "shards", "stream", "stream with table")
 FLAT = 1.1
@@ -97,20 +95,6 @@ def run_stage(stage: str, files: str, shards: str) -> dict[str, float]:
         "start_bytes": before,
         "peak_bytes": peak_memory(),
     }
-
-
-def plot_growth(table: pd.DataFrame) -> Figure:
-    """Draw processor time and peak memory against the rows, a line a stage."""
-    figure, axes = new_figure(1, 2, figsize=(9, 3.6))
-    style = {"x": "rows", "hue": "stage", "style": "stage", "markers": True, "dashes": False}
-    sns.lineplot(table, y="cpu_seconds", ax=axes[0, 0], **style)
-    sns.lineplot(table, y="peak_MiB", ax=axes[0, 1], legend=False, **style)
-    axes[0, 0].set(xscale="log", yscale="log", ylabel="processor seconds")
-    axes[0, 1].set(xscale="log", ylabel="peak memory, MiB", ylim=(0, None))
-    axes[0, 0].legend(frameon=False, fontsize=8)
-    for axis in axes.flat:
-        axis.grid(alpha=0.3)
-    return figure
 
 
 def main(command: list[str]) -> Path:

@@ -42,7 +42,7 @@ from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import make_table
 from affectkit.input_pipeline import make_batches
 from affectkit.models import build_classifier
-from affectkit.plots.benchmarks import plot_rates
+from affectkit.plots.benchmarks import plot_input_costs
 from affectkit.preprocess import Preprocessing, resize_face, scale_pixels
 
 STRENGTHS = ("light", "strong", "heavy")
@@ -226,24 +226,31 @@ def main(command: list[str]) -> Path:
         "training_step": [{"image_size": size, "alpha": arguments.alpha} | step],
         "share_of_step": shares(reading, changing, step["cpu_ms"]),
     }
-    for row in report.tables["share_of_step"]:
-        name = f"input / training step, processor time: {row['source']}, {row['cache']} cache, "
-        name += f"{row['strength']}"
-        report.ratio(name, row["share"])
-        report.target(name, row["share"], f"<= {BAR}")
+    add_ratios(report, report.tables)
     report.notes = [
         "A training step here is the network's, with the augmentation and the input in it.",
         f"Photographs of {arguments.side} pixels, JPEG quality {JPEG_QUALITY}; faces of {size}.",
     ]
-    drawn = [{"what": f"read, {row['source']}, {row['cache']}", "ms": row["cpu_ms"], "layers": ""}
-             for row in reading]  # fmt: skip
-    drawn += [{"what": f"augment, {row['strength']}", "ms": row["cpu_ms"], "layers": row["layers"]}
-              for row in changing]  # fmt: skip
     add_load(report)
-    report.figures = {
-        "costs": plot_rates(pd.DataFrame(drawn), "what", "ms", "layers", "processor ms an image")
-    }
+    report.figures = {"costs": plot_input_costs(pd.DataFrame(reading), pd.DataFrame(changing))}
     return report.write()
+
+
+def add_ratios(report: Report, tables: dict[str, list[dict]]) -> None:
+    """Hold the input against the step, shards against files, and our layers against Keras'."""
+    for row in tables["share_of_step"]:
+        name = f"input / training step, processor time: {row['source']}, {row['cache']} cache, "
+        name += f"{row['strength']}"
+        report.ratio(name, row["share"])
+        report.target(name, row["share"], f"<= {BAR}")
+    reading = {(row["source"], row["cache"]): row["cpu_ms"] for row in tables["reading"]}
+    for cache in dict.fromkeys(cache for _, cache in reading):
+        both = reading["shards", cache], reading["files", cache]
+        report.ratio(f"shards / files, processor time, {cache} cache", both[0] / both[1])
+    changing = {(row["layers"], row["strength"]): row["cpu_ms"] for row in tables["augmentation"]}
+    for strength in dict.fromkeys(strength for _, strength in changing):
+        both = changing["affectkit", strength], changing["Keras", strength]
+        report.ratio(f"affectkit / Keras, augmentation {strength}", both[0] / both[1])
 
 
 def shares(reading: list[dict], changing: list[dict], step: float) -> list[dict]:

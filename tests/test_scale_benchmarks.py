@@ -74,6 +74,11 @@ def test_shares_follow_from_the_parts(folder):
         assert row.share == pytest.approx(cost / (cost + step))
     assert [target["bound"] for target in run.content["targets"]] == ["<= 0.05"] * 12
     assert list(folder.glob("input_pipeline_*_costs.png"))
+    ratios = {ratio["name"]: ratio["value"] for ratio in run.content["ratios"]}
+    both = reading["cpu_ms"]["shards", "cold"], reading["cpu_ms"]["files", "cold"]
+    assert ratios["shards / files, processor time, cold cache"] == pytest.approx(both[0] / both[1])
+    both = changing["affectkit", "heavy"], changing["Keras", "heavy"]
+    assert ratios["affectkit / Keras, augmentation heavy"] == pytest.approx(both[0] / both[1])
 
 
 def test_growth_compares_the_most_rows_with_fewer(folder):

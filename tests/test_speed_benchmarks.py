@@ -227,6 +227,22 @@ def test_a_worse_ratio_fails_the_comparison(runs, scripts, tmp_path, capsys):
     assert "expected runs such as" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_every_kind_of_run_is_compared_with_the_baseline(scripts, benchmark, tmp_path, capsys):
+    compare = scripts("compare_baseline").main
+    content = json.loads(load_runs(BASELINE)[benchmark].path.read_text())
+    (tmp_path / f"{benchmark}_mine.json").write_text(json.dumps(content))
+    assert compare([str(tmp_path)]) == 0
+    output = capsys.readouterr().out
+    assert output.count(" ok ") == len(content["ratios"])
+    for ratio in content["ratios"]:  # twice as bad, or by more than the least that counts
+        ratio["value"] *= 2 if ratio["better"] == "lower" else 0.5
+        ratio["value"] += 0.1 * (ratio["better"] == "lower")
+    (tmp_path / f"{benchmark}_mine.json").write_text(json.dumps(content))
+    assert compare([str(tmp_path)]) == 1
+    assert capsys.readouterr().out.count("WORSE") == len(content["ratios"])
+
+
 def test_the_committed_baseline_is_whole():
     baseline = load_runs(BASELINE)
     assert list(baseline) == list(BENCHMARKS)

@@ -5,6 +5,8 @@ or lightness tell things apart, never colour alone.
 """
 
 from affectkit.plots.benchmarks import (
+    plot_growth,
+    plot_input_costs,
     plot_rates,
     plot_scaling,
     plot_stage_bars,
@@ -34,6 +36,8 @@ __all__ = [
     "plot_camera_record",
     "plot_class_balance",
     "plot_confusion_matrix",
+    "plot_growth",
+    "plot_input_costs",
     "plot_metric_intervals",
     "plot_rates",
     "plot_reliability",

@@ -162,3 +162,51 @@ def plot_scaling(table: pd.DataFrame) -> Figure:
     axes[0, 0].set_ylabel("median ms a frame")
     axes[0, 0].legend(frameon=False, fontsize=8)
     return figure
+
+
+def plot_growth(table: pd.DataFrame) -> Figure:
+    """Draw processor time and peak memory against the rows, a line a stage.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Table "growth" of a run: stage, rows, cpu_seconds, peak_MiB.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Times have logarithmic axes: a line at 45 degrees costs the same for every row.
+    """
+    figure, axes = new_figure(1, 2, figsize=(9, 3.6))
+    style = {"x": "rows", "hue": "stage", "style": "stage", "markers": True, "dashes": False}
+    sns.lineplot(table, y="cpu_seconds", ax=axes[0, 0], **style)
+    sns.lineplot(table, y="peak_MiB", ax=axes[0, 1], legend=False, **style)
+    axes[0, 0].set(xscale="log", yscale="log", ylabel="processor seconds")
+    axes[0, 1].set(xscale="log", ylabel="peak memory, MiB", ylim=(0, None))
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    for axis in axes.flat:
+        axis.grid(alpha=0.3)
+    return figure
+
+
+def plot_input_costs(reading: pd.DataFrame, augmentation: pd.DataFrame) -> Figure:
+    """Draw the processor time of an image before it reaches the network.
+
+    Parameters
+    ----------
+    reading : pandas.DataFrame
+        Table "reading" of a run: source, cache, cpu_ms.
+    augmentation : pandas.DataFrame
+        Table "augmentation": strength, layers ("affectkit" or "Keras"), cpu_ms.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A bar a way to read, and two a strength of augmentation.
+    """
+    rows = [(f"read {row.source}, {row.cache} cache", "affectkit", row.cpu_ms)
+            for row in reading.itertuples()]  # fmt: skip
+    rows += [(f"augment, {row.strength}", row.layers, row.cpu_ms)
+             for row in augmentation.itertuples()]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["what", "layers", "ms"])
+    return plot_rates(table, "what", "ms", "layers", "processor ms an image")

@@ -82,3 +82,30 @@ def test_scaling_draws_a_line_a_thread_count_and_the_line_of_one_face():
     assert len(lines) == 4
     assert lines[0].get_ydata().tolist() == [3.0, 7.0]
     assert lines[1].get_ydata().tolist() == [3.0, 15.0]
+
+
+def test_growth_draws_time_and_memory_of_every_stage():
+    rows = [
+        {"stage": stage, "rows": rows, "cpu_seconds": rows / 1000, "peak_MiB": 500 + rows / 100}
+        for stage in ("table", "stream")
+        for rows in (1000, 10_000)
+    ]
+    figure = plots.plot_growth(pd.DataFrame(rows))
+    figure.canvas.draw()
+    time, memory = figure.axes
+    assert {"table", "stream"} <= set(texts(figure))
+    assert time.lines[0].get_ydata().tolist() == [1.0, 10.0]
+    assert memory.lines[0].get_ydata().tolist() == [510.0, 600.0]
+    assert memory.get_ylim()[0] == 0
+
+
+def test_input_costs_draw_a_bar_a_way_and_two_a_strength():
+    reading = pd.DataFrame({"source": ["files", "shards"], "cache": "warm", "cpu_ms": [1.5, 1.25]})
+    augmentation = pd.DataFrame(
+        {"strength": ["light"] * 2, "layers": ["affectkit", "Keras"], "cpu_ms": [2.0, 4.0]}
+    )
+    figure = plots.plot_input_costs(reading, augmentation)
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["augment, light", "read files, warm cache", "read shards, warm cache"]
+    assert {"affectkit", "Keras", "1.5", "2.0", "4.0"} <= set(texts(figure))

@@ -64,7 +64,9 @@ def test_the_default_way_is_held_against_its_targets(webcam):
 def test_ratios_compare_places_and_ways(webcam):
     report = webcam.Report("webcam", argparse.Namespace(), [])
     places = [
+        {"mode": "a", "stage": "browser", "p50": 4.0},
         {"mode": "a", "stage": "wire", "p50": 30.0},
+        {"mode": "a", "stage": "kernel", "p50": 6.0},
         {"mode": "a", "stage": "end to end", "p50": 40.0},
     ]
     ways = [
@@ -73,7 +75,7 @@ def test_ratios_compare_places_and_ways(webcam):
     ]
     webcam.add_ratios(report, {"places": places, "ways": ways})
     assert {ratio["name"]: ratio["value"] for ratio in report.ratios} == {
-        "wire / latency, a": 0.75,
+        "kernel / browser, a": 1.5,
         "TCP_NODELAY, 1 in flight / default, latency p50": 0.75,
     }
 
