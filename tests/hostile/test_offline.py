@@ -110,15 +110,19 @@ def test_the_watch_sees_whoever_reaches_out(tmp_path):
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "cv2", "PIL", "scipy", "sklearn", "matplotlib")
 
 
-def test_importing_the_package_is_quick_and_imports_nothing_heavy():
-    code = """
+@pytest.mark.parametrize(
+    ("module", "allowed"), [("affectkit", set()), ("affectkit.record", {"numpy"})]
+)
+def test_importing_is_quick_and_imports_nothing_heavy(module, allowed):
+    code = f"""
         import sys, time
         before = set(sys.modules)
         start = time.perf_counter()
-        import affectkit
+        import {module}
         seconds = time.perf_counter() - start
         print(seconds, *sorted(set(sys.modules) - before))
     """
+    limit = 0.3 if not allowed else 1.0  # NumPy alone takes a fifth of a second
     tries = []
     for _ in range(5):  # the best of some: others may be using the machine
         done = subprocess.run(
@@ -128,8 +132,8 @@ def test_importing_the_package_is_quick_and_imports_nothing_heavy():
             check=True,
         )
         seconds, *modules = done.stdout.split()
-        assert not {name.partition(".")[0] for name in modules} & set(HEAVY)
+        assert not {name.partition(".")[0] for name in modules} & set(HEAVY) - allowed
         tries.append(float(seconds))
-        if min(tries) < 0.3:
+        if min(tries) < limit:
             break
-    assert min(tries) < 0.3
+    assert min(tries) < limit
