@@ -87,7 +87,8 @@ def train_real(
     if not path.is_file():
         mean = folder.models / f"classifier_{second.image_size}_mean.keras"
         average_classifiers([larger, again], both_splits, third, mean, seed)
-        best = min((larger, again, mean), key=lambda one: held_out_loss(one, splits))
+        _, held_out = _read(splits, Preprocessing(third.image_size, grey=True))
+        best = min((larger, again, mean), key=lambda one: held_out_loss(one, held_out))
         favour_rare(load_model(best), splits, path)
     classifier = load_model(path)
     path = folder.models / "regressor.keras"
@@ -139,12 +140,11 @@ def average_classifiers(
     return load_model(path)
 
 
-def held_out_loss(path: Path, splits: dict[str, pd.DataFrame]) -> float:
-    """Give a saved classifier's mean NLL on the validation faces, calibrated by its temperature."""
+def held_out_loss(path: Path, held_out: tuple[pd.DataFrame, np.ndarray]) -> float:
+    """Give a saved classifier's mean NLL on rows and faces, calibrated by its temperature."""
     loaded = load_model(path)
-    _, (table, faces) = _read(splits, loaded.preprocessing)
-    probabilities = apply_temperature(predict_faces(loaded, table, faces), loaded.temperature)
-    labels = table["expression"].to_numpy(int)
+    probabilities = apply_temperature(predict_faces(loaded, *held_out), loaded.temperature)
+    labels = held_out[0]["expression"].to_numpy(int)
     return float(negative_log_likelihoods(labels, probabilities).mean())
 
 

@@ -123,7 +123,9 @@ PROFILES: dict[str, Profile] = {
         alpha=0.35,
         weights="affectfaces",
         dropout=0.3,
-        classifier=TrainingSettings(epochs=30, augmentation="strong", patience=8),
+        classifier=TrainingSettings(
+            epochs=30, label_smoothing=0.2, augmentation="strong", patience=8
+        ),
         regressor=TrainingSettings(
             epochs=8, learning_rate=5e-4, balance=0.5, augmentation="strong"
         ),

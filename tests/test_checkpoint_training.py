@@ -1,10 +1,13 @@
 """The data that the shipped networks learn from."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 from typer.testing import CliRunner
 
+from affectkit.batch_norm import batch_norms
 from affectkit.checkpoint_data import (
     DRAWN_ROWS,
     RAISE_BOX,
@@ -12,10 +15,17 @@ from affectkit.checkpoint_data import (
     mixed_splits,
     undecided_rows,
 )
+from affectkit.checkpoint_recipe import AGAIN
+from affectkit.checkpoint_training import average_classifiers, held_out_loss
 from affectkit.checkpoints import load_checkpoint
 from affectkit.cli import app
 from affectkit.data.datasets import load_splits
 from affectkit.data.table import SOFT_LABEL_COLUMNS, make_table
+from affectkit.inference import predict_faces
+from affectkit.input_pipeline import load_faces
+from affectkit.metrics.calibration import apply_temperature
+from affectkit.model_files import load_model, save_model
+from affectkit.models import build_classifier, get_backbone
 from affectkit.preprocess import Preprocessing
 
 
@@ -70,6 +80,34 @@ def test_undecided_faces_have_votes_and_are_from_training(shared):
     assert len(undecided_rows(root, limit=20)) == 20
 
 
+def test_the_mean_of_two_ends_has_their_mean_weights_and_statistics_of_its_own(tmp_path):
+    splits = mixed_splits(None, limit=48)
+    preprocessing = Preprocessing(32, grey=True)
+    paths = [tmp_path / "one.keras", tmp_path / "other.keras"]
+    for seed, path in enumerate(paths):
+        keras.utils.set_random_seed(seed)
+        model = build_classifier(32, 0.35, 0.0)
+        save_model(model, path, preprocessing, {"seed": seed})
+    mean = average_classifiers(paths, splits, AGAIN, tmp_path / "mean.keras")
+    assert mean.card["training"]["mean_of"] == ["one.keras", "other.keras"]
+    one, other = (load_model(path).model for path in paths)
+    name = "expression"
+    for part in range(2):
+        expected = (one.get_layer(name).weights[part] + other.get_layer(name).weights[part]) / 2
+        np.testing.assert_allclose(mean.model.get_layer(name).weights[part], expected, atol=1e-7)
+    # fresh networks have variances of 1: the mean's own are those of the faces
+    layer = batch_norms(get_backbone(mean.model))[0]
+    assert np.abs(np.asarray(layer.moving_variance) - 1).max() > 0.1
+
+    faces, table = load_faces(splits["validation"], preprocessing)
+    paths.append(tmp_path / "mean.keras")
+    losses = {path: held_out_loss(path, (table, faces)) for path in paths}
+    assert all(1 < loss < 5 for loss in losses.values())  # ln 8 = 2.08 is chance
+    probabilities = apply_temperature(predict_faces(mean, table, faces), mean.temperature)
+    expected = log_loss(table["expression"].astype(int), probabilities, labels=range(8))
+    assert losses[paths[2]] == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.slow
 @pytest.mark.needs_shared
 def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_path):
@@ -87,6 +125,13 @@ def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_p
     assert card["training"]["profile"]["image_size"] == 112
     assert 0 <= card["training"]["favoured_rare"] <= 1
     assert card["training"]["first_stage"]["image_size"] == 96
+    models = tmp_path / "models"
+    assert {path.stem for path in models.glob("classifier*.keras")} == {
+        "classifier", "classifier_96", "classifier_112", "classifier_112_again",
+        "classifier_112_mean",
+    }  # fmt: skip
+    ends = {"classifier_112", "classifier_112_again"}
+    assert {f"{one}.keras" for one in ends} >= set(card["training"].get("mean_of", []))
     assert card["training"]["first_stage"]["weights"] == weights.name
     assert {"keras", "tensorflow"} <= set(card["training"]["versions"])
     assert card["training"]["rows"] == pytest.approx(64 + 10 + 8, abs=4)
