@@ -19,13 +19,13 @@ import tensorflow as tf
 
 from affectkit.atomic_files import atomic_path
 from affectkit.augmentation import with_augmentation
+from affectkit.backbone import build_backbone
 from affectkit.callbacks import CosineLearningRate, EpochProgress, StopOnNaN
 from affectkit.data.affectfaces import bundled_faces
 from affectkit.data.datasets import load_splits
 from affectkit.data.table import BOX_COLUMNS
 from affectkit.input_pipeline import load_faces, make_batches
 from affectkit.labels import NUM_EXPRESSIONS
-from affectkit.models import build_backbone
 from affectkit.preprocess import Preprocessing
 from affectkit.training_backup import TrainingBackup, training_identity
 

@@ -27,7 +27,8 @@ matplotlib.use("Agg")
 
 from affectkit.checkpoint_files import FOLDER, checkpoint_names
 from affectkit.labels import EXPRESSIONS
-from affectkit.model_evaluation import evaluate_run, load_any_models
+from affectkit.model_evaluation import evaluate_run
+from affectkit.model_loading import load_any_models
 
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 Results = dict[tuple[str, str, str], dict]

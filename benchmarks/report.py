@@ -229,7 +229,8 @@ def model_file(name: str) -> dict[str, object]:
 
 def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> list[dict]:
     """Evaluate the models as `affectkit evaluate` does, on the sets that were named."""
-    from affectkit.model_evaluation import evaluate_run, load_any_models
+    from affectkit.model_evaluation import evaluate_run
+    from affectkit.model_loading import load_any_models
 
     sets = {}
     if arguments.ferplus:

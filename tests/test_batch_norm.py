@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from affectkit.backbone import build_backbone
 from affectkit.batch_norm import average_statistics, is_folded, restore_statistics
-from affectkit.models import build_backbone
 
 
 def folded_network():

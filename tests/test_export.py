@@ -28,8 +28,8 @@ from affectkit.faces.render import render_face
 from affectkit.inference import predict_table
 from affectkit.input_pipeline import load_faces
 from affectkit.labels import EXPRESSIONS
-from affectkit.model_evaluation import load_any_models
 from affectkit.model_files import load_model, save_model
+from affectkit.model_loading import load_any_models
 from affectkit.models import build_regressor, get_backbone
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.runtimes import load_networks

@@ -8,9 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from affectkit.backbone import BUNDLED_ALPHA
 from affectkit.data.datasets import load_splits
 from affectkit.input_pipeline import load_faces
-from affectkit.models import BUNDLED_ALPHA, build_classifier, get_backbone
+from affectkit.models import build_classifier, get_backbone
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.pretraining import face_targets, pretrain_backbone, unit_names
 

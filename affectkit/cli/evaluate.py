@@ -56,7 +56,8 @@ def run(
 
     matplotlib.use("Agg")
     from affectkit.course.metric_tables import metric_table
-    from affectkit.model_evaluation import NoLabelsError, evaluate_run, load_any_models
+    from affectkit.model_evaluation import NoLabelsError, evaluate_run
+    from affectkit.model_loading import load_any_models
 
     models = load_any_models(model)
     settings = (root, split, protocol, limit or None, seed, bootstrap, flip, find_faces)

@@ -319,17 +319,17 @@ def test_weights_that_lie_in_other_files_are_refused(tmp_path):
 
 
 def test_start_weights_are_checked_before_they_are_loaded(tmp_path, monkeypatch):
-    from affectkit import models
+    from affectkit import backbone
 
-    copy = tmp_path / models.BUNDLED_WEIGHTS.name
-    content = bytearray(models.BUNDLED_WEIGHTS.read_bytes())
+    copy = tmp_path / backbone.BUNDLED_WEIGHTS.name
+    content = bytearray(backbone.BUNDLED_WEIGHTS.read_bytes())
     content[len(content) // 2] ^= 1  # a weight: HDF5 has no check sum of its own here
     copy.write_bytes(content)
-    name = models.BUNDLED_WEIGHTS.name.replace(".weights.h5", ".sha256")
-    (tmp_path / name).write_text(models.BUNDLED_WEIGHTS.with_name(name).read_text())
-    monkeypatch.setattr(models, "BUNDLED_WEIGHTS", copy)
+    name = backbone.BUNDLED_WEIGHTS.name.replace(".weights.h5", ".sha256")
+    (tmp_path / name).write_text(backbone.BUNDLED_WEIGHTS.with_name(name).read_text())
+    monkeypatch.setattr(backbone, "BUNDLED_WEIGHTS", copy)
     with pytest.raises(ValueError, match=r"affectfaces_backbone\.weights\.h5 is damaged"):
-        models.build_backbone(32, 0.35, "affectfaces", 0.9)
+        backbone.build_backbone(32, 0.35, "affectfaces", 0.9)
     (tmp_path / "other.weights.h5").write_bytes(bytes(content[:1000]))
     with pytest.raises(ValueError, match=r"other\.weights\.h5 is not a file of weights"):
-        models.build_backbone(32, 0.35, tmp_path / "other.weights.h5", 0.9)
+        backbone.build_backbone(32, 0.35, tmp_path / "other.weights.h5", 0.9)
