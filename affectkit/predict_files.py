@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
 from affectkit import __version__
-from affectkit.atomic_files import remove_partials, write_atomically
-from affectkit.image_prediction import ImagePredictor, ImageResult, ImageTask
+from affectkit.atomic_files import remove_partials
+from affectkit.image_prediction import ImagePredictor, ImageTask
 from affectkit.pipeline import AffectPipeline
-from affectkit.prediction_inputs import InputFile, annotation_targets, find_inputs
-from affectkit.prediction_output import OutputError, PredictionOutput, file_key
-from affectkit.prediction_rows import check_format, face_rows
-from affectkit.safe_text import spreadsheet_name
-from affectkit.video_prediction import process_video
+from affectkit.prediction_inputs import annotation_targets, find_inputs
+from affectkit.prediction_output import PredictionOutput, file_key
+from affectkit.prediction_rows import check_format
+from affectkit.prediction_run import PredictionRun, PredictionSummary
 
 IMAGE_DETECTOR, VIDEO_DETECTOR = "blazeface-tiled", "blazeface"
-
-
-@dataclass
-class PredictionSummary:
-    """What `predict_files` has done.
-
-    Attributes
-    ----------
-    finished, finished_before : int
-        Files of this run, and of earlier ones with the same output.
-    faces : int
-        Rows with a face of this run.
-    failed : list of tuple of str
-        File and reason of each that could not be done.
-    skipped_file : Path
-        Lists these, if there are any.
-    """
-
-    skipped_file: Path
-    finished: int = 0
-    finished_before: int = 0
-    faces: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
 
 
 def predict_files(
@@ -145,7 +115,6 @@ def predict_files(
     # both are made now, so that a wrong setting is told before anything is written
     predictor = ImagePredictor(**image_arguments) if images else None
     pipeline = AffectPipeline(**video_arguments) if videos else None
-    summary = PredictionSummary(output.with_name(f"{output.stem}_skipped.csv"))
     with ExitStack() as stack:
         client = None
         if scheduler is not None or min(workers, len(files)) > 1:
@@ -156,7 +125,7 @@ def predict_files(
         bar = stack.enter_context(
             tqdm(total=len(files), unit="file", disable=None if progress else True)
         )
-        run = _Run(rows, bar, summary, check or (lambda: None))
+        run = PredictionRun(rows, bar, output.with_name(f"{output.stem}_skipped.csv"), check)
         for path, reason in missing:
             run.fail(path, reason)
         images = [task for task in images if run.is_new(task.path)]
@@ -172,98 +141,11 @@ def predict_files(
             sent = PredictionSettings(image_arguments, video_arguments, stride)
             with closing(predict_on_cluster(client, tasks, sent, run.check)) as results:
                 for result in results:
-                    _write_result(run, result)
+                    run.write(result)
         else:
             for result in map(predictor, images):
-                _write_result(run, result)
+                run.write(result)
             for file in videos:
-                _predict_video(run, file, pipeline, targets.get(file.path), stride)
-    _list_failed(summary)
-    return summary
-
-
-class _Run:
-    """What the parts of a run share: the output, the progress bar, the counts and the check."""
-
-    def __init__(
-        self,
-        rows: PredictionOutput,
-        bar: tqdm,
-        summary: PredictionSummary,
-        check: Callable[[], None],
-    ) -> None:
-        self.rows, self.bar, self.summary, self.check = rows, bar, summary, check
-
-    def is_new(self, path: Path) -> bool:
-        if file_key(path) not in self.rows.finished:
-            return True
-        self.summary.finished_before += 1
-        self.bar.update()
-        return False
-
-    def note(self, text: str) -> None:
-        with tqdm.external_write_mode(file=sys.stderr):
-            warnings.warn(text, UserWarning, stacklevel=2)
-
-    def fail(self, path: str | Path, reason: str) -> None:
-        text = reason if str(path) in reason else f"{path}: {reason}"
-        self.note(f"skipped: {text}")
-        self.summary.failed.append((str(path), reason))
-
-
-def _write_result(run: _Run, result: ImageResult) -> None:
-    path = result.task.path
-    for note in result.notes:
-        run.note(note)
-    if result.error is not None:
-        run.fail(path, result.error)
-    else:
-        with run.rows.file(path) as write:
-            write(result.rows)
-        run.summary.finished += 1
-        run.summary.faces += sum(row["face"] is not None for row in result.rows)
-    run.bar.update()
-    run.check()
-
-
-def _predict_video(
-    run: _Run, file: InputFile, pipeline: AffectPipeline, annotated: Path | None, stride: int
-) -> None:
-    name = str(file.path)
-    frames = tqdm(desc=file.path.name, unit="frame", leave=False, disable=run.bar.disable)
-    try:
-        with run.rows.file(file.path) as write, frames, _caught_warnings(run):
-
-            def on_faces(index: int, seconds: float, faces: list) -> None:
-                write(face_rows(name, faces, index, seconds))
-                frames.update()
-                run.check()
-
-            done = process_video(pipeline, file.path, annotated, stride, on_faces)
-    except OutputError:
-        raise
-    except (OSError, ValueError, MemoryError, cv2.error) as error:
-        run.fail(file.path, str(error) or type(error).__name__)
-    else:
-        run.summary.finished += 1
-        run.summary.faces += done.faces
-    run.bar.update()
-
-
-@contextmanager
-def _caught_warnings(run: _Run) -> Iterator[None]:
-    """Show the warnings of a block after it, where they do not tear the progress bars."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        run.note(str(warning.message))
-
-
-def _list_failed(summary: PredictionSummary) -> None:
-    summary.skipped_file.unlink(missing_ok=True)
-    if summary.failed:
-        text = io.StringIO(newline="")
-        rows = [tuple(map(spreadsheet_name, row)) for row in summary.failed]
-        csv.writer(text).writerows([("file", "reason"), *rows])
-        write_atomically(summary.skipped_file, text.getvalue().encode("utf-8", "replace"))
+                run.predict_video(file.path, pipeline, targets.get(file.path), stride)
+    run.list_failed()
+    return run.summary

@@ -10,12 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from affectkit.json_files import find_misfit
+from affectkit.prediction_progress import is_foreign, progress_line, read_progress
 from affectkit.prediction_rows import Row, check_format, encode_header, encode_rows, write_parquet
-
-_START = b'{"settings": '
-_FINISHED = {"file": str, "end": int}
-"""A line of the progress file, after that with the settings."""
 
 
 class OutputError(OSError):
@@ -93,8 +89,8 @@ class PredictionOutput:
         if overwrite:
             self._journal.truncate(0)
         size = self._rows.stat().st_size if self._rows.exists() and not overwrite else 0
-        known, self._end, good = self._read_progress(size)
-        if known is None and (size or self._is_foreign()):
+        known, self._end, self.finished, good = read_progress(self._progress, size)
+        if known is None and (size or is_foreign(self._progress)):
             raise ValueError(
                 f"{self.path} can't be gone on with: {self._progress.name} beside it is damaged or "
                 "not from affectkit; choose another name, or --overwrite both"
@@ -115,30 +111,6 @@ class PredictionOutput:
             if not self._end:
                 self._append(encode_header(self._suffix))
                 self._end = self._size
-
-    def _read_progress(self, size: int) -> tuple[dict | None, int, int]:
-        """Give the settings, where finished rows end, and where the progress file's lines do."""
-        settings, end, good = None, 0, 0
-        with self._progress.open("rb") as journal:
-            for line in journal:
-                entry = _parse(line)
-                if settings is None and isinstance(entry.get("settings"), dict):
-                    settings = entry["settings"]
-                elif settings is not None and not find_misfit(entry, _FINISHED):
-                    if not end <= entry["end"] <= size:
-                        break  # power was lost before these rows reached the disk
-                    self.finished.add(entry["file"])
-                    end = entry["end"]
-                else:
-                    break  # the line that was being written when the process was killed
-                good += len(line)
-        return settings, end, good
-
-    def _is_foreign(self) -> bool:
-        """Tell whether the progress file begins with anything but a line that was cut off."""
-        with self._progress.open("rb") as journal:
-            start = journal.read(len(_START))
-            return not _START.startswith(start) or b"\n" in journal.read()
 
     @contextmanager
     def file(self, path: str | Path) -> Iterator[Callable[[list[Row]], None]]:
@@ -206,7 +178,7 @@ class PredictionOutput:
         self._size = end
 
     def _note(self, entry: dict[str, object]) -> None:
-        self._journal.write(json.dumps(entry).encode() + b"\n")
+        self._journal.write(progress_line(entry))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -224,15 +196,6 @@ class PredictionOutput:
 def file_key(path: str | Path) -> str:
     """Give the absolute path of a file, links not followed."""
     return os.path.abspath(path)  # noqa: PTH100
-
-
-def _parse(line: bytes) -> dict[str, object]:
-    """Give what a whole line of the progress file says; nothing if it is damaged."""
-    try:
-        entry = json.loads(line) if line.endswith(b"\n") else None
-    except (ValueError, RecursionError):
-        entry = None
-    return entry if isinstance(entry, dict) else {}
 
 
 def _beside(path: Path, ending: str) -> Path:
