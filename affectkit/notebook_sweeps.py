@@ -16,12 +16,8 @@ from tqdm import tqdm
 from affectkit.atomic_files import write_atomically
 from affectkit.cluster import open_cluster
 from affectkit.cluster_tasks import run_tasks
-from affectkit.course.notebook_runs import (
-    FAILED,
-    check_parameters,
-    find_notebooks,
-    notebook_number,
-)
+from affectkit.course.notebook_files import find_notebooks, notebook_number
+from affectkit.course.notebook_runs import FAILED, check_parameters
 from affectkit.sweep_runs import FOLDER_PARAMETER, SweepRun, do_runs, new_entry, read_run, run_name
 
 TABLE_FILE = "sweep.csv"

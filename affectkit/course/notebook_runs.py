@@ -1,4 +1,4 @@
-"""Find the numbered notebooks and run one of them with papermill in this interpreter."""
+"""Run one of the course's notebooks with papermill in this interpreter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from affectkit import __file__ as package_file
+from affectkit.course.notebook_kernel import kernel_manager_class
 
 COMPLETED, FAILED = "completed", "failed"
 LONGEST_ERROR = 2000
@@ -48,41 +48,6 @@ class NotebookRun:
     seconds: float
     cell: int | None = None
     error: str | None = None
-
-
-def find_notebooks(folder: str | Path | None = None) -> list[Path]:
-    """List the notebooks `NN_name.ipynb` of a folder by number.
-
-    Parameters
-    ----------
-    folder : str or Path, optional
-        Default: `notebooks` inside the installed package, else beside it (source checkout).
-
-    Returns
-    -------
-    list of Path
-        Absolute, at least one.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    """
-    package = Path(package_file).resolve().parent
-    places = [Path(folder)] if folder else [package / "notebooks", package.parent / "notebooks"]
-    for place in places:
-        found = sorted(place.resolve().glob("[0-9][0-9]_*.ipynb"))
-        if found:
-            return found
-    raise FileNotFoundError(
-        f"expected notebooks named NN_name.ipynb in {' or '.join(map(str, places))}, found none; "
-        "install affectkit again or run it from its source folder"
-    )
-
-
-def notebook_number(notebook: str | Path) -> int:
-    """Give the number that a notebook's file name starts with."""
-    return int(Path(notebook).name[:2])
 
 
 def check_parameters(notebook: Path, names: set[str]) -> None:
@@ -191,7 +156,7 @@ def run_notebook(
                 log_output=True,
                 cwd=working_folder,
                 execution_timeout=cell_timeout,
-                kernel_manager_class=_kernel_manager_class(log),
+                kernel_manager_class=kernel_manager_class(log),
                 on_cell_start=count,
             )
     except papermill.PapermillExecutionError as problem:
@@ -219,33 +184,6 @@ def _read_cells(notebook: Path) -> list[dict]:
     import nbformat
 
     return nbformat.read(notebook, as_version=4).cells
-
-
-def _kernel_manager_class(output: object) -> type:
-    """Make a kernel manager whose "python3" is this interpreter, whatever kernels a user has."""
-    from ipykernel.kernelspec import get_kernel_dict
-    from jupyter_client import AsyncKernelManager
-    from jupyter_client.kernelspec import KernelSpec
-
-    environment = {
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # figures belong in the notebook
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    source = Path(package_file).resolve().parent.parent
-    if (source / "pyproject.toml").is_file():  # a checkout works without being installed, too
-        paths = [str(source), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment["PYTHONPATH"] = os.pathsep.join(paths)
-
-    class InterpreterKernelManager(AsyncKernelManager):
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(**get_kernel_dict(), env=environment)
-
-        async def start_kernel(self, **options: object) -> None:
-            await super().start_kernel(stdout=output, stderr=output, **options)
-
-    return InterpreterKernelManager
 
 
 @contextmanager

@@ -9,12 +9,11 @@ from typing import TextIO
 
 from affectkit.atomic_files import remove_partials
 from affectkit.course.earlier_runs import cut_off_run, earlier_notebooks
+from affectkit.course.notebook_files import find_notebooks, notebook_number
 from affectkit.course.notebook_runs import (
     COMPLETED,
     FAILED,
     check_parameters,
-    find_notebooks,
-    notebook_number,
     open_log,
     run_notebook,
 )

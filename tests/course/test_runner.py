@@ -8,12 +8,8 @@ import pytest
 
 import affectkit
 from affectkit.course import run_course
-from affectkit.course.notebook_runs import (
-    check_parameters,
-    find_notebooks,
-    open_log,
-    run_notebook,
-)
+from affectkit.course.notebook_files import find_notebooks
+from affectkit.course.notebook_runs import check_parameters, open_log, run_notebook
 from affectkit.course.summary import collect_metrics, new_summary, read_summary, summary_metrics
 
 PARAMETERS = """
