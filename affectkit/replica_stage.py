@@ -93,7 +93,8 @@ def train_stage(
             "run the same command, on the same shards, in one folder that they share"
         )
     steps = data.steps("train")
-    name = f"{task}, {settings.epochs} epochs, {strategy.num_replicas_in_sync} replicas"
+    part = f"{task}, head alone" if settings.freeze_backbone else task
+    name = f"{part}, {settings.epochs} epochs, {strategy.num_replicas_in_sync} replicas"
     with tqdm(total=settings.epochs, initial=len(rows), desc=name, disable=not is_chief()) as bar:
         for epoch in range(len(rows), settings.epochs):
             if not average and _waited(rows) >= settings.patience:

@@ -144,6 +144,7 @@ def test_what_can_not_be_done_is_said_before_anything_is_started(shards, tmp_pat
     assert "leave --workers out" in run(shards, *output, "--workers", 2, exit_code=2)
 
 
+@pytest.mark.slow
 def test_workers_that_would_fail_again_are_not_started_again(shards, tmp_path):
     options = ["--output", tmp_path, "--batch-size", 15, "--workers", 2]
     assert "exit code 2, and would do so again" in run(shards, *options, exit_code=2)

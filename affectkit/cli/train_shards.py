@@ -79,7 +79,7 @@ def run(
     in_cluster = _is_in_cluster(workers)
     index = read_index(shards)
     check_sizes(index)
-    name = NETWORKS[task]
+    name, output = NETWORKS[task], output.expanduser()
     if not in_cluster and (output / "models" / f"{name}.keras").exists():
         raise ValueError(
             f"{output} already holds a {name}; choose another --output, or delete the model first"
