@@ -1,5 +1,8 @@
 """A training that is cut off goes on, to the very weights; a loss that is no number ends it."""
 
+import json
+import zipfile
+
 import keras
 import numpy as np
 import pandas as pd
@@ -11,7 +14,7 @@ from affectkit.models import BACKBONE
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
 from affectkit.training import forget_backup, train_model
-from affectkit.training_backup import training_identity
+from affectkit.training_backup import TrainingBackup, training_identity
 
 SIZE = Preprocessing(32)
 RECIPES = {
@@ -105,6 +108,64 @@ def test_the_backup_of_another_training_and_a_damaged_one_are_not_gone_on_with(t
     for one, two, three in zip(expected, found, repaired, strict=True):
         np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(one, three)
+
+
+STATE = {
+    "identity": "x",
+    "epochs": 1,
+    "stopped": False,
+    "rows": [{"epoch": 0, "loss": 0.5, "val_loss": float("nan")}],
+    "best": {"wait": 0, "best": 0.5, "best_epoch": 0},
+}
+
+
+def load_backup(folder, state=STATE, save=np.savez, **arrays):
+    save(folder / "backup.npz", state=np.array(json.dumps(state)), **arrays)
+    backup = TrainingBackup(folder / "backup.npz", folder / "log.csv", "x")
+    return backup if backup.load() else None
+
+
+def test_a_state_that_no_training_wrote_is_not_gone_on_with(tmp_path):
+    assert load_backup(tmp_path).state.epochs == 1
+    for change in (
+        {"epochs": 2},
+        {"epochs": "1"},
+        {"rows": [[1]]},
+        {"rows": [{"loss": "low"}]},
+        {"best": {"on_epoch_end": 1}},  # is set on the callback by name
+        {"best": {"wait": None}},
+        {"stopped": 1},
+    ):
+        with pytest.warns(UserWarning, match="can't be read .*: this training begins anew"):
+            assert load_backup(tmp_path, STATE | change) is None, change
+
+
+def test_a_backup_that_unpacks_to_more_than_it_is_is_refused_unread(tmp_path):
+    with pytest.warns(UserWarning, match="its members are packed"):
+        assert load_backup(tmp_path, STATE, np.savez_compressed, variable0=np.zeros(10)) is None
+    header = b"{'descr': '<U4', 'fortran_order': False, 'shape': (1099511627776,)}\n"
+    start = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+    with zipfile.ZipFile(tmp_path / "backup.npz", "w") as archive:
+        archive.writestr("state.npy", start + header)
+    backup = TrainingBackup(tmp_path / "backup.npz", tmp_path / "log.csv", "x")
+    with pytest.warns(UserWarning, match="has not the size that its header says"):
+        assert not backup.load()
+
+
+def test_weights_of_another_type_are_refused_before_any_is_set(tmp_path):
+    model = small_network()
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    values = [np.asarray(value) for value in [*model.variables, *model.optimizer.variables]]
+    arrays = {f"variable{number}": value for number, value in enumerate(values)}
+    load_backup(tmp_path, **arrays).restore(model)
+    before = model.get_weights()
+    last = f"variable{len(values) - 1}"
+    backup = load_backup(tmp_path, **(arrays | {last: arrays[last].astype(str)}))
+    with pytest.raises(ValueError, match="is of a model of another form"):
+        backup.restore(model)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_identities_tell_trainings_apart():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from affectkit.data.table import (
+    BOX_COLUMNS,
     SOFT_LABEL_COLUMNS,
     STANDARD_COLUMNS,
     make_table,
@@ -42,6 +43,14 @@ def test_absent_columns_are_filled_in():
 def test_breaches_of_the_schema_are_value_errors(bad):
     with pytest.raises(ValueError, match="'folder' breaks its schema"):
         make_table(MINIMAL | bad, "folder")
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("column", BOX_COLUMNS)
+def test_a_box_beyond_any_picture_is_refused(column, number):
+    box = {name: [1.0, 1.0] for name in BOX_COLUMNS} | {column: [1.0, number]}
+    with pytest.raises(ValueError, match="'folder' breaks its schema"):
+        make_table(MINIMAL | box, "folder")
 
 
 def test_one_image_may_be_in_two_splits_by_name():
