@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from affectkit.augmentation import mix_up
 from affectkit.data.shard_index import ShardIndex
+from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
 from affectkit.shard_batches import shard_batches
@@ -63,12 +64,14 @@ class ShardShares:
                 f"expected a batch_size that {replicas} replicas and {self.shares} shares divide "
                 f"evenly, and shares that {self._workers} workers do; got batch_size {size}"
             )
-        if not self.steps("train") or not index.rows("validation"):
+        checked = min(self._rows("validation", share) for share in range(self.shares))
+        if not self.steps("train") or not checked:
+            found = {split: self._annotated(split) for split in ("train", "validation")}
             raise ValueError(
-                f"{index.folder} has {index.rows('train')} rows for training and "
-                f"{index.rows('validation')} for validation in {len(index.shards())} shards: too "
-                f"few for batches of {size} in {self.shares} shares; use a smaller batch_size, or "
-                "more and smaller shards"
+                f"{index.folder} has {found['train']} rows for training and {found['validation']} "
+                f"for validation that {task} learns from, in {len(index.shards())} shards: too few "
+                f"for batches of {size} in {self.shares} shares; use a smaller batch_size, fewer "
+                "workers or shares, or more and smaller shards"
             )
 
     def steps(self, split: str) -> int:
@@ -106,15 +109,26 @@ class ShardShares:
             parts = [self._share(split, share, epoch, size, soft).repeat() for share in shares]
             if self._settings.mixup:
                 parts = [self._mix(*part, epoch) for part in zip(shares, parts, strict=True)]
-            return tf.data.Dataset.zip(*parts).map(_joined).rebatch(replica_size)
+            batches = tf.data.Dataset.zip(*parts).map(_joined).rebatch(replica_size)
+            # else the workers would ask each other before every step whether all have a batch
+            endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+            return batches.apply(endless)
 
         return self.strategy.distribute_datasets_from_function(read)
 
     def _rows(self, split: str, share: int) -> int:
-        shards = self.index.shards(split)
-        if len(shards) >= self.shares:
-            return sum(shard["rows"] for shard in shards[share :: self.shares])
+        """Count what a share has to learn from; at most, where shares are parts of shards."""
+        if len(self.index.shards(split)) >= self.shares:
+            return self._annotated(split, share, self.shares)
         return len(range(share, self.index.rows(split), self.shares))
+
+    def _annotated(self, split: str, first: int = 0, step: int = 1) -> int:
+        """Count the rows of every `step`-th shard that have what the task needs."""
+        shards = self.index.shards(split)[first::step]
+        if self.task == "regression":
+            return sum(shard["valence_arousal"] for shard in shards)
+        codes = [str(code) for code in range(NUM_EXPRESSIONS)]
+        return sum(shard["expressions"].get(code, 0) for shard in shards for code in codes)
 
     def faces(self, count: int) -> tf.Tensor:
         """Give some faces of the training split: uint8, the same for every worker."""

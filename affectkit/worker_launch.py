@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 
 POLL_SECONDS = 0.2
@@ -44,6 +44,7 @@ def launch_workers(
     restarts: int = 3,
     environment: Mapping[str, str] | None = None,
     final_codes: Collection[int] = (),
+    check: Callable[[], None] = lambda: None,
 ) -> int:
     """Run a command in several processes that find each other by TF_CONFIG, until all succeed.
 
@@ -62,6 +63,8 @@ def launch_workers(
         Further variables.
     final_codes : collection of int
         Exit codes after which starting again would not help.
+    check : callable
+        Called several times a second; what it raises ends the processes.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def launch_workers(
             for number in range(workers)
         ]
         try:
-            codes = _wait(processes)
+            codes = _wait(processes, check)
         finally:
             for process in processes:
                 if process.poll() is None:
@@ -104,10 +107,11 @@ def launch_workers(
     )
 
 
-def _wait(processes: list[subprocess.Popen]) -> list[int | None]:
+def _wait(processes: list[subprocess.Popen], check: Callable[[], None]) -> list[int | None]:
     """Wait until all have ended, or one has failed and the others had their time to."""
     deadline = None
     while True:
+        check()
         codes = [process.poll() for process in processes]
         if None not in codes or (deadline and time.monotonic() > deadline):
             return codes

@@ -180,6 +180,25 @@ def test_what_can_not_be_shared_is_refused(shards, tmp_path):
         )
 
 
+def test_rows_without_the_target_are_no_steps(tmp_path):
+    """A third of 96 has no valence and arousal, a half no expression; each split has all rows."""
+    table = load_table("affectfaces", limit=96)
+    for split in ("train", "validation"):
+        rows = table.index[table["split"] == split]
+        table.loc[rows[:32], ["valence", "arousal"]] = np.nan
+        table.loc[rows[48:], "expression"] = pd.NA
+    index = write_shards(table, tmp_path, rows_per_shard=48)
+    settings, one = TrainingSettings(batch_size=4), tf.distribute.get_strategy()
+    for task, rows in (("regression", 64), ("classification", 48)):
+        data = ShardShares(index, task, SIZE, settings, 0, one)
+        assert data.steps("train") == data.steps("validation") == rows // 4
+        batches = data.batches("validation", 0).take(rows // 4 + 1)
+        counts = [int(tf.reduce_sum(batch[2])) for batch in batches]
+        assert counts == [4] * (rows // 4) + [0]
+    with pytest.raises(ValueError, match="48 rows for training and 48 for validation that class"):
+        ShardShares(index, "classification", SIZE, TrainingSettings(batch_size=64), 0, one)
+
+
 def test_every_face_of_validation_counts_once(shards):
     """Shares of unlike length: all are read, and what fills up has no weight."""
     data = ShardShares(shards, "classification", SIZE, SETTINGS, 0, tf.distribute.get_strategy(), 4)

@@ -1,5 +1,6 @@
 """Processes are started together, again when one fails, and not where that would not help."""
 
+import os
 import sys
 
 import pytest
@@ -41,3 +42,23 @@ def test_a_final_code_ends_it_at_once(tmp_path):
     with pytest.raises(OSError, match="exit code 2, and would do so again"):
         launch(tmp_path, failures=9, code=2, restarts=3, final_codes=(2,))
     assert starts(tmp_path) == [1, 1]
+
+
+SLEEP = """
+import os, sys, time
+from pathlib import Path
+(Path(sys.argv[1]) / f"pid{os.getpid()}").touch()
+time.sleep(600)
+"""
+
+
+def test_who_stops_the_launch_stops_the_workers(tmp_path):
+    def check():
+        if len(list(tmp_path.iterdir())) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        launch_workers([sys.executable, "-c", SLEEP, str(tmp_path)], 2, check=check)
+    for file in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.name.removeprefix("pid")), 0)

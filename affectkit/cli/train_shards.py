@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from affectkit.cli.options import Epochs, Profile, Seed
+from affectkit.cli.stopping import Stopped, stop_signals
 
 if TYPE_CHECKING:
     from affectkit.data.shard_index import ShardIndex
@@ -152,7 +153,19 @@ def _launch(command: list[str], options: dict[str, object], workers: int) -> Non
     given = [str(part) for name, value in options.items() if value for part in (name, value)]
     program = [sys.executable, "-c", PROGRAM, *command, *given]
     threads = {"TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // workers))}
-    launch_workers(program, workers, environment=threads | os.environ, final_codes=(USER_ERROR,))
+    try:
+        with stop_signals() as check:
+            launch_workers(
+                program,
+                workers,
+                environment=threads | os.environ,
+                final_codes=(USER_ERROR,),
+                check=check,
+            )
+    except Stopped as stopped:
+        message = "Stopped, and so are the workers. The same command goes on from the last epoch."
+        Console(stderr=True).print(message)
+        raise typer.Exit(128 + stopped.number) from None
 
 
 def _train(
