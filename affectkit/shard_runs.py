@@ -11,12 +11,13 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from affectkit.backbone import build_backbone
 from affectkit.data.shard_index import ShardIndex
 from affectkit.distributed_training import forget_backups, train_on_shards
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.metrics.calibration import fit_temperature
 from affectkit.model_files import LoadedModel, load_model, save_model
-from affectkit.models import build_backbone, build_classifier, build_regressor
+from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import Profile
 from affectkit.replica_prediction import predict_shares
