@@ -38,7 +38,7 @@ GROUPS = {
         **{"skipped-csv": 200, "executed-notebook": 200, "sweep-run": 150},
     },
     "shards": {
-        **{"shard-index": 100, "shard-rows": 80, "shard-records": 50, "shard-receipt": 40},
+        **{"shard-index": 90, "shard-rows": 70, "shard-records": 40, "shard-receipt": 30},
         **{"training-backup": 200, "worker-backup": 150},
     },
 }
