@@ -103,7 +103,7 @@ def crop_face(
     else:
         x, y, box_width, box_height = (float(value) for value in box)
         inside = x < width and y < height and x + box_width > 0 and y + box_height > 0
-        if not (box_width > 0 and box_height > 0 and inside):
+        if not (0 < box_width < np.inf and 0 < box_height < np.inf and inside):
             raise ValueError(
                 f"face box (x {x:g}, y {y:g}, width {box_width:g}, height {box_height:g}) is empty "
                 f"or outside the image of {width} x {height} pixels; correct the box"

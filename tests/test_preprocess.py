@@ -78,7 +78,11 @@ def test_a_smooth_face_shrinks_as_by_areas(side):
     assert np.abs(resize_face(face, 32) - exact).max() <= 2
 
 
-@pytest.mark.parametrize("box", [(0, 0, 0, 5), (300, 0, 10, 10), (0, -50, 10, 20), (0, 0, -1, 5)])
+@pytest.mark.parametrize(
+    "box",
+    [(0, 0, 0, 5), (300, 0, 10, 10), (0, -50, 10, 20), (0, 0, -1, 5), (0, 0, np.inf, 5),
+     (0, 0, 5, np.inf), (-np.inf, 0, np.inf, 5), (np.nan, 0, 5, 5)],
+)  # fmt: skip
 def test_boxes_that_hold_nothing_are_refused(box):
     with pytest.raises(ValueError, match="empty or outside the image of 200 x 100 pixels"):
         crop_face(coordinates(100, 200), box, EXACT)
