@@ -46,6 +46,7 @@ AGAIN = replace(
     LARGER,
     name="checkpoint-again",
     classifier=replace(LARGER.classifier, epochs=6),
+    regressor=replace(LARGER.regressor, epochs=2),
 )
 """The third stage: the second once more, from where it ended, with its rate raised again.
 
