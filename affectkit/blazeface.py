@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from affectkit.data.images import check_image
-from affectkit.face_frame import Face, frame_face
+from affectkit.face_frame import Face, frame_face, intersection_over_union
 from affectkit.preprocess import halve, scale_pixels
 
 STRIDES = {"short": (8, 8, 16, 16, 16, 16, 16, 16), "back": (16, 16, *(32,) * 6), "full": (4,)}
@@ -193,23 +193,14 @@ def merge_overlapping(
     left = np.argsort(-scores, kind="stable").tolist()
     faces = []
     while left:
+        best = boxes[left[0]]  # plain Python, as there are few boxes: numpy takes longer
         group = [left[0]]
-        group += [one for one in left[1:] if _overlap(boxes[left[0]], boxes[one]) > overlap]
+        group += [one for one in left[1:] if intersection_over_union(best, boxes[one]) > overlap]
         left = [one for one in left if one not in group]
         weights = scores[group]
         mean = weights @ points[group].reshape(len(group), -1) / weights.sum()
         faces.append((mean.reshape(points.shape[1:]), weights[0]))
     return faces
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Intersection over union; in plain Python, as there are few boxes: numpy takes longer."""
-    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
 
 
 def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:

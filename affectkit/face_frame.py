@@ -61,6 +61,16 @@ def frame_face(eyes: np.ndarray, box_side: float) -> tuple[float, float, float, 
     return x - side / 2, y - EYE_HEIGHT * side, side, side
 
 
+def intersection_over_union(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """Give the shared part of two boxes (left, top, width, height): 0 apart, 1 the same."""
+    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (first[2] * first[3] + second[2] * second[3] - shared)
+
+
 def keep_distinct(faces: list[Face], shared: float = 0.4) -> list[Face]:
     """Leave out what was found again, and sort the rest by size.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from affectkit.face_frame import Face
+from affectkit.face_frame import Face, intersection_over_union
 
 Answer = tuple[np.ndarray, np.ndarray]
 """Probabilities, shape (8,), and valence and arousal, shape (2,)."""
@@ -98,13 +98,3 @@ class FaceTracker:
             if self._missing[number] > self._patience:
                 for known in (self._boxes, self._answers, self._missing):
                     known.pop(number, None)
-
-
-def intersection_over_union(first: tuple[float, ...], second: tuple[float, ...]) -> float:
-    """Give the shared part of two boxes (left, top, width, height): 0 apart, 1 the same."""
-    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
-    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (first[2] * first[3] + second[2] * second[3] - shared)

@@ -7,8 +7,7 @@ import pytest
 from affectkit.blazeface import BlazeFace
 from affectkit.data.images import read_image
 from affectkit.detectors import DETECTORS, TILE, load_detector, tiles
-from affectkit.face_frame import Face, keep_distinct
-from affectkit.tracking import intersection_over_union
+from affectkit.face_frame import Face, intersection_over_union, keep_distinct
 
 
 def face(x, y, side, score=0.9):

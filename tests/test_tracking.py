@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from affectkit.face_frame import Face
-from affectkit.tracking import FaceTracker, intersection_over_union
+from affectkit.face_frame import Face, intersection_over_union
+from affectkit.tracking import FaceTracker
 
 
 def face(x, side=100.0):
