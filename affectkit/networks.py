@@ -97,14 +97,17 @@ class _Interpreter:
     def __init__(self, content: bytes, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_content=content, num_threads=threads)
-        self._interpreter.allocate_tensors()
-        runner = self._interpreter.get_signature_runner("serving_default")
+        # LiteRT refuses to run while anything else refers to its insides. A runner does, for as
+        # long as a profiler or debugger keeps the frame in which it was made (Dask's does): so the
+        # names are read from an interpreter that is never run.
+        runner = Interpreter(model_content=content).get_signature_runner("serving_default")
         (face,) = runner.get_input_details().values()
         self._input, self.input_shape = face["index"], face["shape"]
         details = runner.get_output_details()
         self._indices = {name: detail["index"] for name, detail in details.items()}
         self.shapes = {name: detail["shape"] for name, detail in details.items()}
+        self._interpreter = Interpreter(model_content=content, num_threads=threads)
+        self._interpreter.allocate_tensors()
 
     def __call__(self, face: np.ndarray) -> dict[str, np.ndarray]:
         self._interpreter.set_tensor(self._input, face[None])
