@@ -86,14 +86,14 @@ def test_real_reads_ferplus(ferplus):
     table, found = ferplus
     scores = {form: accuracy(table, one["classification"]) for form, one in found.items()}
     assert len(table) == 3199
-    assert scores["affectkit-real"] >= 0.855
+    assert scores["affectkit-real"] >= 0.86
     assert scores["affectkit-real-float16"] == pytest.approx(scores["affectkit-real"], abs=0.001)
     assert scores["affectkit-real-int8"] >= scores["affectkit-real"] - 0.01
     for form, one in found.items():  # rare expressions are not given up
         macro = f1_score(
             table["expression"].to_numpy(int), one["classification"].argmax(axis=1), average="macro"
         )
-        assert macro >= 0.69, form
+        assert macro >= 0.71, form
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_smiles_of_london_faces_are_seen_but_for_slight_ones(london):
         assert right[smiling].mean() >= 0.65, form
 
 
-@pytest.mark.xfail(strict=True, reason="slight smiles are missed: 0.85 so far, 0.95 is asked for")
+@pytest.mark.xfail(strict=True, reason="slight smiles are missed: 0.825 so far, 0.95 is asked for")
 @pytest.mark.needs_shared
 def test_london_faces_are_read_as_well_as_asked(london):
     table, found = london
@@ -156,7 +156,7 @@ def test_a_smile_raises_valence(london):
     for form, one in found.items():
         valence = pd.Series(one["regression"][:, 0])
         pairs = valence.groupby([person, table["expression"].astype(int)]).mean().unstack()
-        assert (pairs[1] > pairs[0]).mean() >= 0.8, form
+        assert (pairs[1] > pairs[0]).mean() >= 0.95, form
         assert (pairs[1] - pairs[0]).mean() > 0.3, form
         assert abs(pairs[0].mean()) < 0.2
 
