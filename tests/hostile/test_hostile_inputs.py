@@ -56,7 +56,9 @@ def run_group(group, folder):
     while todo:
         command = [sys.executable, str(HERE / "worker.py"), str(folder)]
         command += [":".join(map(str, one)) for one in todo]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1500)
+        # TensorFlow repeats bytes of a spoilt shard in its messages, so they need not be UTF-8.
+        as_text = {"text": True, "encoding": "utf-8", "errors": "backslashreplace"}
+        done = subprocess.run(command, capture_output=True, timeout=1500, **as_text)
         for line in done.stdout.splitlines():
             entry = json.loads(line)
             if "case" in entry:
