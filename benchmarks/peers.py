@@ -1,9 +1,12 @@
 """Race affectkit against other packages: the same video, from decoding to the annotated file.
 
 Usage, with a Python that has the peers (as for compare_peers.py; for fer's MTCNN also torch,
-torchvision and facenet-pytorch; without them that leg says that it was not run)::
+torchvision and facenet-pytorch; for @vladmandic/face-api Node.js and, by npm, that package,
+@tensorflow/tfjs and @tensorflow/tfjs-backend-wasm; a leg without what it needs says that it was not
+run)::
 
     python benchmarks/peers.py --output FOLDER --video VIDEO --peer-python VENV/bin/python \
+        --mtcnn-python VENV2/bin/python --node-modules FOLDER/node_modules \
         --ferplus FERPLUS --london LONDON_FACES --yunet face_detection_yunet.onnx
 
 Every contestant is a process of its own, kept to as many cores as it may have threads. They take
@@ -36,17 +39,12 @@ LEGS_FILE = Path(__file__).with_name("video_legs.py")
 OURS = ("affectkit", "affectkit-threads", "affectkit-sequential")
 """With one thread of LiteRT, with as many as there are cores, and one step after the other."""
 
-THEIRS = ("fer", "fer-threads", "fer-mtcnn", "facex", "facex-threads")
+THEIRS = ("fer", "fer-threads", "fer-mtcnn", "facex", "facex-threads", "face-api")
 """As they come, or with TFLite interpreters of as many threads as there are cores."""
 
 SEED = "seed"
 TIMES_PEER, TIMES_SEED = 4.0, 8.0
 """How many times the frames a second of the fastest peer and of the seed we want."""
-
-NOT_TRIED = {
-    "@vladmandic/face-api": "not run: in Node.js it reads and writes no video without further "
-    "native packages, so it has no such leg"
-}
 
 
 class Contestant:
@@ -58,10 +56,14 @@ class Contestant:
         Why it can't take part.
     """
 
-    def __init__(self, leg: str, threads: int, python: str | Path) -> None:
+    def __init__(
+        self, leg: str, threads: int, python: str | Path, node_modules: Path | None = None
+    ) -> None:
         self.leg, self.threads = leg, threads
         command = [str(python), str(LEGS_FILE), leg, "--threads", str(threads)]
         environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        if node_modules:
+            environment["NODE_PATH"] = str(node_modules.resolve())
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -201,6 +203,7 @@ def main(command: list[str]) -> Path:
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--peer-python", type=Path, required=True, help="Python with the peers")
     parser.add_argument("--mtcnn-python", type=Path, help="another one for fer's MTCNN")
+    parser.add_argument("--node-modules", type=Path, help="of npm, for face-api")
     parser.add_argument("--yunet", type=Path, help="to cut out London faces for accuracy")
     parser.add_argument("--legs", nargs="+", default=[*OURS, *THEIRS, SEED],
                         choices=[*OURS, *THEIRS, SEED])  # fmt: skip
@@ -220,7 +223,7 @@ def main(command: list[str]) -> Path:
                 python = sys.executable if leg in OURS else arguments.peer_python
                 if leg == "fer-mtcnn":
                     python = arguments.mtcnn_python or python
-                contestants.append(Contestant(leg, threads, python))
+                contestants.append(Contestant(leg, threads, python, arguments.node_modules))
                 stack.callback(contestants[-1].close)
                 environments[leg] = {"leg": leg} | contestants[-1].versions
             video = arguments.video
@@ -229,7 +232,6 @@ def main(command: list[str]) -> Path:
                 video = shorten(video, arguments.frames, Path(folder) / "short.mp4")
             told = race(contestants, video, arguments.rounds, arguments.warm_up)
         rows += [summarise_leg(one, told[one.leg]) for one in contestants]
-    rows += [{"leg": leg, "status": reason} for leg, reason in NOT_TRIED.items()]
     report.tables = {
         "peers": rows,
         "environments": list(environments.values()),
@@ -245,6 +247,8 @@ def main(command: list[str]) -> Path:
         "LiteRT, `affectkit-threads` as many as there are cores, both with decoding and encoding "
         "in threads of their own; `affectkit-sequential` does one step after the other. fer and "
         "facex ask TFLite for no number of threads, and get one; `-threads` gives them all. "
+        "face-api runs in Node.js on WebAssembly with SIMD; Python decodes, draws and encodes for "
+        "it. "
         "Accuracy on equal crops is of fer's float network; its quantised form is what is timed."
     )
     ran = pd.DataFrame([row for row in rows if "frames_a_second" in row])

@@ -156,6 +156,21 @@ def load_seed(threads: int) -> Annotate:
     return one_after_the_other(find)
 
 
+def load_face_api(threads: int) -> Annotate:
+    """Load face-api in Node.js: its small detector and expression network, at their defaults."""
+    from face_api import FaceApi
+
+    find = FaceApi(threads)
+    VERSIONS_BESIDE.update(find.versions)
+    annotate = one_after_the_other(find)
+
+    def annotate_and_weigh(video: str, output: str) -> dict:
+        found = annotate(video, output)
+        return found | {"peak_memory_bytes": peak_memory() + peak_memory(find.process_id)}
+
+    return annotate_and_weigh
+
+
 def open_frozen(outputs: int, activation: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     """Freeze a MobileNetV2 with a head of 1024 units and random weights; gives its session.run."""
     import keras
@@ -212,9 +227,13 @@ LEGS: dict[str, Callable[[int], Annotate]] = {
     "fer-mtcnn": functools.partial(load_fer, mtcnn=True),
     "facex": load_facex,
     "facex-threads": functools.partial(load_facex, interpreters=True),
+    "face-api": load_face_api,
     "seed": load_seed,
 }
 """The contestants, by name."""
+
+VERSIONS_BESIDE: dict[str, str] = {}
+"""Of what a leg has besides this environment's packages."""
 
 
 def package_versions() -> dict[str, str]:
@@ -226,15 +245,15 @@ def package_versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return found | VERSIONS_BESIDE
 
 
-def peak_memory() -> int:
-    """Give the largest resident memory of this program so far, in bytes.
+def peak_memory(process: int | str = "self") -> int:
+    """Give the largest resident memory of this or another program so far, in bytes.
 
     On Linux it is VmHWM: what getrusage gives there was handed on by the process that started it.
     """
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{process}/status")
     if status.is_file():
         (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         return int(line.split()[1]) * 1024
@@ -267,7 +286,7 @@ def serve(leg: str, threads: int) -> None:
         start = perf_counter()
         found = annotate(job["video"], job["output"])
         seconds = perf_counter() - start
-        answer(found | {"seconds": seconds, "peak_memory_bytes": peak_memory()})
+        answer({"seconds": seconds, "peak_memory_bytes": peak_memory()} | found)
 
 
 if __name__ == "__main__":

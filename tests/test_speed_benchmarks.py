@@ -261,16 +261,16 @@ def test_the_committed_baseline_is_whole():
 
 @pytest.mark.slow
 def test_contestants_take_turns_and_those_that_are_missing_are_told(scripts, video, tmp_path):
-    """The seed's way needs TensorFlow only, so it runs here; fer is not installed here."""
+    """The seed's way needs TensorFlow only, so it runs; fer and face-api are not installed here."""
     command = ["--output", str(tmp_path), "--video", str(video), "--threads", "1"]
     command += ["--peer-python", sys.executable, "--rounds", "1", "--frames", "3"]
-    path = scripts("peers").main([*command, "--legs", "affectkit", "fer", "seed"])
+    path = scripts("peers").main([*command, "--legs", "affectkit", "fer", "face-api", "seed"])
     run = read_run(path)
     table = run.table("peers").set_index("leg")
     assert table.loc["affectkit", "frames"] == table.loc["seed", "frames"] == 3
     assert table.loc["affectkit", "faces"] == table.loc["seed", "faces"] == 3
     assert table.loc["fer", "status"] == "not run: ModuleNotFoundError: No module named 'fer'"
-    assert table.loc["@vladmandic/face-api", "status"].startswith("not run: ")
+    assert table.loc["face-api", "status"].startswith("not run: OSError: Node.js ")
     rates = table["frames_a_second"]
     ratios = {one["name"]: one["value"] for one in run.content["ratios"]}
     assert ratios == {
