@@ -95,11 +95,12 @@ def limit_tensorflow(threads: int, interpreters: bool = False) -> None:
 
 def load_fer(threads: int, mtcnn: bool = False, interpreters: bool = False) -> Annotate:
     """Load fer: Haar or MTCNN, and its quantised TFLite network, which is its default."""
-    limit_tensorflow(threads, interpreters)
-    if mtcnn:
+    if mtcnn:  # before TensorFlow, after which torchvision's library crashes
         import torch
+        import torchvision  # noqa: F401
 
         torch.set_num_threads(threads)
+    limit_tensorflow(threads, interpreters)
     from fer.fer import FER
 
     logging.disable(logging.INFO)
