@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -16,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from affectkit.data.images import decode_image
+from affectkit.data.shard_checks import record_number
 from affectkit.data.shard_index import ShardIndex
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.preprocess import Preprocessing, crop_face
@@ -70,7 +72,8 @@ def shard_batches(
     -------
     tensorflow.data.Dataset
         Elements (faces uint8 (batch, size, size, 3), targets float32 (batch, 8) or (batch, 2),
-        weights float32 (batch,)). A face that can't be read has weight 0, with a warning.
+        weights float32 (batch,)). A face that can't be read has weight 0, with a warning that names
+        its shard and record.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def shard_batches(
         return (features["expression"] >= 0) & (features["expression"] < NUM_EXPRESSIONS)
 
     def gather(features: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        faces, readable = decode_faces(features, preprocessing, strict=False)
+        faces, readable = decode_faces(features, preprocessing, addresses)
         code = features["expression"]
         valid = tf.clip_by_value(code, 0, NUM_EXPRESSIONS - 1)
         weights = tf.where(valid == code, tf.gather(known, valid), 1.0)
@@ -108,8 +111,12 @@ def shard_batches(
             targets = tf.where(missing, targets, voted)
         return faces, targets, weights * tf.cast(readable, tf.float32)
 
-    records = stream_records(index.addresses(split), **reading)
-    examples = records.map(lambda _, __, data: tf.io.parse_single_example(data, FEATURES))
+    def parse(number: tf.Tensor, offset: tf.Tensor, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        return tf.io.parse_single_example(data, FEATURES) | {"shard": number, "offset": offset}
+
+    addresses = index.addresses(split)
+    records = stream_records(addresses, hashes=index.hashes(split), **reading)
+    examples = records.map(parse)
     batches = examples.filter(annotated).batch(batch_size, drop_remainder)
     faces = batches.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return faces.prefetch(tf.data.AUTOTUNE)
@@ -138,18 +145,21 @@ def weights_of_counts(counts: np.ndarray, balance: float) -> np.ndarray:
 
 @tf.autograph.experimental.do_not_convert  # else `decode` is converted: twice the time
 def decode_faces(
-    features: dict[str, tf.Tensor], preprocessing: Preprocessing, strict: bool = True
+    features: dict[str, tf.Tensor],
+    preprocessing: Preprocessing,
+    addresses: Sequence[str] | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decode and crop the faces of a batch of parsed records, as `read_face` does from files.
 
     Parameters
     ----------
     features : dict of str to tensor
-        image and box of `FEATURES`.
+        image and box of `FEATURES`; with addresses, shard (its number) and offset too.
     preprocessing : Preprocessing
         Crop margin and size.
-    strict : bool
-        Fail at a face that can't be read; else warn, and mark it.
+    addresses : sequence of str, optional
+        Of the shards: a face that can't be read is warned of, by shard and record, and marked.
+        Without, it ends the reading.
 
     Returns
     -------
@@ -160,7 +170,9 @@ def decode_faces(
     """
     size = preprocessing.image_size
 
-    def decode(images: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def decode(
+        images: np.ndarray, boxes: np.ndarray, *places: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         faces = np.zeros((len(images), size, size, 3), np.uint8)
         readable = np.ones(len(images), bool)
 
@@ -170,19 +182,33 @@ def decode_faces(
                 image = decode_image(io.BytesIO(images[number]), "a record")
                 faces[number] = crop_face(image, box, preprocessing)
             except ValueError as error:
-                if strict:
+                if addresses is None:
                     raise
                 readable[number] = False
-                warnings.warn(f"left out a face of a shard: {error}", UserWarning, stacklevel=2)
+                shard, offset = (int(place[number]) for place in places)
+                message = f"left out a face of {_place(addresses[shard], offset)}: {error}"
+                warnings.warn(message, UserWarning, stacklevel=2)
 
         list(_threads().map(one, range(len(images))))
         return faces, readable
 
     boxes = tf.io.decode_raw(features["box"], tf.float64)
-    faces, readable = tf.numpy_function(decode, [features["image"], boxes], (tf.uint8, tf.bool))
+    places = [] if addresses is None else [features["shard"], features["offset"]]
+    faces, readable = tf.numpy_function(
+        decode, [features["image"], boxes, *places], (tf.uint8, tf.bool)
+    )
     faces.set_shape((None, size, size, 3))
     readable.set_shape((None,))
     return faces, readable
+
+
+def _place(address: str, offset: int) -> str:
+    """Say where a record is; they are counted from 0, as the rows of the shard's CSV."""
+    try:
+        number = record_number(address, offset)
+    except OSError:  # gone in the meantime
+        number = None
+    return f"{address}, record {'?' if number is None else number} (byte {offset})"
 
 
 @cache

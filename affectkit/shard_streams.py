@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from affectkit.data.shard_checks import FRAME_BYTES, check_shard
 from affectkit.data.shard_files import SUFFIX
 from affectkit.data.shard_index import REMEDY, ShardError, find_damage, read_index
-from affectkit.data.shard_records import FRAME_BYTES, check_lengths
 
 INTERLEAVED = 8
 """Shards that are read at the same time."""
@@ -26,6 +26,9 @@ _READING_ERRORS = (
 )
 """UnicodeDecodeError is what comes of TensorFlow's message about bytes that are no example."""
 
+_refused: dict[str, ShardError] = {}
+"""By address: of TensorFlow's error, only the text would remain."""
+
 
 def stream_records(
     addresses: Sequence[str],
@@ -36,8 +39,9 @@ def stream_records(
     workers: int = 1,
     cache: str | None = None,
     block_length: int = 1,
+    hashes: Sequence[str] | None = None,
 ) -> tf.data.Dataset:
-    """Read the records of shards.
+    """Read the records of shards; each is checked before it is first read in a process.
 
     Parameters
     ----------
@@ -57,6 +61,8 @@ def stream_records(
         belong to one worker alone. For object stores.
     block_length : int
         Records taken from a shard before the next one's turn.
+    hashes : sequence of str, optional
+        The SHA-256 that each shard must have. Without, and always, lengths of records are checked.
 
     Returns
     -------
@@ -75,13 +81,15 @@ def stream_records(
         )
     by_shard = len(addresses) >= workers
     names = tf.constant(list(addresses))
+    expected = tf.constant(list(hashes or [""] * len(addresses)))
 
     def read(number: tf.Tensor) -> tf.data.Dataset:
         def locate(offset: tf.Tensor, data: tf.Tensor) -> tuple:
             length = tf.cast(tf.strings.length(data), tf.int64)
             return offset + length + FRAME_BYTES, (number, offset, data)
 
-        address = tf.ensure_shape(tf.numpy_function(_checked, [names[number]], tf.string), [])
+        arguments = [names[number], expected[number]]
+        address = tf.ensure_shape(tf.numpy_function(_checked, arguments, tf.string), [])
         return tf.data.TFRecordDataset(address).scan(tf.constant(0, tf.int64), locate)
 
     shards = tf.data.Dataset.range(len(addresses))
@@ -105,8 +113,14 @@ def stream_records(
     return records
 
 
-def _checked(address: bytes) -> bytes:
-    check_lengths(address.decode())
+def _checked(address: bytes, sha256: bytes) -> bytes:
+    name = address.decode()
+    try:
+        check_shard(name, sha256.decode())
+    except ShardError as error:
+        _refused[name] = error
+        raise
+    _refused.pop(name, None)
     return address
 
 
@@ -184,12 +198,18 @@ def damage_named(addresses: Iterable[str]) -> Iterator[None]:
     try:
         yield
     except _READING_ERRORS as error:
-        shards = (address for address in addresses if address.endswith(SUFFIX))
+        shards = {address for address in addresses if address.endswith(SUFFIX)}
+        for address in sorted(shards & _refused.keys()):
+            raise _refused.pop(address) from error
         folders = sorted({address.rpartition("/")[0] for address in shards})
         strange = isinstance(error, tf.errors.InvalidArgumentError)
         if not folders or (strange and "IteratorGetNext" not in str(error)):  # of the network
             raise
-        damaged = [file for folder in folders for file in find_damage(read_index(folder))]
+        damaged = [
+            f"{address} ({problem})"
+            for folder in folders
+            for address, problem in find_damage(read_index(folder)).items()
+        ]
         if damaged:
             raise ShardError(f"damaged or missing: {', '.join(damaged)}. {REMEDY}") from error
         if isinstance(error, (tf.errors.NotFoundError, tf.errors.OutOfRangeError)):

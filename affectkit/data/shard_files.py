@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -48,25 +50,43 @@ def open_file(address: str) -> BinaryIO:
         return path.open("rb")
     import tensorflow as tf
 
-    if not tf.io.gfile.exists(address):
-        raise FileNotFoundError(f"{address} does not exist")
-    return tf.io.gfile.GFile(address, "rb")
+    with os_errors(address):
+        if not tf.io.gfile.exists(address):
+            raise FileNotFoundError(f"{address} does not exist")
+        return tf.io.gfile.GFile(address, "rb")
 
 
 def file_size(address: str) -> int | None:
     """Give the size in bytes, None if there is no such file."""
+    state = file_state(address)
+    return None if state is None else state[0]
+
+
+def file_state(address: str) -> tuple[int, int] | None:
+    """Give size in bytes and time of the last change in ns (0 if unknown), None if no such file.
+
+    Raises
+    ------
+    OSError
+        If a remote address can't be reached.
+    """
     if not is_remote(address):
         path = Path(address)
-        return path.stat().st_size if path.is_file() else None
+        known = path.stat() if path.is_file() else None
+        return None if known is None else (known.st_size, known.st_mtime_ns)
     import tensorflow as tf
 
-    return tf.io.gfile.stat(address).length if tf.io.gfile.exists(address) else None
+    with os_errors(address):
+        if not tf.io.gfile.exists(address):
+            return None
+        known = tf.io.gfile.stat(address)
+    return known.length, known.mtime_nsec
 
 
 def file_sha256(address: str) -> str:
     """Give the SHA-256 of a file's bytes, as hexadecimal."""
     digest = hashlib.sha256()
-    with open_file(address) as file:
+    with os_errors(address), open_file(address) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -118,10 +138,8 @@ def make_folder(folder: str) -> None:
         return
     import tensorflow as tf
 
-    try:
+    with os_errors(folder):
         tf.io.gfile.makedirs(folder)
-    except tf.errors.OpError as error:
-        raise OSError(f"{folder} can't be made: {error.message}") from error
 
 
 def list_folder(folder: str) -> list[str]:
@@ -131,3 +149,17 @@ def list_folder(folder: str) -> list[str]:
     import tensorflow as tf
 
     return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder))
+
+
+@contextmanager
+def os_errors(address: str) -> Iterator[None]:
+    """Turn errors of TensorFlow's file systems into OSError, as those of local files are."""
+    if not is_remote(address):
+        yield
+        return
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(f"{address}: {error.message}") from error

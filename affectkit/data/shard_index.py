@@ -67,10 +67,14 @@ class ShardIndex:
         A path, or an address such as `gs://bucket/name`.
     content : dict
         All of `index.json`.
+    verify : bool, optional
+        Whether streams compare a shard's SHA-256 with the index's before they first read it in a
+        process. By default they do for local folders.
     """
 
     folder: str
     content: dict[str, object]
+    verify: bool | None = None
 
     def shards(self, split: str | None = None) -> list[dict]:
         """Give the entries of a split's shards, or of all, in order."""
@@ -80,13 +84,18 @@ class ShardIndex:
         """Give where a split's shards are."""
         return [join(self.folder, shard["name"] + SUFFIX) for shard in self.shards(split)]
 
+    def hashes(self, split: str | None = None) -> list[str] | None:
+        """Give the SHA-256 of a split's shards where they are to be compared."""
+        wanted = not files.is_remote(self.folder) if self.verify is None else self.verify
+        return [shard["sha256"] for shard in self.shards(split)] if wanted else None
+
     def rows(self, split: str | None = None) -> int:
         """Count the rows of a split, or of all."""
         return sum(shard["rows"] for shard in self.shards(split))
 
 
-def read_index(folder: str | Path) -> ShardIndex:
-    """Read and check `index.json`.
+def read_index(folder: str | Path, verify: bool | None = None) -> ShardIndex:
+    """Read and check `index.json`; `verify` is that of `ShardIndex`.
 
     Raises
     ------
@@ -120,7 +129,7 @@ def read_index(folder: str | Path) -> ShardIndex:
         raise ShardError(str(error)) from error
     if problem:
         raise ShardError(f"{address} is not {what}: {problem}; {remedy}")
-    return ShardIndex(folder, content)
+    return ShardIndex(folder, content, verify)
 
 
 def find_problem(entry: object) -> str | None:
@@ -182,12 +191,20 @@ def check_sizes(index: ShardIndex) -> None:
                 raise ShardError(f"{address}: expected {shard[key]:,} bytes, {found}. {REMEDY}")
 
 
-def find_damage(index: ShardIndex, split: str | None = None) -> list[str]:
-    """Give the addresses of files that are missing or whose SHA-256 differs; reads all bytes."""
-    damaged = []
+def find_damage(index: ShardIndex, split: str | None = None) -> dict[str, str]:
+    """Say what is wrong with files that are missing or whose SHA-256 differs; reads all bytes.
+
+    Returns
+    -------
+    dict of str to str
+        By address: "it is missing", or the SHA-256 expected and found.
+    """
+    damaged = {}
     for shard in index.shards(split):
         for suffix, key in ((SUFFIX, "sha256"), (ROWS_SUFFIX, "rows_sha256")):
             address = join(index.folder, shard["name"] + suffix)
-            if files.file_size(address) is None or files.file_sha256(address) != shard[key]:
-                damaged.append(address)
+            if files.file_size(address) is None:
+                damaged[address] = "it is missing"
+            elif (found := files.file_sha256(address)) != shard[key]:
+                damaged[address] = f"expected SHA-256 {shard[key]}, found {found}"
     return damaged

@@ -21,7 +21,6 @@ them (JPEG, WebP) or makes them several times as large (PNG), and fixes the marg
 from __future__ import annotations
 
 import zlib
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -29,14 +28,10 @@ import numpy as np
 import pandas as pd
 
 from affectkit.data.images import ImageReadError, read_table_image
-from affectkit.data.shard_files import SUFFIX, file_size, is_remote, open_file
-from affectkit.data.shard_index import REMEDY, ShardError
+from affectkit.data.shard_checks import FRAME_BYTES, HEADER_BYTES, LENGTH_BYTES
+from affectkit.data.shard_files import SUFFIX, file_size, open_file
+from affectkit.data.shard_index import REMEDY
 from affectkit.data.table import BOX_COLUMNS, SOFT_LABEL_COLUMNS
-
-FRAME_BYTES = 16
-"""What a TFRecord file adds to each record: length, its checksum, and the record's checksum."""
-
-_LENGTH_BYTES, _HEADER_BYTES = 8, 12
 
 
 def encode_record(record: object) -> bytes:
@@ -122,7 +117,7 @@ def read_record_image(address: str, offset: int) -> bytes:
     try:
         with open_file(address) as file:
             file.seek(offset)
-            length = int.from_bytes(file.read(_HEADER_BYTES)[:_LENGTH_BYTES], "little")
+            length = int.from_bytes(file.read(HEADER_BYTES)[:LENGTH_BYTES], "little")
             rest = (file_size(address) or 0) - offset - FRAME_BYTES
             data = file.read(length) if 0 < length <= rest else b""
         features = tf.train.Example.FromString(data).features.feature
@@ -136,35 +131,3 @@ def read_record_image(address: str, offset: int) -> bytes:
     raise ImageReadError(
         f"the record at byte {offset} of {address} can't be read: {problem}. {REMEDY}"
     )
-
-
-def check_lengths(address: str) -> None:
-    """Check that the records of a local shard are as long as they say; images are not read.
-
-    TensorFlow sets memory aside for what a record says, and ends the process where there is none.
-
-    Raises
-    ------
-    ShardError
-        If one would reach beyond the end of the file.
-    """
-    if not is_remote(address):
-        size = file_size(address)
-        if size is None:
-            raise ShardError(f"{address} is missing. {REMEDY}")
-        _walk(address, size, Path(address).stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1 << 16)
-def _walk(address: str, size: int, _changed: int) -> None:
-    offset = 0
-    with Path(address).open("rb", buffering=0) as file:
-        while offset < size:
-            file.seek(offset)
-            length = int.from_bytes(file.read(_HEADER_BYTES)[:_LENGTH_BYTES], "little")
-            if length > size - offset - FRAME_BYTES:
-                raise ShardError(
-                    f"the record at byte {offset} of {address} would reach beyond the end of the "
-                    f"file. {REMEDY}"
-                )
-            offset += length + FRAME_BYTES

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from affectkit.atomic_files import atomic_path, remove_partials
 from affectkit.data import shard_files as files
 from affectkit.data.images import ImageReadError
+from affectkit.data.shard_checks import FRAME_BYTES
 from affectkit.data.shard_index import OFFSET, POSITION, ShardIndex
 from affectkit.data.shard_receipts import (
     LEFT_OUT,
@@ -28,7 +29,7 @@ from affectkit.data.shard_receipts import (
     table_fingerprint,
     write_index,
 )
-from affectkit.data.shard_records import FRAME_BYTES, encode_record
+from affectkit.data.shard_records import encode_record
 from affectkit.data.skipped import SkippedRow, SkippedRows
 from affectkit.data.table import SPLITS
 

@@ -1,10 +1,13 @@
 """Shards: the same table, pixels and targets as from files; resumed after kills; damage named."""
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import chain
 from pathlib import Path
@@ -20,9 +23,10 @@ from typer.testing import CliRunner
 from affectkit.cli import app
 from affectkit.data.datasets import load_splits, load_table
 from affectkit.data.images import ImageReadError, read_table_image
+from affectkit.data.shard_checks import check_shard, record_number
 from affectkit.data.shard_files import folder_address
 from affectkit.data.shard_index import ShardError, find_damage, read_index
-from affectkit.data.shard_records import check_lengths, read_record_image
+from affectkit.data.shard_records import read_record_image
 from affectkit.data.shard_writer import write_shards
 from affectkit.data.shards import load_shards
 from affectkit.data.skipped import SkippedRows
@@ -325,7 +329,7 @@ def test_a_flipped_byte_is_found_by_every_way_of_reading(table, damaged):
     with pytest.raises(ShardError, match=f"damaged or missing: .*{file.name}"):  # noqa: SIM117
         with damage_named(sorted(set(loaded["path"]))):
             list(rows)
-    assert find_damage(read_index(folder)) == [str(file)]
+    assert list(find_damage(read_index(folder))) == [str(file)]
     write_shards(table, folder, rows_per_shard=12)
     assert not find_damage(read_index(folder))
 
@@ -358,24 +362,96 @@ def test_damaged_rows_and_indices_are_named(damaged):
         read_index(folder)
 
 
-def test_a_record_that_says_to_be_longer_than_its_file_is_refused_unread(damaged):
+@pytest.mark.parametrize("length", [2**40, 2**62, 2**64 - 1])
+@pytest.mark.parametrize("scheme", ["", "ram://affectkit"])
+def test_a_record_that_says_to_be_longer_than_its_file_is_refused_unread(damaged, scheme, length):
     """TensorFlow would set memory aside for it, and end the process where there is none."""
     file = damaged[1]
     content = bytearray(file.read_bytes())
-    length = int.from_bytes(content[:8], "little")
-    second = length + 16
-    content[second : second + 8] = (2**62).to_bytes(8, "little")
-    file.write_bytes(content)
-    with pytest.raises(ShardError, match=rf"record at byte {second} of .*{file.name} would reach"):
-        check_lengths(str(file))
+    second = int.from_bytes(content[:8], "little") + 16
+    header = length.to_bytes(8, "little")
+    content[second : second + 12] = header + tfrecord_checksum(header)
+    address = f"{scheme}{file}"
+    tf.io.gfile.makedirs(address.rpartition("/")[0])
+    with tf.io.gfile.GFile(address, "wb") as copy:
+        copy.write(bytes(content))
+    with pytest.raises(ShardError, match=rf"record at byte {second} of {address} would reach"):
+        check_shard(address)
     with pytest.raises(ImageReadError, match=f"the record at byte {second} of"):
-        read_record_image(str(file), second)
-    rows = stream_records([str(file)])
+        read_record_image(address, second)
+    rows = stream_records([address])
     with pytest.raises(tf.errors.InvalidArgumentError, match="would reach beyond the end"):
         list(rows)
-    with pytest.raises(ShardError, match=f"damaged or missing: .*{file.name}"):  # noqa: SIM117
-        with damage_named([str(file)]):
+    with pytest.raises(ShardError, match=f"of {address} would reach"):  # noqa: SIM117
+        with damage_named([address]):
             list(rows)
+
+
+def tfrecord_checksum(data):
+    """CRC-32C, masked, as TensorFlow itself writes it: that of a record which is these bytes."""
+    with tempfile.NamedTemporaryFile() as file:
+        with tf.io.TFRecordWriter(file.name) as writer:
+            writer.write(data)
+        return Path(file.name).read_bytes()[-4:]
+
+
+@pytest.mark.parametrize("address", ["ram://affectkit/none.tfrecord", "nowhere://x/a.tfrecord"])
+def test_a_remote_shard_that_can_not_be_reached_is_named(address):
+    with pytest.raises(ShardError, match=rf"{address} (is missing|can't be read: .*nowhere)"):
+        check_shard(address)
+
+
+def test_other_bytes_than_the_index_tells_are_not_read(damaged):
+    """A whole shard, but of other images: only its SHA-256 tells. Compared anew if it changes."""
+    folder, file = damaged
+    index = read_index(folder)
+    (entry,) = (one for one in index.shards() if one["name"] == file.stem)
+    other = sorted(folder.glob("train-*.tfrecord"))[0]
+    check_shard(str(file), entry["sha256"])
+    file.write_bytes(other.read_bytes())
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    batches = shard_batches(index, "train", "classification", SIZE)
+    message = f"{file}: expected SHA-256 {entry['sha256']}, found {found}. Copy it again"
+    with pytest.raises(ShardError, match=re.escape(message)):  # noqa: SIM117
+        with damage_named(index.addresses()):
+            list(batches)
+    unverified = read_index(folder, verify=False)
+    assert len(list(shard_batches(unverified, "train", "classification", SIZE))) == 1
+
+
+def test_remote_shards_are_verified_when_asked(table):
+    folder = "ram://affectkit/verified"
+    index = write_shards(table, folder, rows_per_shard=16)
+    assert index.hashes() is None
+    assert read_index(folder, verify=True).hashes("test") == [index.shards("test")[0]["sha256"]]
+    for shard, address in zip(index.shards(), index.addresses(), strict=True):
+        check_shard(address, shard["sha256"])
+    with pytest.raises(
+        ShardError, match=f"{address}: expected SHA-256 0{{64}}, found {shard['sha256']}"
+    ):
+        check_shard(address, "0" * 64)
+
+
+def test_a_face_that_can_not_be_read_is_warned_of_by_shard_and_record(table, tmp_path):
+    """The third record of the second shard: the bytes of its image are none, but well framed."""
+    index = write_shards(table, tmp_path, rows_per_shard=12)
+    file = Path(index.addresses("train")[1])
+    records = [bytes(one.numpy()) for one in tf.data.TFRecordDataset(str(file))]
+    example = tf.train.Example.FromString(records[2])
+    example.features.feature["image"].bytes_list.value[0] = b"no image"
+    records[2] = example.SerializeToString()
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for record in records:
+            writer.write(record)
+    offset = sum(len(record) + 16 for record in records[:2])
+    assert record_number(str(file), offset) == 2
+    assert record_number(str(file), offset + 1) is None
+    batches = shard_batches(read_index(tmp_path, verify=False), "train", "regression", SIZE)
+    told = rf"left out a face of {file}, record 2 \(byte {offset}\): .* can't be read as an image"
+    with pytest.warns(UserWarning, match=told):
+        weights = np.concatenate([batch[2] for batch in batches])
+    assert sorted(set(weights)) == [0, 1]
+    assert (weights == 0).sum() == 1
 
 
 def test_a_pipe_is_no_index(tmp_path):
@@ -468,7 +544,7 @@ def test_training_from_shards_is_training_from_files(tmp_path):
     np.testing.assert_allclose(logs["streamed"]["loss"], logs["files"]["loss"], rtol=0.1)
     file = sorted((tmp_path / "shards").glob("train-*.tfrecord"))[2]
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(ShardError, match=f"damaged or missing: .*{file.name}"):
+    with pytest.raises(ShardError, match=f"of .*{file.name} would reach beyond the end"):
         train_model(tiny_model(), *pairs, SIZE, settings, tmp_path / "damaged", seed=1)
 
 
