@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pandas as pd
 
 matplotlib.use("Agg")
@@ -31,6 +32,7 @@ from affectkit.model_evaluation import evaluate_run
 from affectkit.model_loading import load_any_models
 
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
+ADDED = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 Results = dict[tuple[str, str, str], dict]
 
 
@@ -132,6 +134,25 @@ def classes_table(result: dict, output: Path, key: tuple[str, str, str]) -> str:
     return markdown(header, rows)
 
 
+def thresholds_table(results: Results, name: str, output: Path) -> str:
+    """Accuracy of every set with something added to Happy's logit: where smiles begin is a choice."""
+    keys = [key for key in results if key[1:] == (name, "classification")]
+    header = ["added to Happy's logit"]
+    columns = []
+    for key in keys:
+        answers = pd.read_csv(folder_of(output, key) / "predictions.csv")
+        names = [f"probability_{expression.lower()}" for expression in EXPRESSIONS]
+        logits = np.log(answers[names].to_numpy().clip(1e-12))
+        true = answers["expression"].map(EXPRESSIONS.index).to_numpy()
+        happy = np.eye(len(EXPRESSIONS))[EXPRESSIONS.index("Happy")]
+        header += [f"{key[0]}: accuracy", "of Happy"]
+        predicted = [(logits + added * happy).argmax(axis=1) for added in ADDED]
+        columns.append([(answer == true).mean() for answer in predicted])
+        smiling = true == EXPRESSIONS.index("Happy")
+        columns.append([(answer == true)[smiling].mean() for answer in predicted])
+    return markdown(header, zip(map("{:g}".format, ADDED), *columns, strict=True))
+
+
 def report(results: Results, name: str, output: Path) -> str:
     """Write all tables."""
     parts = []
@@ -159,6 +180,8 @@ def report(results: Results, name: str, output: Path) -> str:
             header = (f"against {kind} values", "CCC valence", "CCC arousal", "RMSE valence",
                       "RMSE arousal")  # fmt: skip
             parts.append(markdown(header, rows) + "\n")
+    if len({dataset for dataset, _, _ in results}) > 1:
+        parts += ["### Where smiles begin\n", thresholds_table(results, name, output) + "\n"]
     return "\n".join(parts)
 
 

@@ -45,6 +45,22 @@ def test_tables_tell_what_was_measured(script, tmp_path):
     assert "| against true values |" in text
 
 
+def test_smiles_begin_where_happys_logit_is_told_to(script, tmp_path):
+    """Two faces, by hand: the smile of .2 against .7 wins once ln(.7 / .2) = 1.25 is added."""
+    key = ("two faces", "some-network", "classification")
+    folder = script.folder_of(tmp_path, key)
+    folder.mkdir()
+    names = [f"probability_{expression.lower()}" for expression in EXPRESSIONS]
+    answers = pd.DataFrame(0.02, index=range(2), columns=names)
+    answers["probability_neutral"], answers["probability_happy"] = (0.7, 0.85), (0.2, 0.04)
+    answers.assign(expression=["Happy", "Neutral"]).to_csv(folder / "predictions.csv", index=False)
+    table = script.thresholds_table({key: {}}, "some-network", tmp_path).splitlines()
+    rows = {row.split(" | ")[0].strip("| "): row for row in table[2:]}
+    assert rows["1"] == "| 1 | 0.500 | 0.000 |"
+    assert rows["1.5"] == "| 1.5 | 1.000 | 1.000 |"
+    assert list(rows) == ["0", "0.5", "1", "1.5", "2", "2.5"]
+
+
 @pytest.mark.needs_shared
 def test_portraits_without_ratings_get_a_copy_with_constant_ones(script, shared, tmp_path):
     copy = script.labelled_copy(shared / "data/london_faces", tmp_path)
