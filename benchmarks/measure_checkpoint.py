@@ -135,7 +135,7 @@ def classes_table(result: dict, output: Path, key: tuple[str, str, str]) -> str:
 
 
 def thresholds_table(results: Results, name: str, output: Path) -> str:
-    """Accuracy of every set with something added to Happy's logit: where smiles begin is a choice."""
+    """Accuracy of all sets with something added to Happy's logit: where smiles begin is chosen."""
     keys = [key for key in results if key[1:] == (name, "classification")]
     header = ["added to Happy's logit"]
     columns = []
