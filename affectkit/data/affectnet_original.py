@@ -94,7 +94,7 @@ def _image_folder(root: Path, names: tuple[str, ...]) -> Path:
 def _read_part(file: Path, images: Path, split: str, skipped: SkippedRows) -> pd.DataFrame:
     frame = read_label_csv(file, COLUMNS, skipped, lambda _: False)
     checks = RowChecks(file, frame, skipped)
-    names = relative_names(frame[NAME_COLUMN])
+    names = relative_names(frame.pop(NAME_COLUMN))
     checks.expression("expression", affectnet_code)
     checks.valence_arousal()
     paths = check_image_files(checks, names, images)

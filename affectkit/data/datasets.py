@@ -10,11 +10,12 @@ import pandas as pd
 
 from affectkit.data import affectfaces, affectnet, ferplus, folder, shard_files, shards
 from affectkit.data.derived import derive_valence_arousal
+from affectkit.data.lean_columns import keep_rows
 from affectkit.data.overview import dataset_overview
 from affectkit.data.protocols import apply_protocol, default_protocol, get_protocol
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.splitting import assign_splits, hold_out_validation, limit_rows
-from affectkit.data.table import SPLITS, make_table
+from affectkit.data.table import SPLITS, fill_table
 
 __all__ = ["DATASETS", "Dataset", "dataset_overview", "get_dataset", "load_splits", "load_table"]
 
@@ -158,8 +159,10 @@ def load_table(
         raise ValueError(f"no usable row of {dataset!r} in {folder_path}: {reasons}")
     if (frame["split"] == "").all():
         frame["split"] = assign_splits(frame, seed)
+    columns = dict(frame.reset_index(drop=True).items())
+    del frame  # so that no column is held twice
     try:
-        table = make_table(frame, dataset)
+        table = fill_table(columns, dataset)
     except ValueError as error:
         raise ValueError(f"{folder_path}: {error}") from error
     table = apply_protocol(table, protocol or default_protocol(dataset, table))
@@ -230,7 +233,7 @@ def _check_root(dataset: Dataset, root: str | Path | None) -> Path | str | None:
 
 
 def _take_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
-    part = table[table["split"] == split].reset_index(drop=True)
+    part = keep_rows(table, table["split"] == split)
     if part.empty:
         counts = ", ".join(f"{name} {n}" for name, n in table["split"].value_counts().items())
         raise ValueError(
@@ -238,5 +241,4 @@ def _take_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
             f"{table.attrs['protocol']!r} (rows: {counts or 'none'}); add rows, name another split "
             "or protocol"
         )
-    part.attrs = dict(table.attrs)
     return part

@@ -53,9 +53,9 @@ def derive_valence_arousal(table: pd.DataFrame) -> pd.DataFrame:
     codes = table["expression"].to_numpy(float, na_value=np.nan)
     hard = np.isnan(soft).any(axis=1) & (codes < NUM_EXPRESSIONS)
     soft[hard] = np.eye(NUM_EXPRESSIONS)[codes[hard].astype(int)]
-    table = table.copy()
-    table[["valence", "arousal"]] = expected_valence_arousal(soft)
-    table["derived_valence_arousal"] = table["valence"].notna()
+    valence, arousal = expected_valence_arousal(soft).T
+    known = ~np.isnan(valence)
+    table = table.assign(valence=valence, arousal=arousal, derived_valence_arousal=known)
     warnings.warn(
         f"{table.attrs.get('dataset') or 'this data set'} has no valence and arousal: they are "
         "derived from the expressions, so a regressor only learns the expression in other words",

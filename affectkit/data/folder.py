@@ -15,6 +15,7 @@ from affectkit.data.image_files import (
     relative_names,
 )
 from affectkit.data.label_files import LINE, read_label_csv
+from affectkit.data.lean_columns import look_up
 from affectkit.data.row_checks import RowChecks, expression_or_nothing, slice_values
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import BOX_COLUMNS, SOFT_LABEL_COLUMNS, SPLITS
@@ -66,7 +67,7 @@ def _read_labels(root: Path, skipped: SkippedRows) -> pd.DataFrame:
     file = root / "labels.csv"
     frame = read_label_csv(file, ["file", "expression"], skipped)
     checks = RowChecks(file, frame, skipped)
-    names = relative_names(frame["file"])
+    names = relative_names(frame.pop("file"))
     frame["expression"] = frame["expression"].str.strip()
     checks.expression("expression", expression_or_nothing)
     columns: dict[str, object] = {"split": ""}
@@ -82,25 +83,27 @@ def _read_labels(root: Path, skipped: SkippedRows) -> pd.DataFrame:
         lambda row: "there is neither an expression nor valence and arousal",
         "label the image or remove its row",
     )
+    for name in {"expression", "valence", "arousal"} & set(frame):
+        del frame[name]  # text that is read takes memory no more
     if "split" in frame:
         columns["split"] = _read_splits(checks)
+        del frame["split"]
     paths = check_image_files(checks, names, root)
     checks.unique(names)
     if set(BOX_COLUMNS) <= set(frame):
         checks.boxes()
     if "subject" in frame:
-        subject = frame["subject"].str.strip()
+        subject = frame.pop("subject").str.strip()
         columns["subject"] = subject.where(subject != "", None)
-    known = {"file", "expression", "valence", "arousal", "split", "subject", LINE, *BOX_COLUMNS}
     for name in frame.columns:
-        if name not in known | _RESERVED:
+        if name not in {LINE, *BOX_COLUMNS, *_RESERVED}:
             columns[name] = slice_values(frame[name])
     return checks.table(image_id=names, path=paths, **columns)
 
 
 def _read_splits(checks: RowChecks) -> pd.Series:
     text = checks.frame["split"].str.strip().str.lower()
-    splits = text.map(_SPLIT_NAMES)
+    splits = look_up(text, _SPLIT_NAMES)
     if (text == "").all():
         return text
     checks.reject(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from affectkit.data.lean_columns import map_text, row_blocks
 from affectkit.data.row_checks import RowChecks
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -21,9 +22,12 @@ _UNSAFE = re.compile(r"^$|^/|^~|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)|[\x00-\x1f]")
 
 def relative_names(names: pd.Series) -> pd.Series:
     """Give file names with "/" between folders, without outer blanks or a leading "./"."""
-    cleaned = (name.strip().replace("\\", "/") for name in names.tolist())
-    cleaned = [name if name[:1] != "." else re.sub(r"^(?:\./+)+", "", name) for name in cleaned]
-    return pd.Series(cleaned, names.index, dtype="str")
+    return map_text(names, lambda block: [_relative_name(name) for name in block])
+
+
+def _relative_name(name: str) -> str:
+    name = name.strip().replace("\\", "/")
+    return name if name[:1] != "." else re.sub(r"^(?:\./+)+", "", name)
 
 
 def unsafe(names: pd.Series) -> np.ndarray:
@@ -34,17 +38,16 @@ def unsafe(names: pd.Series) -> np.ndarray:
     numpy.ndarray
         bool, shape (n,).
     """
-    suspects = (
-        ".." in name or name[:1] in ("", "/", "~") or name[1:2] == ":" or not name.isprintable()
-        for name in names.tolist()
-    )  # cheap, so that the pattern is tried on few of AffectNet's 400,000 names
-    return np.array(
-        [
-            bad and _UNSAFE.search(name) is not None
-            for bad, name in zip(suspects, names, strict=True)
-        ],
-        bool,
-    )
+    bad = np.zeros(len(names), bool)
+    for block in row_blocks(len(names)):
+        bad[block] = [_is_unsafe(name) for name in names.iloc[block].tolist()]
+    return bad
+
+
+def _is_unsafe(name: str) -> bool:
+    suspect = ".." in name or name[:1] in ("", "/", "~") or name[1:2] == ":"
+    # cheap, so that the pattern is tried on few of AffectNet's 400,000 names
+    return (suspect or not name.isprintable()) and _UNSAFE.search(name) is not None
 
 
 def list_files(root: Path, folders: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -128,13 +131,30 @@ def check_image_files(checks: RowChecks, names: pd.Series, root: Path) -> pd.Ser
         lambda row: f"{names.iloc[row][:80]!r} is not a path inside the root folder",
         "write the file's path relative to the root folder, without '..'",
     )
-    parts = [name.rpartition("/") for name in names.mask(bad, "").tolist()]
-    files = list_files(root, dict.fromkeys(part[0] for part in parts))
-    found = np.array([part[2] in files[part[0]] for part in parts], bool)
     checks.reject(
-        ~found,
+        ~_are_there(names.mask(bad, "") if bad.any() else names, root),
         lambda row: f"there is no image {names.iloc[row][:80]!r} in {root}",
         "restore the image, or remove its row",
     )
     prefix = f"{root}{os.sep}"
-    return pd.Series([prefix + name for name in names.tolist()], names.index, dtype="str")
+    return map_text(names, lambda block: [prefix + name for name in block])
+
+
+def _are_there(names: pd.Series, root: Path) -> np.ndarray:
+    """Tell which files exist, one listing of a folder in memory at a time."""
+    folders: dict[str, int] = {}
+    number = np.empty(len(names), np.int32)
+    for block in row_blocks(len(names)):
+        number[block] = [
+            folders.setdefault(name.rpartition("/")[0], len(folders))
+            for name in names.iloc[block].tolist()
+        ]
+    order = np.argsort(number, kind="stable")
+    edges = np.searchsorted(number[order], np.arange(len(folders) + 1))
+    found = np.zeros(len(names), bool)
+    for folder, start, end in zip(folders, edges[:-1], edges[1:], strict=True):
+        files = list_files(root, [folder])[folder]
+        for block in row_blocks(end - start):
+            rows = order[start:end][block]
+            found[rows] = [name.rpartition("/")[2] in files for name in names.iloc[rows].tolist()]
+    return found

@@ -20,7 +20,9 @@ MOST_COLUMNS = 2000
 """A header with more is no header, and would take a table for every one of them."""
 
 _FIELD_LIMIT = 1_000_000
-_CHUNK = 1 << 24
+_CHUNK = 1 << 20
+_ROWS = 1 << 12
+"""Rows that are held as Python's strings at a time, which take several times as much memory."""
 
 
 def read_label_csv(
@@ -66,7 +68,7 @@ def read_label_csv(
         frame = _read_carefully(path, names, keep, skipped)
     suspects = frame.index[frame[keep[0]] == ""]
     blank = suspects[(frame.loc[suspects, keep] == "").all(axis=1)]
-    return frame.drop(blank).reset_index(drop=True)
+    return frame.drop(blank).reset_index(drop=True) if len(blank) else frame
 
 
 def _check_text(path: Path) -> tuple[bool, int]:
@@ -155,7 +157,7 @@ def _column_names(path: Path, header: Sequence[str], required: Sequence[str]) ->
 def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | None:
     """Read a file without quotes, where a row is a line; None if a row has too many fields."""
     try:
-        frame = pd.read_csv(
+        with pd.read_csv(
             path,
             header=0,
             names=names,
@@ -166,10 +168,14 @@ def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | 
             skip_blank_lines=False,
             encoding="utf-8-sig",
             quoting=csv.QUOTE_NONE,
-        )
+            chunksize=_ROWS,
+        ) as reader:
+            parts = [part.fillna("") for part in reader]  # where a row is short
     except pd.errors.ParserError:
         return None
-    frame = frame.fillna("")  # where a row is short
+    if not parts:
+        return None
+    frame = pd.concat(parts, ignore_index=True)
     frame[LINE] = np.arange(2, len(frame) + 2)
     return frame
 
@@ -178,7 +184,7 @@ def _read_carefully(
     path: Path, names: list[str], keep: list[str], skipped: SkippedRows
 ) -> pd.DataFrame:
     """Read a file that has quotes or malformed rows, row by row."""
-    rows, lines = [], []
+    rows, lines, parts = [], [], []
     csv.field_size_limit(_FIELD_LIMIT)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
@@ -197,9 +203,13 @@ def _read_carefully(
                     padding = [""] * (len(names) - len(fields))
                     rows.append(fields[: len(names)] + padding)
                     lines.append(start)
+                if len(rows) == _ROWS:
+                    parts.append(pd.DataFrame(rows, columns=names, dtype="str")[keep])
+                    rows = []
                 start = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(f"{path} line {start} is not CSV ({error}); correct it") from None
-    frame = pd.DataFrame(rows, columns=names, dtype="str")[keep]
+    parts.append(pd.DataFrame(rows, columns=names, dtype="str")[keep])
+    frame = pd.concat(parts, ignore_index=True)
     frame[LINE] = np.array(lines, dtype=int)
     return frame

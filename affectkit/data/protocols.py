@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from affectkit.data.lean_columns import keep_rows
 from affectkit.labels import NUM_EXPRESSIONS
 
 
@@ -135,7 +136,7 @@ def apply_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """
     dataset = table.attrs.get("dataset")
     protocol = get_protocol(name, dataset)
-    kept = table[protocol.keeps(table)].reset_index(drop=True)
+    kept = keep_rows(table, protocol.keeps(table))
     kept.attrs = {**table.attrs, "protocol": name}
     found = int((kept["split"] == "test").sum())
     if protocol.test_rows is not None and found not in (0, protocol.test_rows):
@@ -166,6 +167,6 @@ def default_protocol(dataset: str, table: pd.DataFrame) -> str:
     if dataset != "affectnet":
         names = [key for key, protocol in PROTOCOLS.items() if protocol.dataset == dataset]
         return names[0] if names else "all"
-    test = table.loc[table["split"] == "test"]
-    reduced = test["image_id"].str.startswith("val_set/").any()
+    test = table.loc[table["split"] == "test", "image_id"]
+    reduced = test.str.startswith("val_set/").any()
     return "affectnet-3999" if reduced or len(test) == 3999 else "affectnet-4000"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from affectkit.data.label_files import LINE
+from affectkit.data.lean_columns import keep_rows, look_up, may_repeat, row_blocks
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import BOX_COLUMNS, MOST_PIXELS
 from affectkit.labels import NO_FACE, NOT_ANNOTATED, expression_code
@@ -51,9 +52,9 @@ class RowChecks:
                 codes[value] = read(value)
             except ValueError as error:
                 problems[value] = str(error)
-        self.values["expression"] = text.map(codes).astype("Int64")
+        self.values["expression"] = look_up(text, codes, "Int64")
         self.reject(
-            text.isin(list(problems)).to_numpy(),
+            text.isin(list(problems)).to_numpy() if problems else np.zeros(len(text), bool),
             lambda row: f"{column} {text.iloc[row][:40]!r} is not a known expression",
             "write an AffectNet code or a name of affectkit.labels.EXPRESSIONS",
         )
@@ -112,6 +113,8 @@ class RowChecks:
 
     def unique(self, names: pd.Series) -> None:
         """Skip rows that name an image again; the first one counts."""
+        if not may_repeat(names):
+            return
         again = names.where(self.good).duplicated().to_numpy() & self.good
         if not again.any():
             return
@@ -125,16 +128,21 @@ class RowChecks:
 
     def table(self, /, **columns: object) -> pd.DataFrame:
         """Give the good rows of the values read and of `columns` (whole or scalar)."""
-        frame = pd.DataFrame(self.values | columns, index=self.frame.index)
-        return frame[self.good].reset_index(drop=True)
+        frame = pd.DataFrame(index=self.frame.index)
+        for name, values in (self.values | columns).items():
+            frame[name] = values
+        return keep_rows(frame, self.good)
 
 
 def _as_float(text: pd.Series) -> np.ndarray:
     """Give text as float64, NaN where it is no number."""
+    values = np.empty(len(text))
     try:
-        return text.to_numpy(object).astype(float)  # ten times as fast, if all are numbers
+        for block in row_blocks(len(text)):  # ten times as fast, if all are numbers
+            values[block] = text.iloc[block].to_numpy(object).astype(float)
     except ValueError:
         return pd.to_numeric(text.str.strip(), errors="coerce").to_numpy(float)
+    return values
 
 
 def _is_written(text: pd.Series, where: np.ndarray) -> np.ndarray:

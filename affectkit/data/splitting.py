@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from affectkit.data.lean_columns import keep_rows
+
 TEST_FRACTION = VALIDATION_FRACTION = 0.15
 """Shares of a folder that gives no splits itself; the rest is for training."""
 
@@ -120,9 +122,7 @@ def hold_out_validation(table: pd.DataFrame, fraction: float, seed: int) -> pd.D
         return table
     held = np.zeros(len(table), bool)
     held[training] = _first(_order(table[training], seed), fraction)
-    table = table.copy()
-    table.loc[held, "split"] = "validation"
-    return table
+    return table.assign(split=table["split"].mask(held, "validation"))
 
 
 def limit_rows(table: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
@@ -153,10 +153,10 @@ def limit_rows(table: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
     for _, part in table.groupby("split", sort=False):
         order = np.argsort(stratified_order(part, seed), kind="stable")
         keep.append(part.index[order[:limit]])
-    index = np.sort(np.concatenate(keep)) if keep else []
-    if len(index) == len(table):
+    kept = table.index.isin(np.concatenate(keep) if keep else [])
+    if kept.all():
         return table
-    limited = table.loc[index].reset_index(drop=True)
+    limited = keep_rows(table, kept)
     protocol = table.attrs.get("protocol", "")
     limited.attrs = {**table.attrs, "protocol": f"{protocol} (subset of {limit})"}
     return limited

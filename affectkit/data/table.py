@@ -23,16 +23,21 @@ arousal                           labels or votes instead of being annotated
 
 Every other column is a slice column (`gender`, `age`, `skin_tone` ...): metrics are also given per
 group of it. `table.attrs` holds two short strings, `dataset` and `protocol`.
+
+Columns without any value share one array in memory, until one of them is changed: of the numbers in
+`memory_usage` that of a column of nothing but NaN counts once.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from affectkit.data.lean_columns import join_chunks, may_repeat, row_blocks
 from affectkit.labels import EXPRESSIONS, NO_FACE
 
 if TYPE_CHECKING:
@@ -57,7 +62,13 @@ STANDARD_COLUMNS: tuple[str, ...] = (
     "subject",
     "derived_valence_arousal",
 )
-_FLOAT_COLUMNS = ("valence", "arousal", *SOFT_LABEL_COLUMNS, *BOX_COLUMNS)
+_VALIDATED_ROWS = 1 << 16
+_DTYPES = {
+    **dict.fromkeys(("image_id", "path", "split", "subject"), "str"),
+    **dict.fromkeys(("row", "expression"), "Int64"),
+    **dict.fromkeys(("valence", "arousal", *SOFT_LABEL_COLUMNS, *BOX_COLUMNS), float),
+    "derived_valence_arousal": bool,
+}
 
 
 @cache
@@ -96,6 +107,14 @@ def table_schema() -> pandera.pandas.DataFrameSchema:
     )
 
 
+@cache
+def _row_schema() -> pandera.pandas.DataFrameSchema:
+    """Build what each row must meet on its own."""
+    schema = copy(table_schema())
+    schema.unique = None
+    return schema
+
+
 def _soft_labels_sum_to_one(table: pd.DataFrame) -> pd.Series:
     soft = table[list(SOFT_LABEL_COLUMNS)]
     complete = soft.notna().all(axis=1) & np.isclose(soft.sum(axis=1), 1.0, atol=1e-6)
@@ -130,23 +149,37 @@ def make_table(
     ValueError
         If a column breaks the schema; the message names column, rows and values.
     """
-    table = pd.DataFrame(columns).reset_index(drop=True)
-    missing = {"image_id", "split"} - set(table.columns)
+    given = dict(pd.DataFrame(columns).reset_index(drop=True).items())
+    return fill_table(given, dataset, protocol)
+
+
+def fill_table(columns: dict[str, pd.Series], dataset: str, protocol: str = "") -> pd.DataFrame:
+    """Make a table as `make_table` does, of columns that need not be held twice.
+
+    Parameters
+    ----------
+    columns : dict of str to pandas.Series
+        All with the index 0..n-1; each is taken out of the dict when its turn comes.
+    dataset, protocol : str
+        Kept in `attrs`.
+    """
+    missing = {"image_id", "split"} - set(columns)
     if missing:
         raise ValueError(f"expected at least the columns image_id and split, missing {missing}")
+    table = pd.DataFrame(index=columns["split"].index)
+    absent = pd.Series(np.nan, table.index)
     defaults = {"path": "", "row": pd.NA, "expression": pd.NA, "subject": pd.NA}
-    for name in STANDARD_COLUMNS:
-        if name not in table:
-            table[name] = defaults.get(name, False if name.startswith("derived") else np.nan)
-    for name in _FLOAT_COLUMNS:
-        table[name] = table[name].astype(float)
-    for name in ("row", "expression"):
-        table[name] = table[name].astype("Int64")
-    for name in ("image_id", "path", "split", "subject"):
-        table[name] = table[name].astype("str")
-    table["derived_valence_arousal"] = table["derived_valence_arousal"].astype(bool)
-    extra = [name for name in table.columns if name not in STANDARD_COLUMNS]
-    table = table[[*STANDARD_COLUMNS, *extra]]
+    for name in [*STANDARD_COLUMNS, *(name for name in columns if name not in STANDARD_COLUMNS)]:
+        if name in columns:
+            column = columns.pop(name)
+        else:
+            column = defaults.get(name, False if name.startswith("derived") else np.nan)
+            column = pd.Series(column, table.index)
+        if name in _DTYPES:
+            column = column.astype(_DTYPES[name])
+        if column.dtype == float and column.isna().all():
+            column = absent
+        table[name] = join_chunks(column)
     table.attrs = {"dataset": dataset, "protocol": protocol}
     return validate_table(table)
 
@@ -162,7 +195,8 @@ def validate_table(table: pd.DataFrame) -> pd.DataFrame:
     import pandera.errors
 
     try:
-        table_schema().validate(table, lazy=True)
+        if not _is_valid_in_blocks(table):
+            table_schema().validate(table, lazy=True)
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases[["column", "check", "failure_case", "index"]].head(5)
         raise ValueError(
@@ -170,6 +204,18 @@ def validate_table(table: pd.DataFrame) -> pd.DataFrame:
             f"{cases.to_string(index=False)}\nSee affectkit.data.table for what each column holds."
         ) from error
     return table
+
+
+def _is_valid_in_blocks(table: pd.DataFrame) -> bool:
+    """Check rows in blocks, which takes less memory; perhaps False where all together are good."""
+    import pandera.errors
+
+    try:
+        for block in row_blocks(len(table), _VALIDATED_ROWS):
+            _row_schema().validate(table.iloc[block], lazy=True, inplace=True)
+    except pandera.errors.SchemaErrors:
+        return False
+    return not may_repeat(table[["split", "image_id"]])
 
 
 def slice_columns(table: pd.DataFrame) -> list[str]:

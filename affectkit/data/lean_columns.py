@@ -1,0 +1,106 @@
+"""Handle long columns in blocks of rows and without copies, so that a table takes little memory.
+
+Text is kept by Arrow, in about 8 bytes and the characters a value; the same values as Python's
+strings take five times as much. So no function here has more than `BLOCK_ROWS` of those at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+BLOCK_ROWS = 1 << 14
+"""Rows that are looked at at a time."""
+
+
+def row_blocks(rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Give the slices that divide so many rows into blocks; one empty slice if there are none."""
+    for start in range(0, max(rows, 1), size):
+        yield slice(start, min(start + size, rows))
+
+
+def map_text(text: pd.Series, change: Callable[[list[str]], list[str]]) -> pd.Series:
+    """Change text by a function from list to list.
+
+    Returns
+    -------
+    pandas.Series
+        str, with the index of `text`.
+    """
+    parts = [
+        pd.Series(change(text.iloc[block].tolist()), dtype="str") for block in row_blocks(len(text))
+    ]
+    whole = join_chunks(pd.concat(parts, ignore_index=True))
+    whole.index = text.index
+    return whole
+
+
+def look_up(text: pd.Series, known: Mapping[str, object], dtype: str | None = None) -> pd.Series:
+    """Give what stands for each text, missing where it is not known."""
+    numbers, values = pd.factorize(text)
+    found = pd.Series([known.get(value) for value in values], dtype=dtype).take(numbers)
+    found.index = text.index
+    return found
+
+
+def join_chunks(text: pd.Series) -> pd.Series:
+    """Lay out a column in one piece, if Arrow keeps it in several: choosing rows is quick then."""
+    to_arrow = getattr(text.array, "__arrow_array__", None)
+    if to_arrow is None or not isinstance(text.dtype, pd.StringDtype):
+        return text
+    chunks = to_arrow()
+    if getattr(chunks, "num_chunks", 1) == 1:
+        return text
+    return pd.Series(chunks.combine_chunks(), text.index, dtype=text.dtype, name=text.name)
+
+
+def may_repeat(columns: pd.Series | pd.DataFrame) -> bool:
+    """Tell whether rows may be there twice: True if they are, and once in many billions else."""
+    hashes = np.empty(len(columns), np.uint64)
+    for block in row_blocks(len(columns)):
+        part = columns.iloc[block]
+        hashes[block] = pd.util.hash_pandas_object(part, index=False, categorize=False)
+    hashes.sort()
+    return bool((hashes[1:] == hashes[:-1]).any())
+
+
+def keep_rows(table: pd.DataFrame, keep: np.ndarray | pd.Series) -> pd.DataFrame:
+    """Keep some rows; columns that share their memory do so again, and all rows are no copy.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    keep : array-like of bool
+        One a row.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index 0..n-1, same columns and `attrs`. As always in pandas, changing it leaves `table` as
+        it was.
+    """
+    keep = np.asarray(keep, bool)
+    if keep.all():
+        return table.reset_index(drop=True)
+    kept = pd.DataFrame(index=pd.RangeIndex(int(keep.sum())))
+    shared: dict[int, pd.Series] = {}
+    for name, column in table.items():
+        place = memory_of(column)
+        known = shared.get(place)
+        if known is None:
+            known = column[keep].reset_index(drop=True)
+            if place is not None:
+                shared[place] = known
+        kept[name] = known
+    kept.attrs = dict(table.attrs)
+    return kept
+
+
+def memory_of(column: pd.Series) -> int | None:
+    """Give where the memory of a column of floats begins; None for other columns."""
+    if column.dtype != np.float64 or column.empty:
+        return None
+    place = column.to_numpy().__array_interface__
+    return place["data"][0] if place["strides"] is None else None
