@@ -47,13 +47,16 @@ is started on the second of two machines by::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 import keras
 import pandas as pd
 import tensorflow as tf
 
+from affectkit import __version__
 from affectkit.batch_norm import is_folded, restore_statistics, synchronise_batch_norm
 from affectkit.data.shard_index import ShardIndex
 from affectkit.models import get_backbone
@@ -80,6 +83,7 @@ def train_on_shards(
     strategy: tf.distribute.Strategy | None = None,
     shares: int | None = None,
     synchronise: bool = True,
+    facts: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train a network on all replicas of a strategy; all workers call this alike.
 
@@ -111,6 +115,9 @@ def train_on_shards(
         it that is the same in two runs makes them alike, whatever the number of workers.
     synchronise : bool
         Normalise over the batches of all replicas together.
+    facts : mapping
+        What else a run must share with the backup that it goes on from, such as the weights that
+        `build` starts from; JSON-able.
 
     Returns
     -------
@@ -123,11 +130,14 @@ def train_on_shards(
     ------
     ValueError
         If the batch can't be shared evenly, a split is too small, the loss becomes NaN, or the
-        backup is of another training.
+        backup is of another training: the error says which settings differ.
     """
     strategy = strategy or choose_strategy()
     folder = Path(folder)
     data = ShardShares(index, task, preprocessing, settings, seed, strategy, shares)
+    run = dict(facts) | asdict(settings) | asdict(preprocessing)
+    run |= {"seed": seed, "shares": data.shares, "synchronise": synchronise}
+    run |= {"shards": index.content["fingerprint"], "affectkit": __version__}
     with strategy.scope():
         model = build()
         synchronise_batch_norm(model, synchronise)
@@ -138,8 +148,8 @@ def train_on_shards(
         # other processors round otherwise: then all take the mean
         average_on_replicas(strategy, backbone.weights)
     if settings.head_epochs:
-        train_stage(model, data, head_settings(settings), folder / "head", synchronise)
-    log = train_stage(model, data, settings, folder, synchronise)
+        train_stage(model, data, head_settings(settings), folder / "head", synchronise, run)
+    log = train_stage(model, data, settings, folder, synchronise, run)
     synchronise_batch_norm(model, False)
     return model, log
 

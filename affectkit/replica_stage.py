@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import keras
 import numpy as np
@@ -34,6 +36,7 @@ def train_stage(
     settings: TrainingSettings,
     folder: Path,
     synchronise: bool = True,
+    run: Mapping[str, object] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Train a network for all epochs of the settings, or go on from the backup in the folder.
 
@@ -50,6 +53,8 @@ def train_stage(
         Gets log and backup.
     synchronise : bool
         Whether the layers normalise over all replicas; else moving statistics are averaged.
+    run : mapping
+        By name, all that decides how the run goes; JSON-able. A backup with others is refused.
 
     Returns
     -------
@@ -73,20 +78,17 @@ def train_stage(
     loop = ReplicaLoop(strategy, trainer, optimizer, task, settings)
     apart = () if settings.freeze_backbone or synchronise else batch_norms(backbone)
     statistics = [value for norm in apart for value in (norm.moving_mean, norm.moving_variance)]
-    shapes = [weight.shape for weight in model.weights]
     index = data.index
-    identity = training_identity(
-        settings, data.seed, data.shares, synchronise, shapes, index.content["fingerprint"]
-    )
     backup = WorkerBackup(
         backup_file(folder, task),
-        identity,
+        run,
         [*trainer.variables, *optimizer.variables],
         [] if average else model.variables,
     )
     if is_chief():
         remove_partials(folder)
     rows = backup.load()
+    identity = training_identity(sorted(run.items()), [one.shape for one in model.weights])
     if not all_agree(strategy, [len(rows), int(identity[:6], 16)]):
         raise ValueError(
             f"the workers differ: this one found {len(rows)} finished epochs in {folder}; all must "

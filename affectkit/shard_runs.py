@@ -6,7 +6,9 @@ and the chief writes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -19,7 +21,7 @@ from affectkit.metrics.calibration import fit_temperature
 from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing
-from affectkit.profiles import Profile
+from affectkit.profiles import NAMED_WEIGHTS, Profile
 from affectkit.replica_prediction import predict_shares
 from affectkit.run_folder import RunFolder
 from affectkit.shard_shares import ShardShares
@@ -83,8 +85,12 @@ def train_classifier_from_shards(
         return build_classifier(profile.image_size, profile.alpha, profile.dropout, profile.weights)
 
     preprocessing = Preprocessing(image_size=profile.image_size)
+    start = {"weights": start_weights(profile.weights)}
+    start |= {"alpha": profile.alpha, "dropout": profile.dropout}
     return _train(
-        "classifier", build, preprocessing, index, profile, folder, seed, shares, strategy, {}
+        *("classifier", build, preprocessing, index, profile, folder, seed, shares, strategy),
+        facts={},
+        start=start,
     )
 
 
@@ -121,7 +127,7 @@ def train_regressor_from_shards(
     facts = {"classifier_sha256": classifier.card.get("sha256")}
     return _train(
         "regressor", lambda: build_regressor(classifier.model), classifier.preprocessing,
-        index, profile, folder, seed, shares, strategy or choose_strategy(), facts,
+        index, profile, folder, seed, shares, strategy or choose_strategy(), facts, facts,
     )  # fmt: skip
 
 
@@ -136,7 +142,9 @@ def _train(
     shares: int | None,
     strategy: tf.distribute.Strategy,
     facts: dict[str, object],
+    start: dict[str, object],
 ) -> LoadedModel:
+    """Train; `facts` goes to the model's card, and a backup of another `start` is refused."""
     task, settings = TASKS[name], getattr(profile, name)
     shares = shares or workers_of(strategy)
     facts = shard_facts(index, task) | {"profile": profile.to_dict(), "seed": seed} | facts
@@ -164,8 +172,10 @@ def _train(
         return build()
 
     data = ShardShares(index, task, preprocessing, settings, seed, strategy, shares)
+    start = {"profile": profile.name} | start
     model, log = train_on_shards(
-        seeded, index, task, preprocessing, settings, folder.logs, seed, strategy, shares
+        *(seeded, index, task, preprocessing, settings, folder.logs, seed, strategy, shares),
+        facts=start,
     )
     temperature = 1.0
     if task == "classification":
@@ -177,6 +187,15 @@ def _train(
     if is_chief():
         forget_backups(folder.logs, task)
     return load_model(path)
+
+
+def start_weights(weights: str | None) -> str:
+    """Name what a classifier starts from; files by name and content, wherever they are."""
+    if weights in (None, *NAMED_WEIGHTS) or not Path(weights).is_file():
+        return weights or "none"
+    with Path(weights).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{Path(weights).name}, SHA-256 {digest[:16]}"
 
 
 def shard_facts(index: ShardIndex, task: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -49,7 +50,8 @@ def launch_workers(
     """Run a command in several processes that find each other by TF_CONFIG, until all succeed.
 
     If one fails or is killed, the others can't go on: all are ended and started anew, on new
-    ports, and go on from their backup.
+    ports, and go on from their backup. If this process is killed, workers end that have called
+    `end_with_launcher`.
 
     Parameters
     ----------
@@ -84,6 +86,7 @@ def launch_workers(
                 env=os.environ
                 | dict(environment or {})
                 | {"TF_CONFIG": cluster_settings(addresses, number)},
+                stdin=subprocess.PIPE,
             )
             for number in range(workers)
         ]
@@ -94,6 +97,7 @@ def launch_workers(
                 if process.poll() is None:
                     process.kill()
                 process.wait()
+                process.stdin.close()
         if not any(codes):
             return attempt
         if final := set(codes) & set(final_codes):
@@ -105,6 +109,20 @@ def launch_workers(
         f"the workers failed {restarts + 1} times, at last with exit codes {codes}; see their "
         "messages above"
     )
+
+
+def end_with_launcher() -> None:
+    """End this worker at once when the process of `launch_workers` is gone, however it ended.
+
+    That one holds the other end of the standard input, writes nothing, and with it the input ends.
+    """
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, name="launcher", daemon=True).start()
 
 
 def _wait(processes: list[subprocess.Popen], check: Callable[[], None]) -> list[int | None]:

@@ -103,8 +103,12 @@ def test_a_finished_training_is_not_done_again(alone, shards):
     assert_same_weights(again, model)
     assert (folder / "classification_backup.npz").read_bytes() == before
     (folder / "classification_log.csv").unlink()
-    with pytest.raises(ValueError, match="other data, settings, seed or shares"):
-        train_on_shards(build, shards, "classification", SIZE, FULL, folder, seed=2, shares=2)
+    other = replace(FULL, batch_size=64)
+    told = "head/classification_backup.npz is of a training with other settings: {}. Give the same"
+    with pytest.raises(ValueError, match=told.format("batch_size was 32, is 64; seed was 1, is 2")):
+        train_on_shards(build, shards, "classification", SIZE, other, folder, seed=2, shares=2)
+    with pytest.raises(ValueError, match=told.format("weights was None, is 'none'")):
+        train_fully(shards, folder, facts={"weights": "none"})
 
 
 def test_it_goes_on_after_any_epoch_as_if_nothing_had_been(alone, shards, tmp_path):

@@ -1,15 +1,21 @@
 """`affectkit train shards` end to end: the real MobileNetV2, on one process and on two workers."""
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import keras
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from typer.testing import CliRunner
 
+from affectkit import shard_runs
 from affectkit.cli import app
 from affectkit.data.datasets import load_table
 from affectkit.data.shard_index import read_index
@@ -44,10 +50,36 @@ def shards(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alone(shards, tmp_path_factory):
+def interrupted(tmp_path_factory):
+    """A run folder of the same command, stopped before its model was saved."""
+    return tmp_path_factory.mktemp("interrupted")
+
+
+@pytest.fixture(scope="module")
+def alone(shards, tmp_path_factory, interrupted):
     """The run folder of one process that reads the shares of two, and what was printed."""
     folder = tmp_path_factory.mktemp("alone")
-    return folder, run(shards, "--output", folder, "--shares", 2, *STEPS)
+    forget = shard_runs.forget_backups
+
+    def copy_and_forget(logs, task):
+        shutil.copytree(logs, interrupted / "logs")
+        forget(logs, task)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_runs, "forget_backups", copy_and_forget)
+        return folder, run(shards, "--output", folder, "--shares", 2, *STEPS)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A classifier of a few weights."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((32, 32, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    faces = keras.Input((32, 32, 3))
+    features = keras.Model(inputs, features, name="backbone")(faces)
+    model = keras.Model(faces, keras.layers.Dense(8, activation="softmax")(features))
+    return save_model(model, tmp_path_factory.mktemp("tiny") / "tiny.keras", Preprocessing(32))
 
 
 @pytest.mark.slow
@@ -112,13 +144,28 @@ def test_two_workers_train_the_real_network_as_one_process_does(alone, shards, t
     assert np.corrcoef(*moves)[0, 1] > 0.95
 
 
-def test_a_regressor_is_trained_from_a_classifier(shards, tmp_path):
-    inputs = keras.Input((32, 32, 3))
-    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
-    faces = keras.Input((32, 32, 3))
-    features = keras.Model(inputs, features, name="backbone")(faces)
-    model = keras.Model(faces, keras.layers.Dense(8, activation="softmax")(features))
-    classifier = save_model(model, tmp_path / "tiny.keras", Preprocessing(32))
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--weights", "none"], "weights was 'affectfaces', is 'none'. Give the same settings"),
+        (["--seed", 1, "--shares", 4], "seed was 0, is 1; shares was 2, is 4"),
+        (["--profile", "standard"], "profile was 'quick', is 'standard'; dropout was 0.2, is 0.3"),
+    ],
+)
+def test_an_interrupted_run_goes_on_with_its_own_options_only(
+    alone, shards, interrupted, options, told
+):
+    backup = interrupted / "logs" / "classification_backup.npz"
+    before = backup.read_bytes()
+    own = ["--output", interrupted, "--shares", 2, *STEPS]
+    assert told in run(shards, *own, *options, exit_code=2)
+    assert backup.read_bytes() == before
+    assert not (interrupted / "models" / "classifier.keras").exists()
+
+
+def test_a_regressor_is_trained_from_a_classifier(shards, tiny, tmp_path):
+    classifier = shutil.copytree(tiny.parent, tmp_path / "other classifier") / tiny.name
     options = ["--output", tmp_path / "run", "--task", "regression", "--batch-size", 16]
     assert "expected a classifier at" in run(shards, *options, exit_code=2)
     text = run(shards, *options, "--classifier", classifier)
@@ -148,3 +195,60 @@ def test_what_can_not_be_done_is_said_before_anything_is_started(shards, tmp_pat
 def test_workers_that_would_fail_again_are_not_started_again(shards, tmp_path):
     options = ["--output", tmp_path, "--batch-size", 15, "--workers", 2]
     assert "exit code 2, and would do so again" in run(shards, *options, exit_code=2)
+
+
+EPOCHS = 14
+"""Some tenths of a second each: too many to be over before a signal comes."""
+
+
+def kill_when_it_has(rows, command, log, number, victim):
+    """Start a command, send a signal once its log has so many rows; gives it and its workers.
+
+    `victim` is "command" or "worker".
+    """
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 400
+    while not log.exists() or len(log.read_text().splitlines()) <= rows:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    workers = psutil.Process(process.pid).children()
+    assert len(workers) == 2
+    os.kill(process.pid if victim == "command" else workers[1].pid, number)
+    return process, workers
+
+
+@pytest.mark.slow
+def test_a_command_that_is_killed_or_loses_a_worker_ends_as_if_nothing_had_been(
+    shards, tiny, tmp_path
+):
+    """SIGTERM and SIGKILL to the command, and SIGKILL to a worker; no worker outlives it."""
+    options = ["--task", "regression", "--classifier", tiny, "--epochs", EPOCHS]
+    options += ["--batch-size", 16, "--learning-rate", 1e-3]
+    run(shards, "--output", tmp_path / "whole", "--shares", 2, *options)
+    folder = tmp_path / "killed"
+    log = folder / "logs" / "regression_log.csv"
+    command = [sys.executable, "-c", "from affectkit.cli import app; app()", "train", "shards"]
+    command += map(str, [shards, "--output", folder, "--workers", 2, *options])
+    kept = []
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        process, workers = kill_when_it_has(len(kept) + 2, command, log, number, "command")
+        process.communicate(timeout=400)
+        assert process.returncode == (143 if number == signal.SIGTERM else -9)
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
+        assert not (folder / "models" / "regressor.keras").exists()
+        kept = log.read_text().splitlines()[1:]
+    process, workers = kill_when_it_has(len(kept) + 2, command, log, signal.SIGKILL, "worker")
+    output = process.communicate(timeout=400)[0]
+    assert process.returncode == 0, output
+    assert output.count("starting them again") == 1
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert log.read_text().splitlines()[1 : len(kept) + 1] == kept
+    logs = [pd.read_csv(tmp_path / name / "logs" / log.name) for name in ("killed", "whole")]
+    assert len(logs[1]) == EPOCHS
+    pd.testing.assert_frame_equal(*logs, rtol=TOLERANCE, atol=TOLERANCE)
+    models = [load_model(tmp_path / name / "models" / "regressor.keras").model for name in
+              ("killed", "whole")]  # fmt: skip
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
+    assert [path.name for path in (folder / "logs").iterdir()] == [log.name]

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from affectkit.run_folder import RunFolder
 
 NETWORKS = {"classification": "classifier", "regression": "regressor"}
-PROGRAM = "from affectkit.cli import app; app()"
+PROGRAM = (
+    "from affectkit.worker_launch import end_with_launcher; end_with_launcher(); "
+    "from affectkit.cli import app; app()"
+)
 USER_ERROR = 2
 """Exit code of a worker that will fail again: `affectkit.cli.application.USER_ERROR`."""
 
@@ -28,8 +31,8 @@ def run(
     output: Annotated[
         Path,
         typer.Option(
-            help="Run folder, gets models/ and logs/; an interrupted run in it is gone on with. "
-            "On several machines, a folder that all share."
+            help="Run folder, gets models/ and logs/; an interrupted run in it is gone on with, "
+            "with the same options. On several machines, a folder that all share."
         ),
     ],
     task: Annotated[
@@ -69,6 +72,14 @@ def run(
         ),
     ] = 0,
     seed: Seed = 0,
+    verify: Annotated[
+        bool | None,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Compare each shard's SHA-256 with the index's before it is first read; if "
+            "neither is given, for local shards only, since it reads every byte once more.",
+        ),
+    ] = None,
 ) -> None:
     """Train from shards on one or several workers, without a table of the labels in memory."""
     from affectkit.data.shard_index import check_sizes, read_index
@@ -78,7 +89,7 @@ def run(
         raise ValueError(f"expected a task of {', '.join(NETWORKS)}, got {task!r}")
     settings = _settings(profile, weights, epochs, batch_size, learning_rate)
     in_cluster = _is_in_cluster(workers)
-    index = read_index(shards)
+    index = read_index(shards, verify)
     check_sizes(index)
     name, output = NETWORKS[task], output.expanduser()
     if not in_cluster and (output / "models" / f"{name}.keras").exists():
@@ -104,7 +115,8 @@ def run(
             "--shares": shares,
             "--seed": seed,
         }
-        _launch(["train", "shards", shards], options, workers)
+        flags = [] if verify is None else ["--verify" if verify else "--no-verify"]
+        _launch(["train", "shards", shards, *flags], options, workers)
     elif _train(task, index, settings, folder, seed, shares, classifier):
         _report(folder, task, getattr(settings, name).ema_momentum > 0)
 

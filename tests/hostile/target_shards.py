@@ -367,7 +367,7 @@ class SharedBackup(Archive):
 
     def backup(self) -> WorkerBackup:
         return WorkerBackup(
-            self.path, "identity", self.model.variables, self.model.trainable_variables
+            self.path, {"seed": 0}, self.model.variables, self.model.trainable_variables
         )
 
     def members(self) -> dict[str, bytes]:
