@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from affectkit.data import affectfaces, affectnet, ferplus, folder, shard_files, shards
 from affectkit.data.derived import derive_valence_arousal
-from affectkit.data.lean_columns import keep_rows
+from affectkit.data.lean_columns import divide_rows
 from affectkit.data.overview import dataset_overview
 from affectkit.data.protocols import apply_protocol, default_protocol, get_protocol
 from affectkit.data.skipped import SkippedRows
@@ -165,11 +165,12 @@ def load_table(
         table = fill_table(columns, dataset)
     except ValueError as error:
         raise ValueError(f"{folder_path}: {error}") from error
-    table = apply_protocol(table, protocol or default_protocol(dataset, table))
+    name = protocol or default_protocol(dataset, table)
+    table = apply_protocol(table, name, release=True)
     table = hold_out_validation(table, validation_fraction, seed)
     if limit is not None:
         table = limit_rows(table, limit, seed)
-    return table if split == "all" else _take_split(table, split)
+    return table if split == "all" else _take_splits(table, [split])[split]
 
 
 def load_splits(
@@ -196,7 +197,7 @@ def load_splits(
         dataset, root, "all", protocol, skipped, limit, seed, validation_fraction, **options
     )
     table = derive_valence_arousal(table)
-    return {split: _take_split(table, split) for split in SPLITS}
+    return _take_splits(table, SPLITS)
 
 
 def get_dataset(name: str) -> Dataset:
@@ -232,13 +233,16 @@ def _check_root(dataset: Dataset, root: str | Path | None) -> Path | str | None:
     return path
 
 
-def _take_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
-    part = keep_rows(table, table["split"] == split)
-    if part.empty:
-        counts = ", ".join(f"{name} {n}" for name, n in table["split"].value_counts().items())
-        raise ValueError(
-            f"the {split} split of {table.attrs['dataset']!r} has no row under protocol "
-            f"{table.attrs['protocol']!r} (rows: {counts or 'none'}); add rows, name another split "
-            "or protocol"
-        )
-    return part
+def _take_splits(table: pd.DataFrame, splits: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Take the rows of some splits, and the columns out of `table`."""
+    rows = table["split"]
+    parts = divide_rows(table, [rows == split for split in splits], release=True)
+    for split, part in zip(splits, parts, strict=True):
+        if part.empty:
+            counts = ", ".join(f"{name} {n}" for name, n in rows.value_counts().items())
+            raise ValueError(
+                f"the {split} split of {part.attrs['dataset']!r} has no row under protocol "
+                f"{part.attrs['protocol']!r} (rows: {counts or 'none'}); add rows, name another "
+                "split or protocol"
+            )
+    return dict(zip(splits, parts, strict=True))

@@ -6,7 +6,7 @@ strings take five times as much. So no function here has more than `BLOCK_ROWS` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,9 @@ def may_repeat(columns: pd.Series | pd.DataFrame) -> bool:
     return bool((hashes[1:] == hashes[:-1]).any())
 
 
-def keep_rows(table: pd.DataFrame, keep: np.ndarray | pd.Series) -> pd.DataFrame:
+def keep_rows(
+    table: pd.DataFrame, keep: np.ndarray | pd.Series, release: bool = False
+) -> pd.DataFrame:
     """Keep some rows; columns that share their memory do so again, and all rows are no copy.
 
     Parameters
@@ -74,6 +76,8 @@ def keep_rows(table: pd.DataFrame, keep: np.ndarray | pd.Series) -> pd.DataFrame
     table : pandas.DataFrame
     keep : array-like of bool
         One a row.
+    release : bool
+        Take the columns out of `table` one by one, so that none is held twice.
 
     Returns
     -------
@@ -81,24 +85,33 @@ def keep_rows(table: pd.DataFrame, keep: np.ndarray | pd.Series) -> pd.DataFrame
         Index 0..n-1, same columns and `attrs`. As always in pandas, changing it leaves `table` as
         it was.
     """
-    keep = np.asarray(keep, bool)
-    if keep.all():
-        return table.reset_index(drop=True)
-    kept = pd.DataFrame(index=pd.RangeIndex(int(keep.sum())))
-    shared: dict[int, pd.Series] = {}
-    for name, column in table.items():
-        place = memory_of(column)
-        known = shared.get(place)
-        if known is None:
-            known = column[keep].reset_index(drop=True)
-            if place is not None:
-                shared[place] = known
-        kept[name] = known
-    kept.attrs = dict(table.attrs)
+    (kept,) = divide_rows(table, [keep], release)
     return kept
 
 
-def memory_of(column: pd.Series) -> int | None:
+def divide_rows(
+    table: pd.DataFrame, parts: Sequence[np.ndarray | pd.Series], release: bool = False
+) -> list[pd.DataFrame]:
+    """Do as `keep_rows` for several choices of rows."""
+    rows = [np.asarray(keep, bool) for keep in parts]
+    divided = [pd.DataFrame(index=pd.RangeIndex(int(keep.sum()))) for keep in rows]
+    shared: dict[int, str] = {}
+    for name in list(table.columns):
+        column = table.pop(name) if release else table[name]
+        place = _memory_of(column)
+        known = name if place is None else shared.setdefault(place, name)
+        for part, keep in zip(divided, rows, strict=True):
+            if known != name:
+                part[name] = part[known]
+            else:
+                chosen = column if keep.all() else column[keep]
+                part[name] = chosen.reset_index(drop=True)
+    for part in divided:
+        part.attrs = dict(table.attrs)
+    return divided
+
+
+def _memory_of(column: pd.Series) -> int | None:
     """Give where the memory of a column of floats begins; None for other columns."""
     if column.dtype != np.float64 or column.empty:
         return None

@@ -111,7 +111,7 @@ def get_protocol(name: str, dataset: str | None = None) -> Protocol:
     return PROTOCOLS[name]
 
 
-def apply_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
+def apply_protocol(table: pd.DataFrame, name: str, release: bool = False) -> pd.DataFrame:
     """Keep the rows that count under a protocol and note its name in `attrs`.
 
     Warns if the published test split has another number of rows than the one found: the copy is
@@ -123,6 +123,8 @@ def apply_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
         As in `affectkit.data.table`.
     name : str
         A name of `PROTOCOLS`.
+    release : bool
+        Take the columns out of the given table, so that none is held twice.
 
     Returns
     -------
@@ -136,8 +138,8 @@ def apply_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """
     dataset = table.attrs.get("dataset")
     protocol = get_protocol(name, dataset)
-    kept = keep_rows(table, protocol.keeps(table))
-    kept.attrs = {**table.attrs, "protocol": name}
+    kept = keep_rows(table, protocol.keeps(table), release)
+    kept.attrs["protocol"] = name
     found = int((kept["split"] == "test").sum())
     if protocol.test_rows is not None and found not in (0, protocol.test_rows):
         warnings.warn(

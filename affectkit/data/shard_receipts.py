@@ -10,6 +10,7 @@ import pandas as pd
 
 from affectkit import __version__
 from affectkit.data import shard_files as files
+from affectkit.data.lean_columns import row_blocks
 from affectkit.data.shard_files import ROWS_SUFFIX, SUFFIX, join
 from affectkit.data.shard_index import (
     INDEX,
@@ -38,7 +39,10 @@ def is_whole(folder: str, entry: dict) -> bool:
 def table_fingerprint(table: pd.DataFrame, rows_per_shard: int, seed: int) -> str:
     """Give a hash of what decides the content of the shards, except for the images themselves."""
     columns = table.drop(columns=list(LEFT_OUT), errors="ignore")
-    digest = hashlib.sha256(pd.util.hash_pandas_object(columns, index=False).to_numpy().tobytes())
+    digest = hashlib.sha256()
+    for block in row_blocks(len(columns)):
+        rows = pd.util.hash_pandas_object(columns.iloc[block], index=False)
+        digest.update(rows.to_numpy().tobytes())
     settings = [SCHEMA_VERSION, list(columns), rows_per_shard, seed]
     digest.update(json.dumps(settings).encode())
     return digest.hexdigest()

@@ -11,8 +11,10 @@ import pandas as pd
 from packaging.version import Version
 
 from affectkit.data import shard_files as files
+from affectkit.data.lean_columns import join_chunks
 from affectkit.data.shard_index import (
     OFFSET,
+    OWN_COLUMNS,
     POSITION,
     REMEDY,
     ShardError,
@@ -53,12 +55,30 @@ def load_shards(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
     """
     index = read_index(root)
     check_sizes(index)
+    lengths = [shard["rows"] for shard in index.shards()]
     parts = [_read_rows(index, shard) for shard in index.shards()]
-    table = pd.concat(parts, ignore_index=True).sort_values(POSITION, ignore_index=True)
-    return table.drop(columns=POSITION)
+    order = np.argsort(_join([part.pop(POSITION) for part in parts], lengths), kind="stable")
+    names = [name for name in index.content["columns"] if name not in OWN_COLUMNS]
+    table = pd.DataFrame(index=pd.RangeIndex(len(order)))
+    for name in (*names, OFFSET):
+        columns = [part.pop(name, None) for part in parts]  # so that none is held twice
+        table[name] = _join(columns, lengths).take(order).reset_index(drop=True)
+        del columns
+    shards = pd.Series(index.addresses(), dtype="str")
+    numbers = np.repeat(np.arange(len(lengths)), lengths)[order]
+    table["path"] = shards.take(numbers).reset_index(drop=True)
+    return table.rename(columns={OFFSET: "row"})
 
 
-def _read_rows(index: ShardIndex, shard: dict) -> pd.DataFrame:
+def _join(parts: list[pd.Series | None], lengths: list[int]) -> pd.Series:
+    """Put a column together from its parts; None is a part of nothing but NaN."""
+    absent = (pd.Series(np.nan, range(rows), float) for rows in lengths)
+    filled = [none if part is None else part for part, none in zip(parts, absent, strict=True)]
+    return join_chunks(pd.concat(filled, ignore_index=True))
+
+
+def _read_rows(index: ShardIndex, shard: dict) -> dict[str, pd.Series]:
+    """Read the columns of a shard's rows, but for float64 ones without any value."""
     address = files.join(index.folder, shard["name"] + files.ROWS_SUFFIX)
     with files.open_file(address) as file:
         content = file.read()
@@ -81,5 +101,8 @@ def _read_rows(index: ShardIndex, shard: dict) -> pd.DataFrame:
             raise ValueError(f"expected {shard['rows']} rows, found {len(rows)}")
     except (ValueError, TypeError, OverflowError) as error:
         raise ShardError(f"{address} does not fit the index ({error}). {REMEDY}") from error
-    rows["path"] = np.full(len(rows), files.join(index.folder, shard["name"] + files.SUFFIX))
-    return rows.rename(columns={OFFSET: "row"})
+    return {
+        name: column.copy()  # else it keeps the memory of the others
+        for name, column in rows.items()
+        if column.dtype != float or column.notna().any()
+    }
