@@ -159,7 +159,7 @@ def _part(name: str) -> str:
     """Tell which of the scripts' needs a file belongs to."""
     if name == "golden.npz":
         return "golden"
-    if name.endswith(".onnx"):
+    if name.startswith("trtexec/"):
         return "onnx"
     if name.endswith(".tflite"):
         return "tflite"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from affectkit.export import LABELS
 from affectkit.export_check import EXACT, check_comparison, compare_networks
 from affectkit.exported_networks import OnnxNetwork, SavedModelNetwork
+from affectkit.nano.bundle import put_in_weights
 from affectkit.nano_graph import (
     INPUT,
     convert_to_onnx,
@@ -21,6 +23,7 @@ from affectkit.nano_graph import (
     quiet,
     write_saved_model,
 )
+from affectkit.nano_weights import take_out_weights
 from affectkit.networks import KerasNetwork, LiteRTNetwork, Network
 
 NAMES = {"expression": "classifier", "valence_arousal": "regressor"}
@@ -54,6 +57,9 @@ def write_network(
 ) -> tuple[dict[str, object], dict[str, dict]]:
     """Write a network in every form, and compare each with Keras.
 
+    The weights of the ONNX file are left out: they are the SavedModel's. What is compared is the
+    file that the device puts together again.
+
     Parameters
     ----------
     model : keras.Model
@@ -79,25 +85,25 @@ def write_network(
     paths = {
         "saved_model": f"{name}/saved_model",
         "tflite": f"{name}/{name}.tflite",
-        "onnx": f"trtexec/{name}.onnx",
     }
     for path in paths.values():
         (folder / path).parent.mkdir(exist_ok=True)
     write_saved_model(graph, outputs, folder / paths["saved_model"])
     tflite = convert_to_tflite_float(folder / paths["saved_model"])
     (folder / paths["tflite"]).write_bytes(tflite)
-    (folder / paths["onnx"]).write_bytes(convert_to_onnx(graph, outputs))
+    file = f"{paths['saved_model']}/saved_model.pb"
+    onnx, place = _write_onnx(convert_to_onnx(graph, outputs), graph, name, folder, file)
     original = KerasNetwork(model)
     written = {
         "saved_model": OneByOne(SavedModelNetwork(folder / paths["saved_model"])),
         "tflite": LiteRTNetwork(tflite),
-        "onnx": OneByOne(OnnxNetwork(folder / paths["onnx"])),
+        "onnx": OneByOne(onnx),
     }
     verification = {}
     for form, network in written.items():
         verification[form] = compare_networks(network, original, faces)
         check_comparison(verification[form], EXACT, f"{name} as {form}")
-    return paths | _describe(graph, model, folder, paths), verification
+    return paths | {"onnx": place} | _describe(graph, model, folder, paths), verification
 
 
 class OneByOne:
@@ -111,6 +117,34 @@ class OneByOne:
         """Answer for faces; see `affectkit.networks.Network`."""
         answers = [self._network(face[None]) for face in faces]
         return {name: np.concatenate([one[name] for one in answers]) for name in self.outputs}
+
+
+def _write_onnx(
+    content: bytes, graph: bytes, name: str, folder: Path, file: str
+) -> tuple[OnnxNetwork, dict[str, object]]:
+    """Write what remains of an ONNX file without the weights in `file`.
+
+    Returns
+    -------
+    tuple of OnnxNetwork and dict
+        The network as the device puts it together, and how it does so, for bundle.json.
+    """
+    saved_model = (folder / file).read_bytes()
+    rest, weights = take_out_weights(content, saved_model, graph)
+    path = folder / "trtexec" / f"{name}.onnx.rest"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(rest)
+    with tempfile.TemporaryDirectory() as temporary:
+        whole = Path(temporary) / f"{name}.onnx"
+        whole.write_bytes(put_in_weights(rest, saved_model, weights))
+        network = OnnxNetwork(whole)
+    return network, {
+        "rest": path.relative_to(folder).as_posix(),
+        "weights_in": file,
+        "weights": weights,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
 
 
 def _describe(

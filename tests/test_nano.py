@@ -29,13 +29,16 @@ from typer.testing import CliRunner
 from affectkit import AffectPipeline
 from affectkit.cli import app
 from affectkit.data.datasets import load_table
+from affectkit.exported_networks import OnnxNetwork
 from affectkit.faces.render import render_face
 from affectkit.model_files import load_model, save_model
 from affectkit.models import build_classifier, build_regressor
+from affectkit.nano.bundle import DAMAGED, put_in_weights
 from affectkit.nano_bundle import TOLERANCES, read_description, write_bundle
 from affectkit.nano_graph import locate_graph, make_portable, write_saved_model
 from affectkit.nano_reports import read_benchmarks, read_conversions
 from affectkit.nano_sources import FOLDER, preprocessing_source, script_sources
+from affectkit.nano_weights import take_out_weights
 from affectkit.preprocess import Preprocessing, crop_face, read_face, scale_pixels
 
 HERE = Path(__file__).parent / "nano"
@@ -76,6 +79,8 @@ def bundle(course, tmp_path_factory):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "classifier: 302 nodes" in result.output
+    total = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    assert f"course.nano ({total / 1e6:.1f} MB)" in result.output
     return output / "course.nano"
 
 
@@ -192,16 +197,121 @@ def test_locate_graph_refuses_what_is_no_saved_model():
         locate_graph(b"\x08\x01")
 
 
-def test_onnx_is_of_opset_11_for_one_face(bundle):
+@pytest.fixture(scope="module")
+def onnx_files(bundle, tmp_path_factory):
+    """The ONNX files that a bundle's own script puts together."""
+    folder = tmp_path_factory.mktemp("onnx")
+    text = run_script(sys.executable, bundle / "bundle.py", "--onnx", folder)
+    assert f"wrote {folder / 'classifier.onnx'}" in text
+    return folder
+
+
+def test_onnx_is_of_opset_11_for_one_face(onnx_files):
     import onnx
 
-    model = onnx.load(bundle / "trtexec" / "classifier.onnx")
+    model = onnx.load(onnx_files / "classifier.onnx")
     assert [(entry.domain, entry.version) for entry in model.opset_import if not entry.domain] == [
         ("", 11)
     ]
     (face,), (expression,) = model.graph.input, model.graph.output
     shape = [dimension.dim_value for dimension in face.type.tensor_type.shape.dim]
     assert (face.name, shape, expression.name) == ("face", [1, 64, 64, 3], "expression")
+
+
+def test_onnx_is_put_together_from_what_the_saved_model_holds(bundle, onnx_files):
+    description = read_description(bundle)
+    for name, network in description["networks"].items():
+        content = (onnx_files / f"{name}.onnx").read_bytes()
+        place = network["onnx"]
+        assert len(content) == place["bytes"] > 4 * 400_000  # float32 of MobileNetV2, alpha 0.35
+        assert hashlib.sha256(content).hexdigest() == place["sha256"]
+        rest = (bundle / place["rest"]).stat().st_size
+        assert rest + sum(4 * np.prod(one["shape"]) for one in place["weights"]) == len(content)
+        assert rest < len(content) / 10
+        answer = OnnxNetwork(onnx_files / f"{name}.onnx")
+        with np.load(bundle / "golden.npz") as golden:
+            (output,) = network["outputs"]
+            for face, expected in zip(golden["faces"], golden[output], strict=True):
+                found = answer(scale_pixels(face[None].astype(np.float32)))[output]
+                np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-4)
+
+
+def test_refuses_onnx_of_other_weights(bundle, tmp_path):
+    folder = broken(bundle, tmp_path)
+    path = folder / "bundle.json"
+    description = json.loads(path.read_text())
+    weights = description["networks"]["regressor"]["onnx"]["weights"]
+    weights[0]["from"] += 4
+    path.write_text(json.dumps(description))
+    arguments = [folder / "bundle.py", "--onnx", tmp_path / "onnx"]
+    text = run_script(sys.executable, *arguments, exit_code=2)
+    assert "the ONNX file of regressor is not the one that was exported (SHA-256 differs)" in text
+    assert not (tmp_path / "onnx" / "regressor.onnx").exists()
+    weights[0]["from"] = 10**9
+    path.write_text(json.dumps(description))
+    text = run_script(sys.executable, *arguments, exit_code=2)
+    assert "the ONNX file of regressor can't be put together" in text
+
+
+def test_weights_are_taken_out_and_put_back():
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    kernel, dense, lost = (
+        random.normal(size=shape).astype("<f4") for shape in ((3, 3, 8, 16), (64, 20), (512,))
+    )
+    with tf.Graph().as_default() as holder:
+        for weight in (kernel, dense, lost, np.zeros(4, "<f4"), np.zeros(512, "<i4")):
+            tf.constant(weight)
+    graph = holder.as_graph_def().SerializeToString()
+    turned = [kernel.transpose(3, 2, 0, 1).tobytes(), dense.T.tobytes()]
+    content = b"".join([b"head", turned[1], b"more", turned[0], bytes(16), b"end"])
+    rest, weights = take_out_weights(content, b"before" + graph, graph)
+    assert rest == b"headmore" + bytes(16) + b"end"
+    assert [(one["at"], one["shape"], one["axes"]) for one in weights] == [
+        (4, [64, 20], [1, 0]),
+        (4 + 5120 + 4, [3, 3, 8, 16], [3, 2, 0, 1]),
+    ]
+    assert put_in_weights(rest, b"before" + graph, weights) == content
+    assert take_out_weights(b"none", graph, graph) == (b"none", [])
+
+
+HELD = np.arange(6, dtype="<f4").tobytes()
+
+
+def test_put_in_weights_by_hand():
+    one = {"at": 1, "from": 4, "shape": [2, 2], "axes": [1, 0]}
+    expected = b"a" + np.array([1, 3, 2, 4], "<f4").tobytes() + b"b"
+    assert put_in_weights(b"ab", HELD, [one]) == expected
+    assert put_in_weights(b"ab", HELD, []) == b"ab"
+    for change in ({"at": -1}, {"at": 3}, {"from": 12}, {"shape": [-1]}, {"axes": [0, 0]}):
+        with pytest.raises(ValueError):  # noqa: PT011 - NumPy's words, or ours
+            put_in_weights(b"ab", HELD, [one | change])
+    with pytest.raises(ValueError, match="a weight has no place at 1"):
+        put_in_weights(b"ab", HELD, [one, one])
+    with pytest.raises(ValueError, match="the weights are more than 24 bytes"):
+        put_in_weights(b"ab", HELD, [one, one | {"at": 18}])
+
+
+NUMBERS = st.one_of(st.integers(-9, 30), st.sampled_from([10**30, 0.5, None, "4", [1], "x" * 99]))
+PLACES = st.fixed_dictionaries(
+    {
+        "at": NUMBERS,
+        "from": NUMBERS,
+        "shape": st.one_of(NUMBERS, st.lists(NUMBERS, max_size=4)),
+        "axes": st.one_of(NUMBERS, st.lists(NUMBERS, max_size=4)),
+    }
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(weights=st.one_of(NUMBERS, st.lists(st.one_of(PLACES, NUMBERS), max_size=4)))
+def test_put_in_weights_makes_no_more_than_there_is(weights):
+    try:
+        content = put_in_weights(b"rest", HELD, weights)
+    except DAMAGED:
+        return
+    assert len(content) <= len(b"rest") + len(HELD)
 
 
 def test_golden_faces_are_faces_with_keras_answers(bundle, course):
@@ -226,11 +336,15 @@ def test_one_network_with_two_heads_is_one_graph(real_bundle):
     (network,) = description["networks"].values()
     assert sorted(network["outputs"]) == ["expression", "valence_arousal"]
     assert network["nodes"] == 310
-    sizes = {"onnx": 0, "rest": 0}
-    for entry in description["files"]:
-        sizes["onnx" if entry["part"] == "onnx" else "rest"] += entry["bytes"]
-    assert sizes["rest"] < 20e6  # what goes through TensorFlow
-    assert sizes["onnx"] < 20e6  # what goes through trtexec
+    assert sorted(description["verification"]["affect"]) == ["onnx", "saved_model", "tflite"]
+    for form in description["verification"]["affect"].values():
+        for differences in form["outputs"].values():
+            assert differences["maximum_difference"] < 1e-4
+
+
+@pytest.mark.slow
+def test_the_whole_bundle_is_under_20_megabytes(real_bundle):
+    assert sum(path.stat().st_size for path in real_bundle.rglob("*") if path.is_file()) < 20e6
 
 
 @pytest.mark.slow
@@ -538,6 +652,15 @@ def test_every_file_answers_as_keras(result):
         for differences in forms.values():
             assert differences
             assert max(differences.values()) < TOLERANCES["CPU"] == 1e-4
+
+
+@pytest.mark.slow
+def test_onnx_is_put_together_as_exported(result, bundle, real_bundle):
+    for folder in (bundle, real_bundle):
+        description = read_description(folder)
+        networks = description["networks"].items()
+        expected = {name: network["onnx"]["sha256"] for name, network in networks}
+        assert result["bundles"][description["name"]]["onnx"] == expected
 
 
 @pytest.mark.slow

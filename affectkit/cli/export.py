@@ -89,15 +89,6 @@ def _export_bundle(model: str, output: Path, faces: Path | None) -> None:
             f"({description['golden']['source']})"
         )
         console.print(Text(line), soft_wrap=True)
-    sizes = {
-        onnx: sum(
-            entry["bytes"] for entry in description["files"] if (entry["part"] == "onnx") == onnx
-        )
-        for onnx in (False, True)
-    }
-    line = (
-        f"Exported: {folder} ({sizes[False] / 1e6:.1f} MB, and {sizes[True] / 1e6:.1f} MB of ONNX "
-        "in trtexec, which only TensorRT without TensorFlow needs). Its README.md tells how to "
-        "go on"
-    )
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    line = f"Exported: {folder} ({total / 1e6:.1f} MB). Its README.md tells how to go on"
     console.print(Text(line), soft_wrap=True)

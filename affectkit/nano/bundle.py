@@ -2,11 +2,13 @@
 
 python3 bundle.py                        checks every file
 python3 bundle.py --frozen-graphs DIR    writes the frozen graphs as files of their own
+python3 bundle.py --onnx DIR             writes the ONNX files, for trtexec
 """
 
 import argparse
 import hashlib
 import json
+import operator
 import sys
 import zipfile
 import zlib
@@ -147,6 +149,68 @@ class Bundle(object):
             )
         return graph
 
+    def onnx(self, name):
+        """Give the bytes of a network's ONNX file: its rest, and the weights of the SavedModel."""
+        try:
+            place = self.networks[name]["onnx"]
+            rest = self.place(place["rest"]).read_bytes()
+            saved_model = self.place(place["weights_in"]).read_bytes()
+            content = put_in_weights(rest, saved_model, place["weights"])
+            known = place["sha256"]
+        except DAMAGED as error:
+            raise RefusalError(
+                "the ONNX file of {} can't be put together ({}): copy the bundle again".format(
+                    name, repr(error)[:200]
+                )
+            ) from error
+        if hashlib.sha256(content).hexdigest() != known:
+            raise RefusalError(
+                "the ONNX file of {} is not the one that was exported (SHA-256 differs): copy the "
+                "bundle again".format(name)
+            )
+        return content
+
+
+def put_in_weights(rest, saved_model, weights):
+    """Put a file together from its rest and weights that lie in a SavedModel's file.
+
+    Parameters
+    ----------
+    rest, saved_model : bytes
+        The file without the weights, and the content of saved_model.pb.
+    weights : list of dict
+        In the order of the file: "at", the weight's place in it; "from", its place in saved_model;
+        "shape", of float32 there; "axes", their order in the file.
+
+    Returns
+    -------
+    bytes
+        The whole file.
+
+    Raises
+    ------
+    ValueError
+        If the places do not fit the files.
+    """
+    pieces, used, length = [], 0, 0
+    for one in weights:
+        gap = one["at"] - length
+        count = 1
+        for size in one["shape"]:
+            count *= operator.index(size)
+        if not (0 <= gap <= len(rest) - used and 0 < count <= len(saved_model) // 4):
+            raise ValueError("a weight has no place at {!r}".format(one["at"]))
+        weight = np.frombuffer(saved_model, "<f4", count, one["from"])
+        pieces += [
+            rest[used : used + gap],
+            weight.reshape(one["shape"]).transpose(one["axes"]).tobytes(),
+        ]
+        used += gap
+        length = one["at"] + 4 * count
+        if length - used > len(saved_model):
+            raise ValueError("the weights are more than {} bytes".format(len(saved_model)))
+    return b"".join([*pieces, rest[used:]])
+
 
 def run(main, arguments=None):
     """Run a script's main function; gives its exit code, `REFUSED` with a message if it refuses."""
@@ -164,20 +228,25 @@ def add_bundle_option(parser):
 
 
 def main(arguments=None):
-    """Check a bundle, or write its frozen graphs."""
+    """Check a bundle, or write its frozen graphs or ONNX files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_bundle_option(parser)
     parser.add_argument("--frozen-graphs", type=Path, help="folder for NAME.pb of each network")
+    parser.add_argument("--onnx", type=Path, help="folder for NAME.onnx of each network")
     options = parser.parse_args(arguments)
     bundle = Bundle(options.bundle)
     bundle.check()
     print("{} files are as they were exported".format(len(bundle.description["files"])))
-    if options.frozen_graphs:
-        options.frozen_graphs.mkdir(parents=True, exist_ok=True)
-        for name in sorted(bundle.networks):
-            path = options.frozen_graphs / (name + ".pb")
-            path.write_bytes(bundle.frozen_graph(name))
-            print("wrote {}".format(path))
+    for folder, suffix, read in (
+        (options.frozen_graphs, ".pb", bundle.frozen_graph),
+        (options.onnx, ".onnx", bundle.onnx),
+    ):
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in sorted(bundle.networks):
+                path = folder / (name + suffix)
+                path.write_bytes(read(name))
+                print("wrote {}".format(path))
     return 0
 
 

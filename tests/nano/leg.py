@@ -7,6 +7,7 @@ are imported.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -121,6 +122,9 @@ def main():
         golden = bundle.golden()
         content["bundles"][bundle.description["name"]] = {
             "differences": differences(bundle, golden),
+            "onnx": {
+                name: hashlib.sha256(bundle.onnx(name)).hexdigest() for name in bundle.networks
+            },
             "crop_difference": crop_difference(golden, bundle.description["preprocessing"]),
             "conversion": convert_bundle(bundle, golden, work / str(number)),
         }
