@@ -197,25 +197,25 @@ def test_workers_that_would_fail_again_are_not_started_again(shards, tmp_path):
     assert "exit code 2, and would do so again" in run(shards, *options, exit_code=2)
 
 
-EPOCHS = 14
+EPOCHS = 8
 """Some tenths of a second each: too many to be over before a signal comes."""
 
 
-def kill_when_it_has(rows, command, log, number, victim):
-    """Start a command, send a signal once its log has so many rows; gives it and its workers.
-
-    `victim` is "command" or "worker".
-    """
+def start_and_kill(command, log, rows, number, victim):
+    """Start a command and send a signal to it or to a worker once its log has so many rows."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 400
-    while not log.exists() or len(log.read_text().splitlines()) <= rows:
+    deadline, workers = time.monotonic() + 400, []
+    while len(workers) < 2 or len(finished_epochs(log)) < rows:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    workers = psutil.Process(process.pid).children()
-    assert len(workers) == 2
+        workers = psutil.Process(process.pid).children()
     os.kill(process.pid if victim == "command" else workers[1].pid, number)
     return process, workers
+
+
+def finished_epochs(log):
+    return log.read_text().splitlines()[1:] if log.exists() else []
 
 
 @pytest.mark.slow
@@ -230,20 +230,19 @@ def test_a_command_that_is_killed_or_loses_a_worker_ends_as_if_nothing_had_been(
     log = folder / "logs" / "regression_log.csv"
     command = [sys.executable, "-c", "from affectkit.cli import app; app()", "train", "shards"]
     command += map(str, [shards, "--output", folder, "--workers", 2, *options])
-    kept = []
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        process, workers = kill_when_it_has(len(kept) + 2, command, log, number, "command")
+    for rows, number, code in ((0, signal.SIGTERM, 143), (2, signal.SIGKILL, -9)):
+        process, workers = start_and_kill(command, log, rows, number, "command")
         process.communicate(timeout=400)
-        assert process.returncode == (143 if number == signal.SIGTERM else -9)
+        assert process.returncode == code
         assert psutil.wait_procs(workers, timeout=60)[1] == []
         assert not (folder / "models" / "regressor.keras").exists()
-        kept = log.read_text().splitlines()[1:]
-    process, workers = kill_when_it_has(len(kept) + 2, command, log, signal.SIGKILL, "worker")
+    kept = finished_epochs(log)
+    process, workers = start_and_kill(command, log, len(kept) + 1, signal.SIGKILL, "worker")
     output = process.communicate(timeout=400)[0]
     assert process.returncode == 0, output
     assert output.count("starting them again") == 1
     assert psutil.wait_procs(workers, timeout=60)[1] == []
-    assert log.read_text().splitlines()[1 : len(kept) + 1] == kept
+    assert finished_epochs(log)[: len(kept)] == kept
     logs = [pd.read_csv(tmp_path / name / "logs" / log.name) for name in ("killed", "whole")]
     assert len(logs[1]) == EPOCHS
     pd.testing.assert_frame_equal(*logs, rtol=TOLERANCE, atol=TOLERANCE)
