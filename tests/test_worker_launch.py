@@ -1,8 +1,11 @@
 """Processes are started together, again when one fails, and not where that would not help."""
 
 import os
+import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from affectkit.worker_launch import launch_workers
@@ -62,3 +65,29 @@ def test_who_stops_the_launch_stops_the_workers(tmp_path):
     for file in tmp_path.iterdir():
         with pytest.raises(ProcessLookupError):
             os.kill(int(file.name.removeprefix("pid")), 0)
+
+
+LAUNCHER = """
+import sys
+from affectkit.worker_launch import launch_workers
+launch_workers([sys.executable, "-c", *sys.argv[1:]], 2)
+"""
+
+
+def test_workers_end_when_the_launcher_is_killed(tmp_path):
+    worker = f"from affectkit.worker_launch import end_with_launcher; end_with_launcher(){SLEEP}"
+    command = [sys.executable, "-c", LAUNCHER, worker, str(tmp_path)]
+    launcher = subprocess.Popen(command)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.iterdir())) < 2:
+        assert launcher.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    workers = psutil.Process(launcher.pid).children()
+    assert all(worker.is_running() for worker in workers)
+    launcher.kill()
+    launcher.wait()
+    left = psutil.wait_procs(workers, timeout=60)[1]
+    for process in left:
+        process.kill()
+    assert left == []
