@@ -83,8 +83,6 @@ def _read_labels(root: Path, skipped: SkippedRows) -> pd.DataFrame:
         lambda row: "there is neither an expression nor valence and arousal",
         "label the image or remove its row",
     )
-    for name in {"expression", "valence", "arousal"} & set(frame):
-        del frame[name]  # text that is read takes memory no more
     if "split" in frame:
         columns["split"] = _read_splits(checks)
         del frame["split"]

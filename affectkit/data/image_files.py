@@ -136,8 +136,7 @@ def check_image_files(checks: RowChecks, names: pd.Series, root: Path) -> pd.Ser
         lambda row: f"there is no image {names.iloc[row][:80]!r} in {root}",
         "restore the image, or remove its row",
     )
-    prefix = f"{root}{os.sep}"
-    return map_text(names, lambda block: [prefix + name for name in block])
+    return f"{root}{os.sep}" + names
 
 
 def _are_there(names: pd.Series, root: Path) -> np.ndarray:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from affectkit.data.lean_columns import BLOCK_ROWS, join_chunks
 from affectkit.data.skipped import SkippedRows
 
 LINE = "line in the file"
@@ -21,8 +22,6 @@ MOST_COLUMNS = 2000
 
 _FIELD_LIMIT = 1_000_000
 _CHUNK = 1 << 20
-_ROWS = 1 << 12
-"""Rows that are held as Python's strings at a time, which take several times as much memory."""
 
 
 def read_label_csv(
@@ -168,14 +167,14 @@ def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | 
             skip_blank_lines=False,
             encoding="utf-8-sig",
             quoting=csv.QUOTE_NONE,
-            chunksize=_ROWS,
+            chunksize=BLOCK_ROWS,
         ) as reader:
-            parts = [part.fillna("") for part in reader]  # where a row is short
+            parts = [dict(part.fillna("").items()) for part in reader]  # "" where a row is short
     except pd.errors.ParserError:
         return None
     if not parts:
         return None
-    frame = pd.concat(parts, ignore_index=True)
+    frame = _join(parts)
     frame[LINE] = np.arange(2, len(frame) + 2)
     return frame
 
@@ -203,13 +202,24 @@ def _read_carefully(
                     padding = [""] * (len(names) - len(fields))
                     rows.append(fields[: len(names)] + padding)
                     lines.append(start)
-                if len(rows) == _ROWS:
-                    parts.append(pd.DataFrame(rows, columns=names, dtype="str")[keep])
+                if len(rows) == BLOCK_ROWS:
+                    parts.append(_columns(rows, names, keep))
                     rows = []
                 start = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(f"{path} line {start} is not CSV ({error}); correct it") from None
-    parts.append(pd.DataFrame(rows, columns=names, dtype="str")[keep])
-    frame = pd.concat(parts, ignore_index=True)
+    frame = _join([*parts, _columns(rows, names, keep)])
     frame[LINE] = np.array(lines, dtype=int)
+    return frame
+
+
+def _columns(rows: list[list[str]], names: list[str], keep: list[str]) -> dict[str, pd.Series]:
+    return dict(pd.DataFrame(rows, columns=names, dtype="str")[keep].items())
+
+
+def _join(parts: list[dict[str, pd.Series]]) -> pd.DataFrame:
+    """Put blocks of rows together, column by column, so that only one is held twice."""
+    frame = pd.DataFrame(index=pd.RangeIndex(sum(len(next(iter(p.values()))) for p in parts)))
+    for name in list(parts[0]):
+        frame[name] = join_chunks(pd.concat([p.pop(name) for p in parts], ignore_index=True))
     return frame

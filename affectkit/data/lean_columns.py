@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-BLOCK_ROWS = 1 << 14
+BLOCK_ROWS = 1 << 12
 """Rows that are looked at at a time."""
 
 
@@ -27,11 +27,16 @@ def map_text(text: pd.Series, change: Callable[[list[str]], list[str]]) -> pd.Se
     Returns
     -------
     pandas.Series
-        str, with the index of `text`.
+        str, with the index of `text`; `text` itself if nothing changes.
     """
-    parts = [
-        pd.Series(change(text.iloc[block].tolist()), dtype="str") for block in row_blocks(len(text))
-    ]
+    parts, same = [], text.dtype == "str"
+    for block in row_blocks(len(text)):
+        before = text.iloc[block].tolist()
+        after = change(before)
+        same = same and before == after
+        parts.append(text.iloc[block] if same else pd.Series(after, dtype="str"))
+    if same:
+        return text
     whole = join_chunks(pd.concat(parts, ignore_index=True))
     whole.index = text.index
     return whole

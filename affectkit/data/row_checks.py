@@ -26,7 +26,8 @@ class RowChecks:
     file : Path
         Named in messages.
     frame : pandas.DataFrame
-        Text columns and `LINE`, as from `affectkit.data.label_files.read_label_csv`.
+        Text columns and `LINE`, as from `affectkit.data.label_files.read_label_csv`. A column that
+        is read is taken out, so that its text takes memory no more.
     skipped : SkippedRows
         Gets the rows that fail, each once.
     """
@@ -45,7 +46,7 @@ class RowChecks:
 
     def expression(self, column: str, read: Callable[[object], int | None]) -> None:
         """Read the expression by `read`, which raises ValueError for text that is none."""
-        text = self.frame[column]
+        text = self.frame.pop(column)
         codes, problems = {}, {}
         for value in pd.unique(text):
             try:
@@ -61,7 +62,9 @@ class RowChecks:
 
     def numbers(self, column: str) -> np.ndarray:
         """Give a column as float64, NaN where it is empty; other text and inf are rejected."""
-        text = self.frame[column]
+        return self._numbers(column, self.frame.pop(column))
+
+    def _numbers(self, column: str, text: pd.Series) -> np.ndarray:
         values = _as_float(text)
         self.reject(
             ~np.isfinite(values) & _is_written(text, ~np.isfinite(values)),
@@ -73,9 +76,9 @@ class RowChecks:
     def valence_arousal(self) -> None:
         """Read valence and arousal: -2 or nothing is "not annotated", else [-1, 1] is required."""
         for column in ("valence", "arousal"):
-            values = self.numbers(column)
+            text = self.frame.pop(column)
+            values = self._numbers(column, text)
             values = np.where(values == NOT_ANNOTATED, np.nan, values)
-            text = self.frame[column]
             self.reject(
                 np.abs(values) > 1,
                 lambda row, column=column, text=text: (
@@ -108,8 +111,10 @@ class RowChecks:
                 UserWarning,
                 stacklevel=2,
             )
-        for name, numbers in zip(BOX_COLUMNS, np.where(usable, box, np.nan), strict=True):
+        box[:, ~usable] = np.nan
+        for name, numbers in zip(BOX_COLUMNS, box, strict=True):
             self.values[name] = numbers
+            del self.frame[name]
 
     def unique(self, names: pd.Series) -> None:
         """Skip rows that name an image again; the first one counts."""

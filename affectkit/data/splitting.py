@@ -58,10 +58,10 @@ def subject_order(subjects: pd.Series, seed: int) -> np.ndarray:
 def _order(table: pd.DataFrame, seed: int) -> np.ndarray:
     if "subject" not in table or table["subject"].isna().all():
         return stratified_order(table, seed)
-    alone = "image " + table["image_id"]
-    return subject_order(
-        ("subject " + table["subject"]).where(table["subject"].notna(), alone), seed
-    )
+    subjects, unknown = "subject " + table["subject"], table["subject"].isna()
+    if unknown.any():
+        subjects = subjects.mask(unknown, "image " + table["image_id"])
+    return subject_order(subjects, seed)
 
 
 def _first(place: np.ndarray, fraction: float) -> np.ndarray:
@@ -120,8 +120,11 @@ def hold_out_validation(table: pd.DataFrame, fraction: float, seed: int) -> pd.D
     training = (table["split"] == "train").to_numpy()
     if (table["split"] == "validation").any() or not training.any():
         return table
+    columns = ["expression", "subject", "image_id"]
+    if table["subject"].isna().all():
+        columns = columns[:1]
     held = np.zeros(len(table), bool)
-    held[training] = _first(_order(table[training], seed), fraction)
+    held[training] = _first(_order(table.loc[training, columns], seed), fraction)
     return table.assign(split=table["split"].mask(held, "validation"))
 
 
