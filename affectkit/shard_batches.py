@@ -21,16 +21,8 @@ from affectkit.data.shard_checks import record_number
 from affectkit.data.shard_index import ShardIndex
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.preprocess import Preprocessing, crop_face
+from affectkit.shard_features import FEATURES
 from affectkit.shard_streams import stream_records
-
-FEATURES = {
-    "image": tf.io.FixedLenFeature([], tf.string),
-    "box": tf.io.FixedLenFeature([], tf.string),
-    "expression": tf.io.FixedLenFeature([], tf.int64),
-    "valence_arousal": tf.io.FixedLenFeature([2], tf.float32),
-    "soft_labels": tf.io.FixedLenFeature([NUM_EXPRESSIONS], tf.float32),
-}
-"""What is read of a record, see `affectkit.data.shard_records`."""
 
 
 def shard_batches(

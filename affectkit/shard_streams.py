@@ -12,6 +12,7 @@ import tensorflow as tf
 from affectkit.data.shard_checks import FRAME_BYTES, check_shard
 from affectkit.data.shard_files import SUFFIX
 from affectkit.data.shard_index import REMEDY, ShardError, find_damage, read_index
+from affectkit.shard_features import error_reason, find_strange_record
 
 INTERLEAVED = 8
 """Shards that are read at the same time."""
@@ -214,7 +215,6 @@ def damage_named(addresses: Iterable[str]) -> Iterator[None]:
             raise ShardError(f"damaged or missing: {', '.join(damaged)}. {REMEDY}") from error
         if isinstance(error, (tf.errors.NotFoundError, tf.errors.OutOfRangeError)):
             raise
-        reason = getattr(error, "message", "its bytes are no example")[:300]
-        raise ShardError(
-            f"a record in {', '.join(folders)} is none of `affectkit shard` ({reason}). {REMEDY}"
-        ) from error
+        known = f"a record in {', '.join(folders)}", error_reason(error)
+        place, reason = find_strange_record(sorted(shards)) or known
+        raise ShardError(f"{place} is none of `affectkit shard` ({reason}). {REMEDY}") from error

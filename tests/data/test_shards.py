@@ -440,9 +440,7 @@ def test_a_face_that_can_not_be_read_is_warned_of_by_shard_and_record(table, tmp
     example = tf.train.Example.FromString(records[2])
     example.features.feature["image"].bytes_list.value[0] = b"no image"
     records[2] = example.SerializeToString()
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for record in records:
-            writer.write(record)
+    write_records(file, records)
     offset = sum(len(record) + 16 for record in records[:2])
     assert record_number(str(file), offset) == 2
     assert record_number(str(file), offset + 1) is None
@@ -452,6 +450,22 @@ def test_a_face_that_can_not_be_read_is_warned_of_by_shard_and_record(table, tmp
         weights = np.concatenate([batch[2] for batch in batches])
     assert sorted(set(weights)) == [0, 1]
     assert (weights == 0).sum() == 1
+    del example.features.feature["box"]
+    records[2] = example.SerializeToString()
+    write_records(file, records)
+    entry = next(one for one in index.shards() if one["name"] == file.stem)
+    entry["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    (tmp_path / "index.json").write_text(json.dumps(index.content))
+    told = rf"^{file}, record 2 is none of `affectkit shard` \(Feature: box .*is required"
+    with pytest.raises(ShardError, match=told):  # noqa: SIM117
+        with damage_named(index.addresses()):
+            list(shard_batches(read_index(tmp_path), "train", "regression", SIZE))
+
+
+def write_records(file, records):
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for record in records:
+            writer.write(record)
 
 
 def test_a_pipe_is_no_index(tmp_path):
