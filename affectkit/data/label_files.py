@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from affectkit.data.lean_columns import BLOCK_ROWS, join_chunks
+from affectkit.data.lean_columns import BLOCK_ROWS, TextColumn
 from affectkit.data.skipped import SkippedRows
 
 LINE = "line in the file"
@@ -162,19 +162,20 @@ def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | 
             names=names,
             usecols=keep,
             index_col=False,
-            dtype=str,
+            dtype=object,
             na_filter=False,
             skip_blank_lines=False,
             encoding="utf-8-sig",
             quoting=csv.QUOTE_NONE,
             chunksize=BLOCK_ROWS,
         ) as reader:
-            parts = [dict(part.fillna("").items()) for part in reader]  # "" where a row is short
+            columns = {name: TextColumn() for name in keep}
+            for part in reader:
+                for name, values in part.fillna("").items():  # where a row is short
+                    columns[name].extend(values.tolist())
     except pd.errors.ParserError:
         return None
-    if not parts:
-        return None
-    frame = _join(parts)
+    frame = _finish(columns)
     frame[LINE] = np.arange(2, len(frame) + 2)
     return frame
 
@@ -183,7 +184,8 @@ def _read_carefully(
     path: Path, names: list[str], keep: list[str], skipped: SkippedRows
 ) -> pd.DataFrame:
     """Read a file that has quotes or malformed rows, row by row."""
-    rows, lines, parts = [], [], []
+    rows, lines = [], []
+    columns = {name: TextColumn() for name in keep}
     csv.field_size_limit(_FIELD_LIMIT)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
@@ -203,23 +205,22 @@ def _read_carefully(
                     rows.append(fields[: len(names)] + padding)
                     lines.append(start)
                 if len(rows) == BLOCK_ROWS:
-                    parts.append(_columns(rows, names, keep))
+                    _extend(columns, names, rows)
                     rows = []
                 start = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(f"{path} line {start} is not CSV ({error}); correct it") from None
-    frame = _join([*parts, _columns(rows, names, keep)])
+    _extend(columns, names, rows)
+    frame = _finish(columns)
     frame[LINE] = np.array(lines, dtype=int)
     return frame
 
 
-def _columns(rows: list[list[str]], names: list[str], keep: list[str]) -> dict[str, pd.Series]:
-    return dict(pd.DataFrame(rows, columns=names, dtype="str")[keep].items())
+def _extend(columns: dict[str, TextColumn], names: list[str], rows: list[list[str]]) -> None:
+    for name, column in columns.items():
+        position = names.index(name)
+        column.extend([row[position] for row in rows])
 
 
-def _join(parts: list[dict[str, pd.Series]]) -> pd.DataFrame:
-    """Put blocks of rows together, column by column, so that only one is held twice."""
-    frame = pd.DataFrame(index=pd.RangeIndex(sum(len(next(iter(p.values()))) for p in parts)))
-    for name in list(parts[0]):
-        frame[name] = join_chunks(pd.concat([p.pop(name) for p in parts], ignore_index=True))
-    return frame
+def _finish(columns: dict[str, TextColumn]) -> pd.DataFrame:
+    return pd.DataFrame({name: columns.pop(name).finish() for name in list(columns)}, copy=False)

@@ -14,11 +14,49 @@ import pandas as pd
 BLOCK_ROWS = 1 << 12
 """Rows that are looked at at a time."""
 
+_TEXT_IN_ARROW = hasattr(pd.Series([""], dtype="str").array, "__arrow_array__")
+"""Whether this pandas keeps text so; it needs pyarrow for that."""
+
 
 def row_blocks(rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
     """Give the slices that divide so many rows into blocks; one empty slice if there are none."""
     for start in range(0, max(rows, 1), size):
         yield slice(start, min(start + size, rows))
+
+
+class TextColumn:
+    """A column of text that grows by blocks; its characters are laid out once, in one piece."""
+
+    def __init__(self) -> None:
+        self._characters, self._lengths = bytearray(), [np.zeros(1, np.int64)]
+        self._parts: list[pd.Series] = []
+
+    def extend(self, values: list[str]) -> None:
+        """Add values at the end."""
+        if not _TEXT_IN_ARROW:
+            self._parts.append(pd.Series(values, dtype="str"))
+            return
+        joined = "".join(values)
+        encoded = values if joined.isascii() else [value.encode() for value in values]
+        self._lengths.append(np.fromiter(map(len, encoded), np.int32, len(values)))
+        self._characters += joined.encode()
+
+    def finish(self, empty_is_missing: bool = False) -> pd.Series:
+        """Give the column as str, index 0..n-1; afterwards it can't grow."""
+        if not _TEXT_IN_ARROW:
+            whole = pd.concat([pd.Series(dtype="str"), *self._parts], ignore_index=True)
+            return whole.mask(whole == "") if empty_is_missing else whole
+        import pyarrow as pa
+
+        ends = np.cumsum(np.concatenate(self._lengths), dtype=np.int64)
+        known = np.packbits(np.diff(ends) > 0, bitorder="little") if empty_is_missing else None
+        text = pa.LargeStringArray.from_buffers(
+            len(ends) - 1,
+            pa.py_buffer(ends),
+            pa.py_buffer(self._characters),
+            None if known is None else pa.py_buffer(known),
+        )
+        return pd.Series(text, dtype="str")
 
 
 def map_text(text: pd.Series, change: Callable[[list[str]], list[str]]) -> pd.Series:
@@ -29,15 +67,15 @@ def map_text(text: pd.Series, change: Callable[[list[str]], list[str]]) -> pd.Se
     pandas.Series
         str, with the index of `text`; `text` itself if nothing changes.
     """
-    parts, same = [], text.dtype == "str"
+    changed, same = TextColumn(), text.dtype == "str"
     for block in row_blocks(len(text)):
         before = text.iloc[block].tolist()
         after = change(before)
         same = same and before == after
-        parts.append(text.iloc[block] if same else pd.Series(after, dtype="str"))
+        changed.extend(after)
     if same:
         return text
-    whole = join_chunks(pd.concat(parts, ignore_index=True))
+    whole = changed.finish()
     whole.index = text.index
     return whole
 

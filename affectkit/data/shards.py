@@ -11,7 +11,7 @@ import pandas as pd
 from packaging.version import Version
 
 from affectkit.data import shard_files as files
-from affectkit.data.lean_columns import join_chunks
+from affectkit.data.lean_columns import TextColumn
 from affectkit.data.shard_index import (
     OFFSET,
     OWN_COLUMNS,
@@ -56,14 +56,18 @@ def load_shards(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
     index = read_index(root)
     check_sizes(index)
     lengths = [shard["rows"] for shard in index.shards()]
-    parts = [_read_rows(index, shard) for shard in index.shards()]
+    texts = {name: TextColumn() for name, kind in _kinds(index).items() if kind == "object"}
+    parts = [_read_rows(index, shard, texts) for shard in index.shards()]
     order = np.argsort(_join([part.pop(POSITION) for part in parts], lengths), kind="stable")
     names = [name for name in index.content["columns"] if name not in OWN_COLUMNS]
     table = pd.DataFrame(index=pd.RangeIndex(len(order)))
     for name in (*names, OFFSET):
-        columns = [part.pop(name, None) for part in parts]  # so that none is held twice
-        table[name] = _join(columns, lengths).take(order).reset_index(drop=True)
-        del columns
+        if name in texts:
+            column = texts.pop(name).finish(empty_is_missing=True)
+        else:
+            column = _join([part.pop(name, None) for part in parts], lengths)
+        table[name] = column.take(order).reset_index(drop=True)
+        del column  # so that none is held twice
     shards = pd.Series(index.addresses(), dtype="str")
     numbers = np.repeat(np.arange(len(lengths)), lengths)[order]
     table["path"] = shards.take(numbers).reset_index(drop=True)
@@ -74,33 +78,42 @@ def _join(parts: list[pd.Series | None], lengths: list[int]) -> pd.Series:
     """Put a column together from its parts; None is a part of nothing but NaN."""
     absent = (pd.Series(np.nan, range(rows), float) for rows in lengths)
     filled = [none if part is None else part for part, none in zip(parts, absent, strict=True)]
-    return join_chunks(pd.concat(filled, ignore_index=True))
+    return pd.concat(filled, ignore_index=True)
 
 
-def _read_rows(index: ShardIndex, shard: dict) -> dict[str, pd.Series]:
-    """Read the columns of a shard's rows, but for float64 ones without any value."""
+def _kinds(index: ShardIndex) -> dict[str, str]:
+    """Give the dtype of each column that is read; object is text."""
+    return {POSITION: "int64", OFFSET: "int64"} | {
+        name: kind if kind in ("Int64", "float64", "int64", "bool", "boolean") else "object"
+        for name, kind in index.content["columns"].items()
+    }
+
+
+def _read_rows(
+    index: ShardIndex, shard: dict, texts: dict[str, TextColumn]
+) -> dict[str, pd.Series]:
+    """Add the text of a shard's rows to `texts`, and give the other columns that have a value."""
     address = files.join(index.folder, shard["name"] + files.ROWS_SUFFIX)
     with files.open_file(address) as file:
         content = file.read()
     if hashlib.sha256(content).hexdigest() != shard["rows_sha256"]:
         raise ShardError(f"{address} is damaged (its SHA-256 differs). {REMEDY}")
-    kinds = {POSITION: "int64", OFFSET: "int64"} | {
-        name: kind if kind in ("Int64", "float64", "int64", "bool", "boolean") else "str"
-        for name, kind in index.content["columns"].items()
-    }
+    kinds = _kinds(index)
     try:
         rows = pd.read_csv(
             io.BytesIO(content),
             usecols=list(kinds),
             dtype=kinds,
             keep_default_na=False,
-            na_values={name: [""] for name in kinds},
+            na_values={name: [""] for name in kinds if name not in texts},
             **_EXACT,
         )
         if len(rows) != shard["rows"]:
             raise ValueError(f"expected {shard['rows']} rows, found {len(rows)}")
     except (ValueError, TypeError, OverflowError) as error:
         raise ShardError(f"{address} does not fit the index ({error}). {REMEDY}") from error
+    for name, column in texts.items():
+        column.extend(rows.pop(name).fillna("").tolist())
     return {
         name: column.copy()  # else it keeps the memory of the others
         for name, column in rows.items()
