@@ -1,5 +1,6 @@
 """`affectkit train shards` end to end: the real MobileNetV2, on one process and on two workers."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -164,18 +165,24 @@ def test_an_interrupted_run_goes_on_with_its_own_options_only(
     assert not (interrupted / "models" / "classifier.keras").exists()
 
 
-def test_a_regressor_is_trained_from_a_classifier(shards, tiny, tmp_path):
-    classifier = shutil.copytree(tiny.parent, tmp_path / "other classifier") / tiny.name
+def test_a_regressor_is_trained_from_a_classifier(shards, tiny, tmp_path, monkeypatch):
     options = ["--output", tmp_path / "run", "--task", "regression", "--batch-size", 16]
     assert "expected a classifier at" in run(shards, *options, exit_code=2)
-    text = run(shards, *options, "--classifier", classifier)
+    with monkeypatch.context() as patch:
+        patch.setattr(shard_runs, "forget_backups", lambda *_: None)
+        text = run(shards, *options, "--classifier", tiny)
     assert "of 2 epochs" in text
     loaded = load_model(tmp_path / "run" / "models" / "regressor.keras")
     assert (loaded.task, loaded.preprocessing.image_size) == ("regression", 32)
-    card = load_model(classifier).card
+    card = load_model(tiny).card
     assert loaded.card["training"]["classifier_sha256"] == card["sha256"]
     assert loaded.card["training"]["rows"] == 48
-    wrong = tmp_path / "run" / "models" / "regressor.keras"
+    wrong = (tmp_path / "run" / "models").rename(tmp_path / "models") / "regressor.keras"
+    changed = load_model(tiny).model
+    changed.set_weights([2 * value for value in changed.get_weights()])
+    other = save_model(changed, tmp_path / "changed.keras", Preprocessing(32))
+    told = f"classifier_sha256 was '{card['sha256']}', is "
+    assert told in run(shards, *options, "--classifier", other, exit_code=2)
     options[1] = tmp_path / "other"
     assert "expected a classifier" in run(shards, *options, "--classifier", wrong, exit_code=2)
 
@@ -251,3 +258,18 @@ def test_a_command_that_is_killed_or_loses_a_worker_ends_as_if_nothing_had_been(
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_allclose(one, other, atol=TOLERANCE)
     assert [path.name for path in (folder / "logs").iterdir()] == [log.name]
+
+
+def test_a_damaged_shard_is_named_with_its_hash_before_anything_is_learnt(shards, tiny, tmp_path):
+    damaged = shutil.copytree(shards, tmp_path / "shards")
+    file = sorted(damaged.glob("train-*.tfrecord"))[2]
+    content = bytearray(file.read_bytes())
+    expected = hashlib.sha256(content).hexdigest()
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    options = ["--task", "regression", "--classifier", tiny, "--batch-size", 16]
+    text = run(damaged, "--output", tmp_path / "run", *options, exit_code=2)
+    found = hashlib.sha256(content).hexdigest()
+    assert f"{file}: expected SHA-256 {expected}, found {found}. Copy it again" in text
+    text = run(damaged, "--output", tmp_path / "run", *options, "--no-verify", exit_code=2)
+    assert f"damaged or missing: {file} (expected SHA-256 {expected}, found {found})" in text
