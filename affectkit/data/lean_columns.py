@@ -67,14 +67,12 @@ def map_text(text: pd.Series, change: Callable[[list[str]], list[str]]) -> pd.Se
     pandas.Series
         str, with the index of `text`; `text` itself if nothing changes.
     """
-    changed, same = TextColumn(), text.dtype == "str"
-    for block in row_blocks(len(text)):
-        before = text.iloc[block].tolist()
-        after = change(before)
-        same = same and before == after
-        changed.extend(after)
-    if same:
+    blocks = (text.iloc[block].tolist() for block in row_blocks(len(text)))
+    if text.dtype == "str" and all(change(block) == block for block in blocks):
         return text
+    changed = TextColumn()
+    for block in row_blocks(len(text)):
+        changed.extend(change(text.iloc[block].tolist()))
     whole = changed.finish()
     whole.index = text.index
     return whole
@@ -97,6 +95,14 @@ def join_chunks(text: pd.Series) -> pd.Series:
     if getattr(chunks, "num_chunks", 1) == 1:
         return text
     return pd.Series(chunks.combine_chunks(), text.index, dtype=text.dtype, name=text.name)
+
+
+def return_memory() -> None:
+    """Give back to the system what Arrow has freed: it keeps it for a while, and asks for more."""
+    if _TEXT_IN_ARROW:
+        import pyarrow as pa
+
+        pa.default_memory_pool().release_unused()
 
 
 def may_repeat(columns: pd.Series | pd.DataFrame) -> bool:
@@ -149,6 +155,9 @@ def divide_rows(
             else:
                 chosen = column if keep.all() else column[keep]
                 part[name] = chosen.reset_index(drop=True)
+        del column
+        if release:
+            return_memory()
     for part in divided:
         part.attrs = dict(table.attrs)
     return divided

@@ -46,21 +46,22 @@ def subject_order(subjects: pd.Series, seed: int) -> np.ndarray:
     numpy.ndarray
         float64, shape (n,).
     """
+    numbers, names = pd.factorize(subjects, use_na_sentinel=False)
     digests = {
-        subject: hashlib.sha256(f"{seed}/{subject}".encode()).hexdigest()
-        for subject in subjects.unique()
+        subject: hashlib.sha256(f"{seed}/{subject}".encode()).hexdigest() for subject in names
     }
     ordered = sorted(digests, key=lambda subject: (digests[subject], subject))
     places = {subject: (rank + 0.5) / len(ordered) for rank, subject in enumerate(ordered)}
-    return subjects.map(places).to_numpy(float)
+    return np.array([places[subject] for subject in names], float)[numbers]
 
 
-def _order(table: pd.DataFrame, seed: int) -> np.ndarray:
-    if "subject" not in table or table["subject"].isna().all():
-        return stratified_order(table, seed)
-    subjects, unknown = "subject " + table["subject"], table["subject"].isna()
+def _order(table: pd.DataFrame, seed: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    if "subject" not in table or table["subject"][rows].isna().all():
+        return stratified_order(table.loc[rows, ["expression"]], seed)
+    subjects = table.loc[rows, "subject"]
+    unknown, subjects = subjects.isna(), "subject " + subjects
     if unknown.any():
-        subjects = subjects.mask(unknown, "image " + table["image_id"])
+        subjects = subjects.mask(unknown, "image " + table.loc[rows, "image_id"])
     return subject_order(subjects, seed)
 
 
@@ -120,11 +121,8 @@ def hold_out_validation(table: pd.DataFrame, fraction: float, seed: int) -> pd.D
     training = (table["split"] == "train").to_numpy()
     if (table["split"] == "validation").any() or not training.any():
         return table
-    columns = ["expression", "subject", "image_id"]
-    if table["subject"].isna().all():
-        columns = columns[:1]
     held = np.zeros(len(table), bool)
-    held[training] = _first(_order(table.loc[training, columns], seed), fraction)
+    held[training] = _first(_order(table, seed, training), fraction)
     return table.assign(split=table["split"].mask(held, "validation"))
 
 
