@@ -8,21 +8,21 @@ import keras
 import numpy as np
 import pandas as pd
 
+from affectkit.checkpoint_calibration import (
+    correct_biases,
+    favour_rare,
+    held_out_loss,
+    save_calibrated,
+)
 from affectkit.checkpoint_data import drop_copies
-from affectkit.class_priors import choose_strength, class_frequencies, shift_head
+from affectkit.class_priors import class_frequencies
 from affectkit.data.datasets import load_splits
 from affectkit.experiments import (
     find_or_train_classifier,
     find_or_train_regressor,
     training_facts,
 )
-from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces
-from affectkit.metrics.calibration import (
-    apply_temperature,
-    fit_temperature,
-    negative_log_likelihoods,
-)
 from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing
@@ -89,7 +89,9 @@ def train_real(
         average_classifiers([larger, again], both_splits, third, mean, seed)
         _, held_out = _read(splits, Preprocessing(third.image_size, grey=True))
         best = min((larger, again, mean), key=lambda one: held_out_loss(one, held_out))
-        favour_rare(load_model(best), splits, path)
+        photographs = splits["train"][splits["train"]["derived_valence_arousal"]]
+        frequencies = class_frequencies(photographs["expression"].to_numpy(int))
+        favour_rare(load_model(best), held_out, frequencies, path)
     classifier = load_model(path)
     path = folder.models / "regressor.keras"
     if path.is_file():
@@ -136,55 +138,15 @@ def average_classifiers(
     train, validation = _read(splits, preprocessing)
     measure_normalisation(model, train, preprocessing, profile.classifier, seed)
     facts = ends[-1].card["training"] | {"mean_of": [one.name for one in paths]}
-    _save_calibrated(model, preprocessing, validation, facts, path)
-    return load_model(path)
-
-
-def held_out_loss(path: Path, held_out: tuple[pd.DataFrame, np.ndarray]) -> float:
-    """Give a saved classifier's mean NLL on rows and faces, calibrated by its temperature."""
-    loaded = load_model(path)
-    probabilities = apply_temperature(predict_faces(loaded, *held_out), loaded.temperature)
-    labels = held_out[0]["expression"].to_numpy(int)
-    return float(negative_log_likelihoods(labels, probabilities).mean())
-
-
-def favour_rare(
-    classifier: LoadedModel, splits: dict[str, pd.DataFrame], path: Path
-) -> LoadedModel:
-    """Shift a classifier's head towards FER+'s rare expressions; see `affectkit.class_priors`.
-
-    Parameters
-    ----------
-    classifier : LoadedModel
-        Changed in place.
-    splits : dict of str to DataFrame
-        From `mixed_splits`: frequencies are those of the photographs in train; strength and
-        temperature are fitted on validation.
-    path : Path
-        Where the result is saved; its card tells the strength as "favoured_rare".
-
-    Returns
-    -------
-    LoadedModel
-        The saved classifier.
-    """
-    _, (table, faces) = _read(splits, classifier.preprocessing)
-    labels = table["expression"].to_numpy(int)
-    calibrated = apply_temperature(predict_faces(classifier, table, faces), classifier.temperature)
-    photographs = splits["train"][splits["train"]["derived_valence_arousal"]]
-    frequencies = class_frequencies(photographs["expression"].to_numpy(int))
-    strength = choose_strength(labels, np.log(calibrated), frequencies)
-    shift_head(classifier.model, frequencies, strength * classifier.temperature)
-    temperature = fit_temperature(labels, predict_faces(classifier, table, faces))
-    facts = classifier.card["training"] | {"favoured_rare": strength}
-    save_model(classifier.model, path, classifier.preprocessing, facts, temperature)
-    return load_model(path)
+    return save_calibrated(model, preprocessing, validation, facts, path)
 
 
 def train_synthetic(
     folder: RunFolder, seed: int = 0, limit: int | None = None, epochs: int = 0
 ) -> tuple[dict[str, pd.DataFrame], tuple[LoadedModel, LoadedModel]]:
     """Train both networks on AffectFaces as notebooks 02 and 03 do, in the standard profile.
+
+    The classifier's own head is shifted at the end: see `correct_biases`.
 
     Returns
     -------
@@ -194,10 +156,12 @@ def train_synthetic(
     profile = get_profile("standard", epochs=epochs)
     splits = load_splits("affectfaces", limit=limit, seed=seed)
     classifier = find_or_train_classifier("", splits, profile, folder, seed)
-    return splits, (
-        classifier,
-        find_or_train_regressor("", classifier, splits, profile, folder, seed),
-    )
+    regressor = find_or_train_regressor("", classifier, splits, profile, folder, seed)
+    path = folder.models / "classifier_corrected.keras"
+    if not path.is_file():
+        faces, table = load_faces(splits["validation"], classifier.preprocessing)
+        correct_biases(classifier, (table, faces), path)
+    return splits, (load_model(path), regressor)
 
 
 def _train_classifier(
@@ -213,21 +177,8 @@ def _train_classifier(
     train, validation = _read(splits, preprocessing)
     log = train_model(model, train, validation, preprocessing, profile.classifier, logs, seed, True)
     facts = training_facts(train[0], profile, seed, len(log))
-    _save_calibrated(model, preprocessing, validation, facts, path)
+    save_calibrated(model, preprocessing, validation, facts, path)
     forget_backup(logs, "classification")
-
-
-def _save_calibrated(
-    model: keras.Model,
-    preprocessing: Preprocessing,
-    validation: tuple[pd.DataFrame, np.ndarray],
-    facts: dict[str, object],
-    path: Path,
-) -> None:
-    loaded = LoadedModel(model, preprocessing, "classification")
-    labels = validation[0]["expression"].to_numpy(int)
-    temperature = fit_temperature(labels, predict_faces(loaded, *validation))
-    save_model(model, path, preprocessing, facts, temperature)
 
 
 def _read(

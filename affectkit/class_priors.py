@@ -68,18 +68,16 @@ def choose_strength(
     return float(STRENGTHS[np.argmin(allowed) - 1 if not allowed.all() else -1])
 
 
-def shift_head(classifier: keras.Model, frequencies: np.ndarray, strength: float) -> None:
-    """Shift the biases of a classifier's last layer, in place.
+def shift_head(classifier: keras.Model, added: np.ndarray) -> None:
+    """Add to the biases of a classifier's last layer, in place.
 
     Parameters
     ----------
     classifier : keras.Model
         With a softmax layer "expression".
-    frequencies : numpy.ndarray
-        Shape (8,).
-    strength : float
-        Times the temperature, if it was chosen for calibrated logits.
+    added : numpy.ndarray
+        Shape (8,). What was chosen for calibrated logits is to be multiplied by the temperature.
     """
     head = classifier.get_layer("expression")
     kernel, bias = head.get_weights()
-    head.set_weights([kernel, bias - (strength * np.log(frequencies)).astype(bias.dtype)])
+    head.set_weights([kernel, bias + added.astype(bias.dtype)])

@@ -32,7 +32,7 @@ def test_the_heads_answers_are_shifted():
     faces = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     frequencies = class_frequencies(np.repeat(np.arange(8), [50, 30, 9, 8, 4, 2, 6, 1]))
     before = np.log(model.predict(faces, verbose=0))
-    shift_head(model, frequencies, 0.5)
+    shift_head(model, -0.5 * np.log(frequencies))
     after = np.log(model.predict(faces, verbose=0))
     expected = before - 0.5 * np.log(frequencies)
     expected -= np.log(np.exp(expected).sum(axis=1, keepdims=True))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import logsumexp
 
 BINS = 15
 SMALLEST_PROBABILITY = 1e-7
@@ -138,3 +139,52 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
     bounds = tuple(np.log(_TEMPERATURE_BOUNDS))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def fit_corrected_temperature(
+    labels: np.ndarray, probabilities: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Find the temperature and the bias of each class with the lowest NLL.
+
+    Bias-corrected temperature scaling (Alexandari et al., 2020, arXiv:1901.06852): calibrated are
+    softmax(ln p / temperature + biases). For networks whose training had other shares of the
+    classes than the faces they are asked about. Never fit it on the test split.
+
+    Parameters
+    ----------
+    labels : array-like of int
+        Shape (n,): the validation split's codes 0..k-1.
+    probabilities : array-like
+        Shape (n, k): the model's output for the same rows.
+
+    Returns
+    -------
+    tuple of float and numpy.ndarray
+        Temperature, above 0, and biases: float64, shape (k,), mean 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no row of a class: its bias would have no end.
+    """
+    labels = np.asarray(labels, int)
+    logits = np.log(np.maximum(np.asarray(probabilities, float), SMALLEST_PROBABILITY))
+    classes = logits.shape[1]
+    missing = sorted(set(range(classes)) - set(labels.tolist()))
+    if missing:
+        raise ValueError(
+            f"expected validation rows of all {classes} classes to fit biases on, got none of "
+            f"{missing}; fit a temperature alone"
+        )
+    truth = np.eye(classes)[labels]
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        scaled = logits / np.exp(parameters[0])
+        shifted = scaled + parameters[1:]
+        normaliser = logsumexp(shifted, axis=1, keepdims=True)
+        excess = np.exp(shifted - normaliser) - truth
+        slope = [-(excess * scaled).sum(axis=1).mean(), *excess.mean(axis=0)]
+        return float((normaliser[:, 0] - (shifted * truth).sum(axis=1)).mean()), np.array(slope)
+
+    log_temperature, *biases = minimize(loss, np.zeros(classes + 1), jac=True).x
+    return float(np.exp(log_temperature)), np.array(biases) - np.mean(biases)

@@ -11,6 +11,7 @@ from affectkit.metrics.calibration import (
     apply_temperature,
     brier_scores,
     expected_calibration_error,
+    fit_corrected_temperature,
     fit_temperature,
     negative_log_likelihoods,
     reliability_table,
@@ -85,6 +86,29 @@ def test_temperature_keeps_order_and_sum(seed, temperature):
     assert scaled.sum(axis=1) == pytest.approx(1)
     assert (scaled.argmax(axis=1) == probabilities.argmax(axis=1)).all()
     assert apply_temperature(probabilities, 1) == pytest.approx(probabilities, abs=1e-6)
+
+
+def test_biases_of_other_class_shares_are_recovered():
+    """Answers that were learned from other shares, and are too sharp by two."""
+    labels, calibrated = synthetic(20_000, 1.0)
+    biases = np.linspace(-1, 1, 8)
+    learned = np.exp(2 * (np.log(calibrated) - biases))
+    learned /= learned.sum(axis=1, keepdims=True)
+    temperature, found = fit_corrected_temperature(labels, learned)
+    assert temperature == pytest.approx(2, rel=0.05)
+    assert found == pytest.approx(biases, abs=0.06)
+    assert found.mean() == pytest.approx(0, abs=1e-12)
+    corrected = np.exp(np.log(learned) / temperature + found)
+    corrected /= corrected.sum(axis=1, keepdims=True)
+    alone = apply_temperature(learned, fit_temperature(labels, learned))
+    assert expected_calibration_error(labels, corrected) < 0.02
+    losses = [negative_log_likelihoods(labels, p).mean() for p in (corrected, alone)]
+    assert losses[0] < losses[1] - 0.05
+
+
+def test_biases_need_rows_of_every_class():
+    with pytest.raises(ValueError, match=r"got none of \[2\]"):
+        fit_corrected_temperature([0, 1, 1], np.full((3, 3), 1 / 3))
 
 
 @pytest.mark.parametrize("temperature", [0, -1, np.nan, np.inf])

@@ -1,0 +1,107 @@
+"""The last step of a checkpoint's classifier: shift its head's biases, fit its temperature.
+
+Everything here is fitted on held-out faces, given as their table and what `load_faces` read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from affectkit.class_priors import choose_strength, shift_head
+from affectkit.inference import predict_faces
+from affectkit.metrics.calibration import (
+    apply_temperature,
+    fit_corrected_temperature,
+    fit_temperature,
+    negative_log_likelihoods,
+)
+from affectkit.model_files import LoadedModel, load_model, save_model
+from affectkit.preprocess import Preprocessing
+
+HeldOut = tuple[pd.DataFrame, np.ndarray]
+
+
+def save_calibrated(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    held_out: HeldOut,
+    facts: dict[str, object],
+    path: Path,
+) -> LoadedModel:
+    """Save a classifier with the temperature that suits held-out faces, and load it again."""
+    loaded = LoadedModel(model, preprocessing, "classification")
+    temperature = fit_temperature(_labels(held_out), predict_faces(loaded, *held_out))
+    save_model(model, path, preprocessing, facts, temperature)
+    return load_model(path)
+
+
+def held_out_loss(path: Path, held_out: HeldOut) -> float:
+    """Give a saved classifier's mean NLL on held-out faces, calibrated by its temperature."""
+    loaded = load_model(path)
+    probabilities = apply_temperature(predict_faces(loaded, *held_out), loaded.temperature)
+    return float(negative_log_likelihoods(_labels(held_out), probabilities).mean())
+
+
+def favour_rare(
+    classifier: LoadedModel, held_out: HeldOut, frequencies: np.ndarray, path: Path
+) -> LoadedModel:
+    """Shift a classifier's head towards rare expressions; see `affectkit.class_priors`.
+
+    Parameters
+    ----------
+    classifier : LoadedModel
+        Changed in place.
+    held_out : tuple of DataFrame and ndarray
+        Strength and temperature are fitted on these.
+    frequencies : numpy.ndarray
+        Shape (8,), of the expressions in training, from `class_frequencies`.
+    path : Path
+        Where the result is saved; its card tells the strength as "favoured_rare".
+
+    Returns
+    -------
+    LoadedModel
+        The saved classifier.
+    """
+    calibrated = apply_temperature(predict_faces(classifier, *held_out), classifier.temperature)
+    strength = choose_strength(_labels(held_out), np.log(calibrated), frequencies)
+    shift_head(classifier.model, -strength * classifier.temperature * np.log(frequencies))
+    facts = classifier.card["training"] | {"favoured_rare": strength}
+    return save_calibrated(classifier.model, classifier.preprocessing, held_out, facts, path)
+
+
+def correct_biases(classifier: LoadedModel, held_out: HeldOut, path: Path) -> LoadedModel:
+    """Shift a classifier's head so that its expressions are as frequent as in held-out faces.
+
+    A network that learned with class weights, or from faces where expressions have other shares,
+    says some of them too often and others too seldom, which no temperature mends.
+
+    Parameters
+    ----------
+    classifier : LoadedModel
+        Changed in place.
+    held_out : tuple of DataFrame and ndarray
+        Biases and temperature are fitted on these.
+    path : Path
+        Where the result is saved; its card tells what was added to the calibrated logits as
+        "corrected_biases".
+
+    Returns
+    -------
+    LoadedModel
+        The saved classifier.
+    """
+    temperature, biases = fit_corrected_temperature(
+        _labels(held_out), predict_faces(classifier, *held_out)
+    )
+    shift_head(classifier.model, temperature * biases)
+    facts = classifier.card["training"] | {"corrected_biases": biases.round(4).tolist()}
+    return save_calibrated(classifier.model, classifier.preprocessing, held_out, facts, path)
+
+
+def _labels(held_out: HeldOut) -> np.ndarray:
+    return held_out[0]["expression"].to_numpy(int)
