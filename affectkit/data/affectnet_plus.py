@@ -141,7 +141,7 @@ def _read_part(root: Path, folder: str, split: str, skipped: SkippedRows) -> pd.
     )
     absent = np.full(len(SOFT_LABEL_COLUMNS), np.nan)
     shares = np.array([absent if value is None else value for value in soft]).reshape(-1, 8)
-    ids = pd.Series([f"{folder}/images/{images[number]}" for number in numbers], dtype="str")
+    ids = f"{folder}/images/" + pd.Series([images[number] for number in numbers], dtype="str")
     slices = {name: frame[name] for name in frame if name.split("_")[0] in _SLICES}
     return checks.table(
         image_id=ids,

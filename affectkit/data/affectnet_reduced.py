@@ -13,6 +13,7 @@ import pandas as pd
 from affectkit.data.array_files import check_text, header_place, parse_header
 from affectkit.data.image_files import list_files
 from affectkit.data.label_files import LINE
+from affectkit.data.lean_columns import row_blocks
 from affectkit.data.row_checks import RowChecks, affectnet_code
 from affectkit.data.skipped import SkippedRows
 
@@ -114,7 +115,11 @@ def read_all(
             return None
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = pool.map(guarded, enumerate(names), chunksize=1)
+        results = (
+            value
+            for block in row_blocks(len(names))  # what waits for its turn takes a kB
+            for value in pool.map(guarded, enumerate(names[block], block.start))
+        )
         bar = tqdm(results, description, len(names), unit="face", leave=False, mininterval=0.5)
         return list(bar), problems
 
@@ -140,10 +145,10 @@ def paired_names(
     images : dict of str to str
         Number to image file name.
     """
-    listing = list_files(root, [f"{folder}/images", f"{folder}/annotations"])
-    images = {Path(name).stem: name for name in sorted(listing[f"{folder}/images"])}
-    annotations = listing[f"{folder}/annotations"]
-    labelled = {name.removesuffix(suffix) for name in annotations if name.endswith(suffix)}
+    (names,) = list_files(root, [f"{folder}/images"]).values()
+    images = {Path(name).stem: name for name in sorted(names)}
+    (annotations,) = list_files(root, [f"{folder}/annotations"], suffix).values()
+    labelled = {name.removesuffix(suffix) for name in annotations}
     for name in sorted(labelled - set(images)):
         skipped.add(root / folder, name, "has an annotation but no image", "restore the image")
     for name in sorted(set(images) - labelled):
@@ -160,14 +165,16 @@ def _read_part(root: Path, folder: str, split: str, skipped: SkippedRows) -> pd.
         return [read_scalar(base / f"{number}_{name}.npy") for name in _VALUES]
 
     rows, problems = read_all(read, numbers, f"reading {folder}")
-    frame = pd.DataFrame(
-        [row or [""] * len(_VALUES) for row in rows], columns=list(_VALUES.values()), dtype="str"
-    )
+    frame = pd.DataFrame(index=range(len(rows)))
+    for position, name in enumerate(_VALUES.values()):
+        values = [row[position] if row else "" for row in rows]
+        frame[name] = pd.Series(values, dtype="str")
+    del rows
     frame[LINE] = numbers
     checks = RowChecks(base, frame, skipped)
     bad = np.isin(np.arange(len(frame)), list(problems))
     checks.reject(bad, problems.__getitem__, "restore the file from the release")
     checks.expression("expression", affectnet_code)
     checks.valence_arousal()
-    ids = pd.Series([f"{folder}/images/{images[number]}" for number in numbers], dtype="str")
+    ids = f"{folder}/images/" + pd.Series([images[number] for number in numbers], dtype="str")
     return checks.table(image_id=ids, path=str(root) + "/" + ids, split=split)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -142,15 +141,14 @@ def _read_tree(root: Path, skipped: SkippedRows) -> pd.DataFrame:
         raise FileNotFoundError(f"expected {LAYOUT} in {root}; found {found}")
     for name in other:
         skipped.add(root / name, "", "the folder's name is not an expression", "rename the folder")
-    rows = list(_tree_rows(root, folders, splits))
-    return pd.DataFrame(rows, columns=["image_id", "path", "expression", "split"])
+    parts = [_tree_part(root, name, code, splits[name]) for name, code in folders.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
-def _tree_rows(
-    root: Path, folders: dict[str, int], splits: dict[str, str]
-) -> Iterable[tuple[str, str, int, str]]:
-    for folder, names in list_files(root, folders).items():
-        for name in sorted(names):
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                image_id = f"{folder}/{name}"
-                yield image_id, str(root / image_id), folders[folder], splits[folder]
+def _tree_part(root: Path, folder: str, expression: int, split: str) -> pd.DataFrame:
+    (files,) = list_files(root, [folder]).values()
+    images = [name for name in sorted(files) if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+    names = pd.Series(images, dtype="str")
+    part = pd.DataFrame({"image_id": f"{folder}/" + names, "path": f"{root / folder}/" + names})
+    part["expression"] = np.full(len(part), expression)
+    return part.assign(split=split)

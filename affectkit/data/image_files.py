@@ -50,7 +50,7 @@ def _is_unsafe(name: str) -> bool:
     return (suspect or not name.isprintable()) and _UNSAFE.search(name) is not None
 
 
-def list_files(root: Path, folders: Iterable[str]) -> dict[str, frozenset[str]]:
+def list_files(root: Path, folders: Iterable[str], suffix: str = "") -> dict[str, frozenset[str]]:
     """List the files of some folders under a root, but for links that leave the root.
 
     Names that are not UTF-8 are left out too.
@@ -60,6 +60,8 @@ def list_files(root: Path, folders: Iterable[str]) -> dict[str, frozenset[str]]:
     root : Path
     folders : iterable of str
         Relative, "" is the root itself.
+    suffix : str
+        Leave out files whose names do not end so.
 
     Returns
     -------
@@ -67,16 +69,18 @@ def list_files(root: Path, folders: Iterable[str]) -> dict[str, frozenset[str]]:
         File names by folder; empty for a folder that does not exist or leads out of the root.
     """
     base = os.path.realpath(root)
-    return {folder: frozenset(_inside(base, folder)) for folder in folders}
+    return {folder: frozenset(_inside(base, folder, suffix)) for folder in folders}
 
 
-def _inside(base: str, folder: str) -> Iterable[str]:
+def _inside(base: str, folder: str, suffix: str) -> Iterable[str]:
     directory = Path(base) / folder
     if not _is_within(base, directory):
         return
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
+                if not entry.name.endswith(suffix):
+                    continue
                 if entry.is_symlink() and not _is_within(base, entry.path):
                     continue
                 if _is_file(entry) and _is_text(entry.name):
