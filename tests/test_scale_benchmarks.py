@@ -15,12 +15,8 @@ from affectkit.data.datasets import load_table
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 PAGE = FOLDER.parent / "data_cards" / "scale.md"
-
-HOLD_A_TABLE = {
-    f"peak memory of {stage}, 100,000 / 10,000 rows"
-    for stage in ("table", "shards", "stream with table")
-}
-"""These bars are missed by a little: a table of all rows grows with them."""
+MISSED = {"bytes a row of stream with table, 10,000 to 100,000 rows"}
+"""Known to be missed: the stream itself takes half of it, the table in memory the other."""
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +86,11 @@ def test_growth_compares_the_most_rows_with_fewer(folder):
     ratios = {ratio["name"]: ratio["value"] for ratio in run.content["ratios"]}
     grown = table["peak_bytes"][60] / table["peak_bytes"][30]
     assert ratios["peak memory of table, 60 / 30 rows"] == pytest.approx(grown)
+    targets = {target["name"]: target for target in run.content["targets"]}
+    each = targets["bytes a row of table, 30 to 60 rows"]
+    own = table["peak_bytes"] - table["start_bytes"]
+    assert each["value"] == pytest.approx((own[60] - own[30]) / 30)
+    assert each["bound"] == "<= 300"
     assert list(folder.glob("cost_growth_*_growth.png"))
 
 
@@ -158,14 +159,13 @@ def test_the_page_holds_what_the_script_prints(scripts, tmp_path):
 
 
 def test_the_baseline_holds_the_bars():
-    """Input at most 5 % of a training step; memory flat where no table of all rows is held."""
+    """Input at most 5 % of a training step; memory flat, with and without a table of all rows."""
     for name in ("input_pipeline", "cost_growth"):
         (path,) = BASELINE.glob(f"{name}_*.json")
         targets = pd.DataFrame(read_run(path).content["targets"])
         assert np.isfinite(targets["value"]).all()
         missed = set(targets["name"][~targets["reached"]])
-        assert missed <= HOLD_A_TABLE, missed
-    growth = read_run(path).table("growth").set_index(["stage", "rows"])["peak_bytes"].unstack()
-    bytes_a_row = (growth[100_000] - growth[10_000]) / 90_000
-    assert bytes_a_row["stream"] < 300
-    assert (bytes_a_row < 1_200).all(), bytes_a_row  # what a row of the table takes
+        assert missed <= MISSED, missed
+    for stage in ("table", "shards", "stream", "stream with table"):
+        assert f"peak memory of {stage}, 100,000 / 10,000 rows" in set(targets["name"])
+        assert f"bytes a row of {stage}, 10,000 to 100,000 rows" in set(targets["name"])
