@@ -76,8 +76,12 @@ def load_shards(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
 
 def _join(parts: list[pd.Series | None], lengths: list[int]) -> pd.Series:
     """Put a column together from its parts; None is a part of nothing but NaN."""
-    absent = (pd.Series(np.nan, range(rows), float) for rows in lengths)
-    filled = [none if part is None else part for part, none in zip(parts, absent, strict=True)]
+    if all(part is None for part in parts):
+        return pd.Series(np.nan, range(sum(lengths)), float)
+    filled = [
+        pd.Series(np.nan, range(rows), float) if part is None else part
+        for part, rows in zip(parts, lengths, strict=True)
+    ]
     return pd.concat(filled, ignore_index=True)
 
 
@@ -112,10 +116,10 @@ def _read_rows(
             raise ValueError(f"expected {shard['rows']} rows, found {len(rows)}")
     except (ValueError, TypeError, OverflowError) as error:
         raise ShardError(f"{address} does not fit the index ({error}). {REMEDY}") from error
-    for name, column in texts.items():
-        column.extend(rows.pop(name).fillna("").tolist())
+    for name, column in rows[list(texts)].fillna("").items():
+        texts[name].extend(column.tolist())
     return {
         name: column.copy()  # else it keeps the memory of the others
         for name, column in rows.items()
-        if column.dtype != float or column.notna().any()
+        if name not in texts and not (column.dtype == float and np.isnan(column.to_numpy()).all())
     }
