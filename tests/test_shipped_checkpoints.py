@@ -17,6 +17,7 @@ from affectkit.face_boxes import add_face_boxes
 from affectkit.inference import predict_faces
 from affectkit.input_pipeline import load_faces
 from affectkit.labels import EXPRESSIONS
+from affectkit.metrics.calibration import apply_temperature, expected_calibration_error
 from affectkit.profiles import get_profile
 from affectkit.run_folder import open_run_folder
 
@@ -190,6 +191,11 @@ def test_synthetic_reads_the_drawn_faces():
     exact, integers = (form["classification"] for form in one.values())
     assert accuracy(table, exact) > 0.6  # of at most .752: the labels are noisy
     assert accuracy(table, integers) >= accuracy(table, exact) - 0.01
+    temperature = load_checkpoint("affectkit-synthetic")["classification"].temperature
+    for answered in (exact, integers):
+        calibrated = apply_temperature(answered, temperature)
+        error = expected_calibration_error(table["expression"].to_numpy(int), calibrated)
+        assert error <= 0.05
     prose = (FOLDER / "affectkit-synthetic.md").read_text("utf-8")
     for form, answered in (("affectkit-synthetic", exact), ("affectkit-synthetic-int8", integers)):
         (told,) = re.findall(rf"^\| {form} \| [\d.]+ \| ([\d.]+)", prose, flags=re.MULTILINE)
