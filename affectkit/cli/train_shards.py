@@ -87,6 +87,8 @@ def run(
 
     if task not in NETWORKS:
         raise ValueError(f"expected a task of {', '.join(NETWORKS)}, got {task!r}")
+    if task == "regression" and weights:
+        raise ValueError("the regressor starts from a classifier: give --classifier, not --weights")
     settings = _settings(profile, weights, epochs, batch_size, learning_rate)
     in_cluster = _is_in_cluster(workers)
     index = read_index(shards, verify)
