@@ -32,11 +32,14 @@ def test_the_notebook_reads_the_baseline(tmp_path):
     assert min(found["end_to_end_over_bare"].values()) > 1
     assert min(found["times_the_best"].values()) == 1
     assert found["times_the_best"]["LiteRT int8"] < found["times_the_best"]["Keras predict"]
-    assert {"affectkit", "fer", "facex", "seed"} <= set(found["frames_a_second"])
+    assert {"affectkit", "fer", "fer-mtcnn", "facex", "face-api", "seed"} <= set(
+        found["frames_a_second"]
+    )
     assert found["all_faces_found"] is True
     assert len(found["camera_latency"]) == 4
     assert 0 < found["largest_input_share"] <= 0.05
-    assert found["memory_growth"]["stream"] == min(found["memory_growth"].values()) < 1.1
+    assert set(found["memory_growth"]) == {"table", "shards", "stream", "stream with table"}
+    assert max(found["memory_growth"].values()) < 1.1
 
 
 @pytest.mark.slow
