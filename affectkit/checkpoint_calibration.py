@@ -23,6 +23,7 @@ from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.preprocess import Preprocessing
 
 HeldOut = tuple[pd.DataFrame, np.ndarray]
+"""A table of n rows with an expression each, and their faces: uint8, (n, size, size, 3), RGB."""
 
 
 def save_calibrated(
@@ -32,7 +33,31 @@ def save_calibrated(
     facts: dict[str, object],
     path: Path,
 ) -> LoadedModel:
-    """Save a classifier with the temperature that suits held-out faces, and load it again."""
+    """Save a classifier with the temperature that suits held-out faces, and load it again.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Input float32, shape (batch, size, size, 3), RGB, -1..1; output 8 probabilities.
+    preprocessing : Preprocessing
+        How its input is made.
+    held_out : tuple of DataFrame and ndarray
+        See `HeldOut`.
+    facts : dict
+        About the training, for its card; JSON-able.
+    path : Path
+        Of the `.keras` file; its card is written beside it.
+
+    Returns
+    -------
+    LoadedModel
+        The saved classifier.
+
+    Raises
+    ------
+    ValueError
+        If there is no held-out face.
+    """
     loaded = LoadedModel(model, preprocessing, "classification")
     temperature = fit_temperature(_labels(held_out), predict_faces(loaded, *held_out))
     save_model(model, path, preprocessing, facts, temperature)
@@ -40,7 +65,10 @@ def save_calibrated(
 
 
 def held_out_loss(path: Path, held_out: HeldOut) -> float:
-    """Give a saved classifier's mean NLL on held-out faces, calibrated by its temperature."""
+    """Give a saved classifier's mean NLL on held-out faces, calibrated by its temperature.
+
+    In nats, 0 or more; ln 8 = 2.08 is what equal probabilities give.
+    """
     loaded = load_model(path)
     probabilities = apply_temperature(predict_faces(loaded, *held_out), loaded.temperature)
     return float(negative_log_likelihoods(_labels(held_out), probabilities).mean())
@@ -94,6 +122,11 @@ def correct_biases(classifier: LoadedModel, held_out: HeldOut, path: Path) -> Lo
     -------
     LoadedModel
         The saved classifier.
+
+    Raises
+    ------
+    ValueError
+        If an expression has no held-out face.
     """
     temperature, biases = fit_corrected_temperature(
         _labels(held_out), predict_faces(classifier, *held_out)

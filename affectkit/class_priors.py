@@ -76,7 +76,13 @@ def shift_head(classifier: keras.Model, added: np.ndarray) -> None:
     classifier : keras.Model
         With a softmax layer "expression".
     added : numpy.ndarray
-        Shape (8,). What was chosen for calibrated logits is to be multiplied by the temperature.
+        Float, shape (8,), any range. What was chosen for calibrated logits is to be multiplied by
+        the temperature.
+
+    Raises
+    ------
+    ValueError
+        If the model has no layer of that name, or it has not as many units.
     """
     head = classifier.get_layer("expression")
     kernel, bias = head.get_weights()

@@ -15,8 +15,9 @@ from affectkit.data.datasets import load_table
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 PAGE = FOLDER.parent / "data_cards" / "scale.md"
-MISSED = {"bytes a row of stream with table, 10,000 to 100,000 rows"}
-"""Known to be missed: the stream itself takes half of it, the table in memory the other."""
+MISSED = {"bytes a row of stream with table, 10,000 to 100,000 rows": 600}
+"""Known to be missed, and what they must not pass all the same: the stream itself takes half of it,
+the table in memory the other."""
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,9 @@ def test_the_baseline_holds_the_bars():
         targets = pd.DataFrame(read_run(path).content["targets"])
         assert np.isfinite(targets["value"]).all()
         missed = set(targets["name"][~targets["reached"]])
-        assert missed <= MISSED, missed
+        assert missed <= MISSED.keys(), missed
+        for name, value in zip(targets["name"], targets["value"], strict=True):
+            assert value <= MISSED.get(name, np.inf), name
     for stage in ("table", "shards", "stream", "stream with table"):
         assert f"peak memory of {stage}, 100,000 / 10,000 rows" in set(targets["name"])
         assert f"bytes a row of {stage}, 10,000 to 100,000 rows" in set(targets["name"])

@@ -162,6 +162,16 @@ def fill_table(columns: dict[str, pd.Series], dataset: str, protocol: str = "") 
         All with the index 0..n-1; each is taken out of the dict when its turn comes.
     dataset, protocol : str
         Kept in `attrs`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `make_table`'s.
+
+    Raises
+    ------
+    ValueError
+        As `make_table` does.
     """
     missing = {"image_id", "split"} - set(columns)
     if missing:

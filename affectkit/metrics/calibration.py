@@ -174,7 +174,7 @@ def fit_corrected_temperature(
     if missing:
         raise ValueError(
             f"expected validation rows of all {classes} classes to fit biases on, got none of "
-            f"{missing}; fit a temperature alone"
+            f"{missing}; give more rows, or fit a temperature alone"
         )
     truth = np.eye(classes)[labels]
 
