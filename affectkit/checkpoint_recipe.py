@@ -1,4 +1,4 @@
-"""How `affectkit-real` is trained: three stages on photographs of faces."""
+"""How `affectkit-real` is trained: four stages on photographs of faces."""
 
 from __future__ import annotations
 
@@ -55,12 +55,27 @@ arXiv:1803.05407); held-out faces decide.
 """
 
 
-def real_profiles(weights: str = "", epochs: int = 0) -> tuple[Profile, Profile, Profile]:
-    """Give the three stages of affectkit-real with another file to start from or other epochs."""
+SETTLING = replace(
+    AGAIN,
+    name="checkpoint-settling",
+    classifier=replace(
+        AGAIN.classifier, epochs=3, learning_rate=1e-4, augmentation="strong", mixup=0.0
+    ),
+)
+"""The last stage: faces as they are, mixed and erased no more, and faint smiles among them.
+
+A network sharpens its boundaries when heavy changes are taken away at the end of its training (He
+et al., 2019, arXiv:1909.09148). See `affectkit.faint_smiles` for the smiles.
+"""
+
+
+def real_profiles(weights: str = "", epochs: int = 0) -> tuple[Profile, ...]:
+    """Give the four stages of affectkit-real with another file to start from or other epochs."""
     stages = (
         replace(PROFILE, weights=weights or PROFILE.weights),
         replace(LARGER, weights=None),
         replace(AGAIN, weights=None),
+        replace(SETTLING, weights=None),
     )
     if not epochs:
         return stages

@@ -22,6 +22,7 @@ from affectkit.experiments import (
     find_or_train_regressor,
     training_facts,
 )
+from affectkit.faint_smiles import Landmarks, add_faint_smiles
 from affectkit.input_pipeline import load_faces
 from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.models import build_classifier, build_regressor
@@ -34,11 +35,12 @@ from affectkit.training import forget_backup, measure_normalisation, train_model
 def train_real(
     splits: dict[str, pd.DataFrame],
     undecided: pd.DataFrame,
-    profiles: tuple[Profile, Profile, Profile],
+    profiles: tuple[Profile, ...],
     folder: RunFolder,
+    find_landmarks: Landmarks,
     seed: int = 0,
 ) -> tuple[LoadedModel, LoadedModel]:
-    """Train the classifier in three stages, then a head for valence and arousal on its features.
+    """Train the classifier in four stages, then a head for valence and arousal on its features.
 
     The classifier's own head is shifted at the end: see `favour_rare`.
 
@@ -55,6 +57,8 @@ def train_real(
         From `real_profiles`.
     folder : RunFolder
         Gets models and logs.
+    find_landmarks : callable
+        For the last stage's faint smiles: see `affectkit.faint_smiles`.
     seed : int
         Of weights, shuffling and augmentation.
 
@@ -64,13 +68,14 @@ def train_real(
         Classifier, with its temperature, and regressor, both saved in the folder.
     """
     keras.utils.set_random_seed(seed)
-    first, second, third = profiles
+    first, second, third, last = profiles
     both = pd.concat([splits["train"], undecided], ignore_index=True)
     both = both.reindex(columns=splits["train"].columns)
     both.attrs = {**splits["train"].attrs, "protocol": "ferplus-majority, then all with votes"}
     start = folder.models / f"classifier_{first.image_size}.keras"
     larger = folder.models / f"classifier_{second.image_size}.keras"
     again = folder.models / f"classifier_{second.image_size}_again.keras"
+    settled = folder.models / f"classifier_{second.image_size}_settled.keras"
     path = folder.models / "classifier.keras"
     both_splits = {**splits, "train": both}
     if not larger.is_file():
@@ -84,14 +89,18 @@ def train_real(
     if not again.is_file():
         model = load_model(larger).model
         _train_classifier(model, both_splits, third, again, folder.logs / "again", seed + 1)
-    if not path.is_file():
+    if not settled.is_file():
         mean = folder.models / f"classifier_{second.image_size}_mean.keras"
         average_classifiers([larger, again], both_splits, third, mean, seed)
         _, held_out = _read(splits, Preprocessing(third.image_size, grey=True))
         best = min((larger, again, mean), key=lambda one: held_out_loss(one, held_out))
+        model, logs = load_model(best).model, folder.logs / "settled"
+        _train_classifier(model, both_splits, last, settled, logs, seed + 2, find_landmarks)
+    if not path.is_file():
+        _, held_out = _read(splits, Preprocessing(last.image_size, grey=True))
         photographs = splits["train"][splits["train"]["derived_valence_arousal"]]
         frequencies = class_frequencies(photographs["expression"].to_numpy(int))
-        favour_rare(load_model(best), held_out, frequencies, path)
+        favour_rare(load_model(settled), held_out, frequencies, path)
     classifier = load_model(path)
     path = folder.models / "regressor.keras"
     if path.is_file():
@@ -100,9 +109,9 @@ def train_real(
     preprocessing = classifier.preprocessing
     train, validation = _read({**splits, "train": both}, preprocessing)
     log = train_model(
-        regressor, train, validation, preprocessing, third.regressor, folder.logs, seed, True
+        regressor, train, validation, preprocessing, last.regressor, folder.logs, seed, True
     )
-    facts = training_facts(train[0], third, seed, len(log))
+    facts = training_facts(train[0], last, seed, len(log))
     save_model(regressor, path, preprocessing, facts)
     forget_backup(folder.logs, "regression")
     return classifier, load_model(path)
@@ -171,10 +180,13 @@ def _train_classifier(
     path: Path,
     logs: Path,
     seed: int,
+    find_landmarks: Landmarks | None = None,
 ) -> None:
-    """Train one stage and save it with its temperature."""
+    """Train one stage, with faint smiles if landmarks can be found; save it, calibrated."""
     preprocessing = Preprocessing(profile.image_size, grey=True)
     train, validation = _read(splits, preprocessing)
+    if find_landmarks is not None:
+        train = add_faint_smiles(*train, find_landmarks, seed)
     log = train_model(model, train, validation, preprocessing, profile.classifier, logs, seed, True)
     facts = training_facts(train[0], profile, seed, len(log))
     save_calibrated(model, preprocessing, validation, facts, path)

@@ -91,14 +91,37 @@ class YuNet:
 
     def __call__(self, image: np.ndarray) -> list[Face]:
         """Find faces; see `affectkit.detectors.Detector`."""
-        check_image(image)
-        self._net.setInputSize(image.shape[1::-1])
-        found = self._net.detect(np.ascontiguousarray(image[..., ::-1]))[1]
         faces = []
-        for row in found if found is not None else []:
-            if not np.isfinite(row).all():
-                continue  # of a damaged network
+        for row in self._detect(image):
             eyes = row[4:8].astype(float).reshape(2, 2)
             box = frame_face(eyes, YUNET_BOX * float(max(row[2], row[3])))
             faces.append(Face(box, float(row[14]), tuple(eyes.ravel().tolist())))
         return keep_distinct(faces)
+
+    def find_landmarks(self, image: np.ndarray) -> np.ndarray | None:
+        """Find eyes, nose and corners of the mouth of the likeliest face.
+
+        Parameters
+        ----------
+        image : numpy.ndarray
+            uint8, shape (height, width, 3), RGB.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            float64, shape (5, 2): x, y in pixels of the eye on the left of the picture, the other
+            eye, the tip of the nose, and the corners of the mouth in the eyes' order. None if there
+            is no face.
+        """
+        rows = self._detect(image)
+        if not rows:
+            return None
+        return max(rows, key=lambda row: row[14])[4:14].astype(float).reshape(5, 2)
+
+    def _detect(self, image: np.ndarray) -> list[np.ndarray]:
+        """Give the network's 15 numbers of each face: box, five landmarks, score."""
+        check_image(image)
+        self._net.setInputSize(image.shape[1::-1])
+        found = self._net.detect(np.ascontiguousarray(image[..., ::-1]))[1]
+        # what is not finite is of a damaged network
+        return [row for row in (found if found is not None else []) if np.isfinite(row).all()]

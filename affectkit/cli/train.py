@@ -122,6 +122,10 @@ def train_checkpoint(
     weights: Annotated[
         str, typer.Option(help="Start from: imagenet, or a .weights.h5 file of it.")
     ] = "",
+    yunet: Annotated[
+        Path | None,
+        typer.Option(help="YuNet's .onnx file, which finds the mouths for affectkit-real."),
+    ] = None,
     epochs: Epochs = 0,
     limit: Limit = 0,
     seed: Seed = 0,
@@ -132,12 +136,16 @@ def train_checkpoint(
     from affectkit.checkpoint_recipe import real_profiles
     from affectkit.checkpoints import save_checkpoint
     from affectkit.course.summary import versions
+    from affectkit.opencv_detectors import YuNet
     from affectkit.run_folder import open_run_folder
 
     if name not in ("affectkit-real", "affectkit-synthetic"):
         raise ValueError(f"expected affectkit-real or affectkit-synthetic, got {name!r}")
     if name == "affectkit-real" and root is None:
         raise ValueError("affectkit-real learns from FER+: give its folder with --root")
+    if name == "affectkit-real" and yunet is None:
+        raise ValueError("affectkit-real learns faint smiles: give YuNet's .onnx file with --yunet")
+    find_landmarks = YuNet(yunet).find_landmarks if name == "affectkit-real" else None
     folder = open_run_folder(output)
     facts = {"name": name, "seed": seed, "limit": limit, "epochs": epochs}
     if name == "affectkit-real":
@@ -145,7 +153,7 @@ def train_checkpoint(
         undecided = data.undecided_rows(root, max(1, limit // 8) if limit else None, seed)
         profiles = real_profiles(weights, epochs)
         facts["first_stage"] = profiles[0].to_dict()
-        networks = training.train_real(splits, undecided, profiles, folder, seed)
+        networks = training.train_real(splits, undecided, profiles, folder, find_landmarks, seed)
     else:
         splits, networks = training.train_synthetic(folder, seed, limit or None, epochs)
     faces = data.calibration_faces(splits, networks[0].preprocessing, seed=seed)
