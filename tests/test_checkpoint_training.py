@@ -114,7 +114,8 @@ def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_p
     weights = shared / "models" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
     command = ["train", "checkpoint", "affectkit-real", "--limit", "64", "--epochs", "1"]
     command += ["--root", str(shared / "data" / "ferplus"), "--output", str(tmp_path)]
-    result = CliRunner().invoke(app, [*command, "--weights", str(weights)])
+    yunet = shared / "models" / "face_detection_yunet_2026may.onnx"
+    result = CliRunner().invoke(app, [*command, "--weights", str(weights), "--yunet", str(yunet)])
     assert result.exit_code == 0, result.output
     networks = load_checkpoint("affectkit-real-int8", folder=tmp_path / "checkpoint")
     assert networks["classification"].preprocessing == Preprocessing(112, grey=True)
@@ -128,14 +129,22 @@ def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_p
     models = tmp_path / "models"
     assert {path.stem for path in models.glob("classifier*.keras")} == {
         "classifier", "classifier_96", "classifier_112", "classifier_112_again",
-        "classifier_112_mean",
+        "classifier_112_mean", "classifier_112_settled",
     }  # fmt: skip
     ends = {"classifier_112", "classifier_112_again"}
     assert {f"{one}.keras" for one in ends} >= set(card["training"].get("mean_of", []))
     assert card["training"]["first_stage"]["weights"] == weights.name
     assert {"keras", "tensorflow"} <= set(card["training"]["versions"])
-    assert card["training"]["rows"] == pytest.approx(64 + 10 + 8, abs=4)
+    settled = load_model(models / "classifier_112_settled.keras").card["training"]
+    assert card["training"]["rows"] == settled["rows"]
+    assert settled["rows"] > 64 + 10 + 8  # the photographs, the drawn, the undecided, the smiles
 
-    without = CliRunner().invoke(app, ["train", "checkpoint", "affectkit-real", "--output", "x"])
+
+def test_the_command_says_what_affectkit_real_needs():
+    command = ["train", "checkpoint", "affectkit-real", "--output", "x"]
+    without = CliRunner().invoke(app, command)
     assert without.exit_code == 2
     assert "give its folder with --root" in without.output
+    without = CliRunner().invoke(app, [*command, "--root", "x"])
+    assert without.exit_code == 2
+    assert "with --yunet" in without.output

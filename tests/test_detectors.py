@@ -8,6 +8,7 @@ from affectkit.blazeface import BlazeFace
 from affectkit.data.images import read_image
 from affectkit.detectors import DETECTORS, TILE, load_detector, tiles
 from affectkit.face_frame import Face, intersection_over_union, keep_distinct
+from affectkit.opencv_detectors import YuNet
 
 
 def face(x, y, side, score=0.9):
@@ -122,6 +123,19 @@ def test_yunet_frames_faces_like_blazeface(shared, portraits):
     for image, box in portraits:
         (one,) = detect(image)
         np.testing.assert_allclose(one.box, box, atol=0.12 * box[2])
+
+
+@pytest.mark.needs_shared
+def test_yunet_gives_the_landmarks_of_the_likeliest_face(shared, portraits):
+    detect = YuNet(shared / "models/face_detection_yunet_2026may.onnx")
+    for image, box in portraits:
+        left, right, nose, *mouth = detect.find_landmarks(image)
+        np.testing.assert_allclose((*left, *right), detect(image)[0].eyes)
+        assert left[0] < nose[0] < right[0]
+        assert mouth[0][0] < nose[0] < mouth[1][0]
+        for corner in mouth:
+            assert nose[1] < corner[1] < box[1] + box[3]
+    assert detect.find_landmarks(np.zeros((64, 64, 3), np.uint8)) is None
 
 
 @pytest.mark.needs_shared
