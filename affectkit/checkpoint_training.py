@@ -22,7 +22,7 @@ from affectkit.experiments import (
     find_or_train_regressor,
     training_facts,
 )
-from affectkit.faint_smiles import Landmarks, add_faint_smiles
+from affectkit.faint_smiles import SMILING, Landmarks, add_faint_smiles
 from affectkit.input_pipeline import load_faces
 from affectkit.model_files import LoadedModel, load_model, save_model
 from affectkit.models import build_classifier, build_regressor
@@ -37,7 +37,7 @@ def train_real(
     undecided: pd.DataFrame,
     profiles: tuple[Profile, ...],
     folder: RunFolder,
-    find_landmarks: Landmarks,
+    find_landmarks: Landmarks | None = None,
     seed: int = 0,
 ) -> tuple[LoadedModel, LoadedModel]:
     """Train the classifier in four stages, then a head for valence and arousal on its features.
@@ -57,8 +57,9 @@ def train_real(
         From `real_profiles`.
     folder : RunFolder
         Gets models and logs.
-    find_landmarks : callable
-        For the last stage's faint smiles: see `affectkit.faint_smiles`.
+    find_landmarks : callable, optional
+        For the faint smiles of the last stage (see `affectkit.faint_smiles`); without it there are
+        none.
     seed : int
         Of weights, shuffling and augmentation.
 
@@ -189,6 +190,7 @@ def _train_classifier(
         train = add_faint_smiles(*train, find_landmarks, seed)
     log = train_model(model, train, validation, preprocessing, profile.classifier, logs, seed, True)
     facts = training_facts(train[0], profile, seed, len(log))
+    facts |= {"faint_smiles": int(train[0]["image_id"].str.endswith(SMILING).sum())}
     save_calibrated(model, preprocessing, validation, facts, path)
     forget_backup(logs, "classification")
 

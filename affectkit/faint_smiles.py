@@ -28,6 +28,9 @@ SMILE_SHARE = 0.8
 STRENGTHS = (0.08, 0.22)
 """Least and greatest way of a corner of the mouth, in distances between the eyes."""
 
+SMILING, MOVED = "+smile", "+moved"
+"""Ends of the image_id of a face with a smile, and of one moved about."""
+
 _SEARCH_SIDE = 224
 _LEAST_EYE_DISTANCE = 0.25
 _MOST_TURNED = 0.2
@@ -52,9 +55,9 @@ def add_faint_smiles(
     Returns
     -------
     tuple of DataFrame and ndarray
-        n rows and faces as given, then all that smile (image_id ends in "+smile": `SMILE_SHARE`
-        Happy, the rest Neutral, no valence and arousal), then the same faces moved about
-        ("+moved", labels as they were).
+        n rows and faces as given, then all that smile (image_id ends in `SMILING`; `SMILE_SHARE`
+        Happy, the rest Neutral, no valence and arousal), then the same faces moved about (`MOVED`,
+        labels as they were).
     """
     neutral = table["soft_neutral"] >= NEUTRAL_SHARE  # only photographs have votes
     smiling, moved, kept = [], [], []
@@ -70,11 +73,11 @@ def add_faint_smiles(
         return table, faces
     others = table.iloc[kept].copy()
     others[["valence", "arousal"]] = np.nan
-    happy = others.assign(image_id=others["image_id"] + "+smile")
+    happy = others.assign(image_id=others["image_id"] + SMILING)
     happy["expression"] = EXPRESSIONS.index("Happy")
     happy[list(SOFT_LABEL_COLUMNS)] = 0.0
     happy["soft_happy"], happy["soft_neutral"] = SMILE_SHARE, 1 - SMILE_SHARE
-    others["image_id"] += "+moved"
+    others["image_id"] += MOVED
     joined = pd.concat([table, happy.astype(table.dtypes), others.astype(table.dtypes)])
     joined = joined.reset_index(drop=True)
     joined.attrs = dict(table.attrs)

@@ -124,7 +124,7 @@ def train_checkpoint(
     ] = "",
     yunet: Annotated[
         Path | None,
-        typer.Option(help="YuNet's .onnx file, which finds the mouths for affectkit-real."),
+        typer.Option(help="YuNet's .onnx file: finds the mouths that faint smiles are drawn on."),
     ] = None,
     epochs: Epochs = 0,
     limit: Limit = 0,
@@ -143,9 +143,7 @@ def train_checkpoint(
         raise ValueError(f"expected affectkit-real or affectkit-synthetic, got {name!r}")
     if name == "affectkit-real" and root is None:
         raise ValueError("affectkit-real learns from FER+: give its folder with --root")
-    if name == "affectkit-real" and yunet is None:
-        raise ValueError("affectkit-real learns faint smiles: give YuNet's .onnx file with --yunet")
-    find_landmarks = YuNet(yunet).find_landmarks if name == "affectkit-real" else None
+    find_landmarks = YuNet(yunet).find_landmarks if yunet else None
     folder = open_run_folder(output)
     facts = {"name": name, "seed": seed, "limit": limit, "epochs": epochs}
     if name == "affectkit-real":
