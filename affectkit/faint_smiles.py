@@ -19,17 +19,14 @@ from affectkit.labels import EXPRESSIONS
 Landmarks = Callable[[np.ndarray], np.ndarray | None]
 """From an RGB image to eyes, nose and corners of the mouth, as `YuNet.find_landmarks`."""
 
-NEUTRAL_SHARE = 0.7
+NEUTRAL_SHARE = 0.8
 """Faces that at least so many of the raters called Neutral get a smile."""
 
-SMILE_SHARE = 0.9
+SMILE_SHARE = 0.8
 """So much of the label of a face with a smile is Happy; the rest is Neutral."""
 
 STRENGTHS = (0.08, 0.22)
 """Least and greatest way of a corner of the mouth, in distances between the eyes."""
-
-WEAKER_SIDE = 0.3
-"""So much of the other corner's way goes the one that moves less, at least."""
 
 SMILING, MOVED = "+smile", "+moved"
 """Ends of the image_id of a face with a smile, and of one moved about."""
@@ -100,7 +97,7 @@ def draw_smile(
         Shape (5, 2): x, y in pixels of the eyes, the nose and the corners of the mouth, the left
         ones of the picture first.
     generator : numpy.random.Generator
-        Of the strength, and of how much weaker which side is.
+        Of the strength, and of how much the two sides differ.
 
     Returns
     -------
@@ -110,10 +107,9 @@ def draw_smile(
     eyes, corners = landmarks[:2], landmarks[3:]
     across, up, distance = _axes(eyes)
     strength = generator.uniform(*STRENGTHS) * distance
-    sides = generator.permutation([1, generator.uniform(WEAKER_SIDE, 1)])
     moves = [(corners.mean(axis=0), -0.25 * strength * up, 0.12)]
-    for corner, eye, side, share in zip(corners, eyes, (-1, 1), sides, strict=True):
-        own = strength * share
+    for corner, eye, side in zip(corners, eyes, (-1, 1), strict=True):
+        own = strength * generator.normal(1, 0.12)
         cheek = corner + (0.08 * side * across + 0.38 * up) * distance
         moves += [
             (corner, own * (0.85 * up + 0.55 * side * across), 0.2),
