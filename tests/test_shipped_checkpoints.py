@@ -87,14 +87,14 @@ def test_real_reads_ferplus(ferplus):
     table, found = ferplus
     scores = {form: accuracy(table, one["classification"]) for form, one in found.items()}
     assert len(table) == 3199
-    assert scores["affectkit-real"] >= 0.86
+    assert scores["affectkit-real"] >= 0.87
     assert scores["affectkit-real-float16"] == pytest.approx(scores["affectkit-real"], abs=0.001)
     assert scores["affectkit-real-int8"] >= scores["affectkit-real"] - 0.01
     for form, one in found.items():  # rare expressions are not given up
         macro = f1_score(
             table["expression"].to_numpy(int), one["classification"].argmax(axis=1), average="macro"
         )
-        assert macro >= 0.71, form
+        assert macro >= 0.72, form
 
 
 @pytest.mark.slow
@@ -140,10 +140,10 @@ def test_smiles_of_london_faces_are_seen_but_for_slight_ones(london):
     for form, one in found.items():
         right = one["classification"].argmax(axis=1) == table["expression"].to_numpy(int)
         assert right[~smiling].mean() >= 0.95, form
-        assert right[smiling].mean() >= 0.65, form
+        assert right[smiling].mean() >= 0.7, form
 
 
-@pytest.mark.xfail(strict=True, reason="slight smiles are missed: 0.825 so far, 0.95 is asked for")
+@pytest.mark.xfail(strict=True, reason="slight smiles are missed: 0.900 so far, 0.95 is asked for")
 @pytest.mark.needs_shared
 def test_london_faces_are_read_as_well_as_asked(london):
     table, found = london
