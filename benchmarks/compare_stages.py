@@ -27,7 +27,9 @@ HEADER = """# What each stage gives
 The networks that the stages of `affectkit train checkpoint affectkit-real` leave behind, measured
 by `benchmarks/compare_stages.py` on {ferplus:,} PublicTest faces of FER+ and {london} London
 portraits, where a face is {face:.1f} points. One training of each; the standard error of an
-accuracy is .006 on FER+ and about .05 on London.
+accuracy is .006 on FER+ and about .05 on London. The name `mean` is of the mean of two ends'
+weights, which was not gone on with; `classifier` is the last network with its logits shifted
+towards rare expressions: what ships, if its run is the one of the checkpoint.
 
 """
 
