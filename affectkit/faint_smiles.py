@@ -1,4 +1,4 @@
-"""Faint smiles on neutral photographs: more of what FER2013 has few of and its raters miss.
+"""Faint smiles on neutral photographs, for networks that take slight smiles for Neutral.
 
 The corners of a neutral mouth are moved up and outwards, cheeks and lower lids a little up (action
 units 12 and 6 of FACS; Ekman, Friesen & Hager, 2002). Each such face comes with the same one moved

@@ -114,6 +114,7 @@ def test_neutral_photographs_that_look_at_the_camera_get_a_smile_each():
 
     generator = np.random.default_rng([3, 0])
     np.testing.assert_array_equal(more[5], draw_smile(faces[0], LANDMARKS, generator))
+    np.testing.assert_array_equal(more[6], move_about(faces[0], LANDMARKS, generator))
 
 
 def test_without_a_neutral_photograph_nothing_is_added():
