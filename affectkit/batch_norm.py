@@ -104,17 +104,18 @@ def synchronise_batch_norm(
     list of keras.layers.BatchNormalization
         All such layers, at any depth.
     """
+    layers = batch_norms(model)
+    for layer in layers:
+        layer.synchronized = on
+    return layers
+
+
+def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """List the layers of normalisation of a model, at any depth."""
     found = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            found += synchronise_batch_norm(layer, on)
+            found += batch_norms(layer)
         elif isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = on
             found.append(layer)
     return found
-
-
-def batch_norms(backbone: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """List the layers of normalisation of a backbone."""
-    kind = keras.layers.BatchNormalization
-    return [layer for layer in backbone.layers if isinstance(layer, kind)]

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from affectkit.checkpoint_files import KINDS
+from affectkit.weight_rounding import round_weights
 
 
 def convert_to_tflite(
@@ -21,7 +22,8 @@ def convert_to_tflite(
         Input float32 (batch, size, size, 3), RGB, -1..1; one output or a dict of outputs.
     kind : {"float16", "int8"}
         "float16" stores half-precision weights, about half the size; "int8" computes in integers,
-        with a scale for each channel of the weights, about a quarter of the size.
+        with a scale for each channel of the weights, about a quarter of the size. What rounding
+        shifts is corrected first: `affectkit.weight_rounding`.
     calibration_faces : numpy.ndarray, optional
         float32, shape (n, size, size, 3), as the model takes them; needed for int8: the ranges of
         all activations are measured on them. Some hundred of the real kind are enough.
@@ -42,6 +44,8 @@ def convert_to_tflite(
         raise ValueError(f"expected a kind of {', '.join(KINDS)}, got {kind!r}")
     if kind == "int8" and (calibration_faces is None or not len(calibration_faces)):
         raise ValueError("int8 needs calibration_faces: some hundred faces as the model takes them")
+    if kind == "int8":
+        model = round_weights(model, calibration_faces)
     size = model.input_shape[1]
     signature = [keras.InputSpec(shape=(1, size, size, 3), dtype="float32", name="face")]
     with tempfile.TemporaryDirectory() as folder:
