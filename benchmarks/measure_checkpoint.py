@@ -26,13 +26,17 @@ import pandas as pd
 
 matplotlib.use("Agg")
 
+from sklearn.metrics import roc_curve
+
 from affectkit.checkpoint_files import FOLDER, checkpoint_names
+from affectkit.data.datasets import load_table
 from affectkit.labels import EXPRESSIONS
 from affectkit.model_evaluation import evaluate_run
 from affectkit.model_loading import load_any_models
 
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 ADDED = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
+SHARES = (0.5, 0.2, 0.1)
 Results = dict[tuple[str, str, str], dict]
 
 
@@ -153,8 +157,47 @@ def thresholds_table(results: Results, name: str, output: Path) -> str:
     return markdown(header, zip(map("{:g}".format, ADDED), *columns, strict=True))
 
 
-def report(results: Results, name: str, output: Path) -> str:
-    """Write all tables."""
+def raters_table(answers: dict[str, pd.DataFrame], votes: pd.DataFrame) -> str:
+    """Accuracy of "is it a smile?" on all sets but the first, where a part of its raters saw one.
+
+    The least of Happy against Neutral that counts as a smile is fitted on the first set: the
+    greatest sum of sensitivity and specificity (Youden, 1950), for each share of raters.
+
+    Parameters
+    ----------
+    answers : dict of str to DataFrame
+        By set, as in predictions.csv; the first has an image_id.
+    votes : pandas.DataFrame
+        The first one's rows, with the raters' votes; those who said something else than Happy or
+        Neutral do not count, and faces of which most did are left out.
+    """
+    margins = {
+        name: np.log(one["probability_happy"].clip(1e-12) / one["probability_neutral"].clip(1e-12))
+        for name, one in answers.items()
+    }
+    first, *others = answers
+    rows = votes.set_index("image_id").loc[answers[first]["image_id"]]
+    either = (rows["soft_happy"] + rows["soft_neutral"]).to_numpy(float)
+    kept = either >= 0.5
+    share = rows["soft_happy"].to_numpy(float)[kept] / either[kept]
+    table = []
+    for least in SHARES:
+        seen = share >= least - 1e-6
+        false, true, thresholds = roc_curve(seen, margins[first][kept])
+        best = int(np.argmax(true - false))
+        table.append([f"{least:g}", f"{thresholds[best]:.2f}", (true[best] + 1 - false[best]) / 2])
+        for name in others:
+            smiling = answers[name]["expression"] == "Happy"
+            right = (margins[name] >= thresholds[best]) == smiling
+            table[-1] += [right.mean(), right[~smiling].mean(), right[smiling].mean()]
+    header = ["share of raters who see a smile", "ln(Happy / Neutral) from", f"{first}: balanced"]
+    for name in others:
+        header += [f"{name}: accuracy", "of Neutral", "of Happy"]
+    return markdown(header, table)
+
+
+def report(results: Results, name: str, output: Path, votes: pd.DataFrame | None = None) -> str:
+    """Write all tables; that of the raters' shares if their votes on the first set are given."""
     parts = []
     for title in dict.fromkeys(dataset for dataset, _, _ in results):
         result = results[title, name, "classification"]
@@ -182,6 +225,17 @@ def report(results: Results, name: str, output: Path) -> str:
             parts.append(markdown(header, rows) + "\n")
     if len({dataset for dataset, _, _ in results}) > 1:
         parts += ["### Where smiles begin\n", thresholds_table(results, name, output) + "\n"]
+        if votes is not None:
+            answers = {
+                title: pd.read_csv(
+                    folder_of(output, (title, name, "classification")) / "predictions.csv"
+                )
+                for title in dict.fromkeys(dataset for dataset, _, _ in results)
+            }
+            parts += [
+                "#### Asked as: how many raters would see a smile?\n",
+                raters_table(answers, votes) + "\n",
+            ]
     return "\n".join(parts)
 
 
@@ -202,7 +256,8 @@ def main() -> None:
     if arguments.affectfaces:
         sets["AffectFaces test"] = {"dataset": "affectfaces"}
     results = evaluate(arguments.name, sets, arguments.output)
-    tables = report(results, arguments.name, arguments.output)
+    votes = load_table("ferplus", arguments.ferplus, "test") if arguments.ferplus else None
+    tables = report(results, arguments.name, arguments.output, votes)
     print(tables)
     card = FOLDER / f"{arguments.name}.md"
     before, _, rest = card.read_text("utf-8").partition(BEGIN)

@@ -61,6 +61,28 @@ def test_smiles_begin_where_happys_logit_is_told_to(script, tmp_path):
     assert list(rows) == ["0", "0.5", "1", "1.5", "2", "2.5"]
 
 
+def test_the_threshold_for_a_smile_comes_from_the_raters_of_the_first_set(script):
+    """By hand: half of the raters see a smile from .6 on, a tenth of them from .25 on.
+
+    The fifth face is for neither, since most raters saw something else.
+    """
+    happy = [0.1, 0.25, 0.6, 0.9, 0.01]
+    first = pd.DataFrame({"image_id": list("abcde"), "expression": "Neutral"})
+    first["probability_happy"] = happy
+    first["probability_neutral"] = 1 - first["probability_happy"]
+    votes = pd.DataFrame({"image_id": list("edcba")})  # in another order
+    votes["soft_happy"] = [0.3, 0.9, 0.4, 0.1, 0.0]
+    votes["soft_neutral"] = [0.0, 0.1, 0.4, 0.9, 0.7]
+    second = pd.DataFrame({"expression": ["Happy", "Happy", "Neutral", "Neutral"]})
+    second["probability_happy"] = [0.3, 0.7, 0.2, 0.26]
+    second["probability_neutral"] = 1 - second["probability_happy"]
+    table = script.raters_table({"first": first, "second": second}, votes).splitlines()
+    rows = {row.split(" | ")[0].strip("| "): row for row in table[2:]}
+    assert rows["0.5"] == "| 0.5 | 0.41 | 1.000 | 0.750 | 1.000 | 0.500 |"  # ln(.6 / .4)
+    assert rows["0.2"] == rows["0.5"].replace("0.5 |", "0.2 |", 1)
+    assert rows["0.1"] == "| 0.1 | -1.10 | 1.000 | 0.750 | 0.500 | 1.000 |"  # ln(.25 / .75)
+
+
 @pytest.mark.needs_shared
 def test_portraits_without_ratings_get_a_copy_with_constant_ones(script, shared, tmp_path):
     copy = script.labelled_copy(shared / "data/london_faces", tmp_path)
