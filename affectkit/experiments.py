@@ -18,7 +18,8 @@ from affectkit.models import build_classifier, build_regressor
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import Profile
 from affectkit.run_folder import RunFolder
-from affectkit.training import annotated_rows, forget_backup, train_model
+from affectkit.training import forget_backup, train_model
+from affectkit.training_targets import annotated_rows
 
 Splits = dict[str, pd.DataFrame]
 

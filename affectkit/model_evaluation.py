@@ -19,7 +19,7 @@ from affectkit.inference import predict_table
 from affectkit.labels import EXPRESSIONS
 from affectkit.model_files import LoadedModel
 from affectkit.safe_text import spreadsheet_name
-from affectkit.training import annotated_rows
+from affectkit.training_targets import annotated_rows
 
 
 class NoLabelsError(ValueError):

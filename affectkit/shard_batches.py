@@ -51,7 +51,7 @@ def shard_batches(
     batch_size : int
         Faces a batch.
     balance : float
-        See `affectkit.training.class_weights`; counted over the whole split.
+        See `affectkit.training_targets.class_weights`; counted over the whole split.
     drop_remainder : bool
         Leave out a last batch that is smaller.
     soft : bool
@@ -115,7 +115,7 @@ def shard_batches(
 
 
 def weights_of_counts(counts: np.ndarray, balance: float) -> np.ndarray:
-    """Give `affectkit.training.class_weights` of a table that has so many rows of each expression.
+    """Give `affectkit.training_targets.class_weights` from the number of rows of each expression.
 
     Parameters
     ----------

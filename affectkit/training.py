@@ -9,83 +9,20 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from sklearn.utils.class_weight import compute_class_weight
 
 from affectkit.augmentation import mix_up, with_augmentation
 from affectkit.batch_norm import average_statistics, is_folded, restore_statistics
 from affectkit.callbacks import CosineLearningRate, EpochProgress, StopOnNaN
-from affectkit.data.table import soft_labels
 from affectkit.input_pipeline import make_batches
-from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models import get_backbone, task_of
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
 from affectkit.shard_streams import damage_named
 from affectkit.training_backup import TrainingBackup, training_identity
 from affectkit.training_recipe import AVERAGED_BATCHES, build_loss, build_optimizer, head_settings
+from affectkit.training_targets import annotated_rows, class_weights, training_targets
 
 Faces = np.ndarray | None
-
-
-def class_weights(table: pd.DataFrame, balance: float = 1.0) -> np.ndarray:
-    """Give a loss weight for each expression, so that rare ones count.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The training split, with expressions 0..7.
-    balance : float
-        Exponent of scikit-learn's "balanced" weights n / (classes * count): 0 gives ones.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (8,); 1 for expressions that do not occur. The mean over rows is 1.
-    """
-    expressions = table["expression"].to_numpy(int)
-    present = np.unique(expressions)
-    weights = np.ones(NUM_EXPRESSIONS)
-    weights[present] = compute_class_weight("balanced", classes=present, y=expressions) ** balance
-    return (weights / weights[expressions].mean()).astype(np.float32)
-
-
-def training_targets(table: pd.DataFrame, task: str) -> np.ndarray:
-    """Give what a network of this task learns from each row.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Any split.
-    task : {"classification", "regression"}
-        Of the model.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32: (n, 8) label distributions, or (n, 2) valence and arousal.
-
-    Raises
-    ------
-    ValueError
-        If a row lacks the target.
-    """
-    if task == "classification":
-        return soft_labels(table)
-    targets = table[["valence", "arousal"]].to_numpy(np.float32)
-    if np.isnan(targets).any():
-        missing = int(np.isnan(targets).any(axis=1).sum())
-        raise ValueError(
-            f"{missing} of {len(table)} rows of {table.attrs.get('dataset', 'the table')!r} have "
-            "no valence and arousal; drop them with `annotated_rows` or use data that has them"
-        )
-    return targets
-
-
-def annotated_rows(table: pd.DataFrame, task: str) -> np.ndarray:
-    """Give a bool mask, shape (n,): the rows that have the target of this task."""
-    if task == "regression":
-        return table[["valence", "arousal"]].notna().all(axis=1).to_numpy()
-    return table["expression"].between(0, NUM_EXPRESSIONS - 1).fillna(False).to_numpy(bool)
 
 
 def train_model(

@@ -1,8 +1,7 @@
-"""Read and write videos: decoding and encoding have a thread each, with few frames in between."""
+"""Read videos and cameras: decoding has a thread of its own, with few frames in between."""
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -10,17 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter_ns
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own words; ours say more
-# FFmpeg goes by the content, and knows lists that name other files and addresses
-os.environ.setdefault(
-    "OPENCV_FFMPEG_CAPTURE_OPTIONS",
-    "protocol_whitelist;file|format_whitelist;mov,matroska,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf",
-)
-
 import cv2
 import numpy as np
 
 from affectkit.frame_queue import FrameQueue
+from affectkit.video_captures import open_camera, open_file
 
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
@@ -30,10 +23,6 @@ VIDEO_SUFFIXES = frozenset(
     )
 )
 """How the names of videos end."""
-
-MOST_PIXELS = 1 << 26
-"""Of a frame: 8192 x 8192, twice what cameras give. Each of the waiting ones takes six bytes for
-every pixel."""
 
 WAITING_FRAMES = 4
 """Frames between two threads at most, so that memory does not grow with a video's length."""
@@ -91,7 +80,7 @@ class VideoReader:
         if stride < 1:
             raise ValueError(f"expected a stride of at least 1, got {stride}")
         self.source, self._stride, self._newest_only = source, stride, newest_only
-        self._capture = _open_camera(source) if isinstance(source, int) else _open_file(source)
+        self._capture = open_camera(source) if isinstance(source, int) else open_file(source)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.frames_per_second = float(rate) if 0 < rate < 1000 else 25.0
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -222,53 +211,3 @@ def read_video(source: str | Path | int, stride: int = 1, newest_only: bool = Fa
     ...     print(frame.index, frame.seconds, frame.rgb.shape)
     """
     return VideoReader(source, stride, newest_only)
-
-
-def _open_file(path: str | Path) -> cv2.VideoCapture:
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no video {path}: check the path")
-    if not path.stat().st_size:
-        raise ValueError(f"{path} is empty (0 bytes): restore the file")
-    with path.open("rb"):  # an unreadable file is no damaged one
-        pass
-    capture = quietly(cv2.VideoCapture, str(path), cv2.CAP_FFMPEG)
-    if not capture.isOpened():
-        raise ValueError(
-            f"{path} can't be read as a video: it is damaged (an MP4 that was cut off has lost its "
-            "index), not a video, or of a codec that OpenCV's FFmpeg does not have; restore or "
-            "convert it"
-        )
-    width, height = (
-        capture.get(one) for one in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-    )
-    if width * height > MOST_PIXELS:
-        capture.release()
-        raise ValueError(
-            f"{path} has frames of {width:g} x {height:g} pixels; the limit is {MOST_PIXELS}. "
-            "Make it smaller first"
-        )
-    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return capture
-
-
-def _open_camera(number: int) -> cv2.VideoCapture:
-    capture = quietly(cv2.VideoCapture, number)
-    if not capture.isOpened():
-        raise FileNotFoundError(
-            f"camera {number} can't be opened: none is connected, another program uses it, or "
-            "this one may not; check that, or choose another --source (a number, or a video file)"
-        )
-    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-    return capture
-
-
-def quietly(function: type, *arguments: object) -> object:
-    """Call a part of OpenCV without the lines that it writes about failures."""
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        return function(*arguments)
-    finally:
-        logging.setLogLevel(level)

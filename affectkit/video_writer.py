@@ -16,7 +16,8 @@ import numpy as np
 
 from affectkit.atomic_files import left_partials, partial_path
 from affectkit.frame_queue import FrameQueue
-from affectkit.video import WAITING_FRAMES, quietly
+from affectkit.video import WAITING_FRAMES
+from affectkit.video_captures import quietly
 
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 """By the end of the file's name: what every OpenCV wheel can write."""

@@ -1,4 +1,4 @@
-"""Training: targets and weights by hand, learning, determinism, resume and NaN."""
+"""Training: learning, determinism, resume and NaN."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from affectkit.data.table import make_table
 from affectkit.models import build_classifier, build_regressor, get_backbone
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
-from affectkit.training import annotated_rows, class_weights, train_model, training_targets
+from affectkit.training import train_model
 
 SIZE = Preprocessing(32)
 COLOURS = [(255, 0, 0), (0, 0, 255)]
@@ -32,37 +32,6 @@ def two_colour_split(rows, split, seed=0):
     columns = {"image_id": [str(row) for row in range(rows)], "split": [split] * rows}
     columns |= {"expression": labels, "valence": values, "arousal": -values}
     return make_table(columns, "colours", "folder"), faces
-
-
-def table_of(expressions, **columns):
-    ids = [str(row) for row in range(len(expressions))]
-    split = ["train"] * len(expressions)
-    return make_table({"image_id": ids, "split": split, "expression": expressions} | columns, "t")
-
-
-def test_class_weights_by_hand():
-    table = table_of([0] * 6 + [1] * 2)
-    # scikit-learn: 8 / (2 * 6) = 2/3 and 8 / (2 * 2) = 2; their mean over the rows is 1
-    np.testing.assert_allclose(class_weights(table)[:3], [2 / 3, 2, 1], rtol=1e-6)
-    np.testing.assert_array_equal(class_weights(table, balance=0), 1)
-    half = np.sqrt([2 / 3, 2])
-    mean = (6 * half[0] + 2 * half[1]) / 8
-    np.testing.assert_allclose(class_weights(table, balance=0.5)[:2], half / mean, rtol=1e-6)
-
-
-def test_targets_by_hand():
-    table = table_of([1, 7], valence=[0.5, -0.25], arousal=[0.0, 1.0])
-    np.testing.assert_array_equal(training_targets(table, "classification").argmax(axis=1), [1, 7])
-    np.testing.assert_array_equal(training_targets(table, "regression"), [[0.5, 0], [-0.25, 1]])
-    table.loc[1, "arousal"] = np.nan
-    with pytest.raises(ValueError, match="1 of 2 rows of 't' have no valence and arousal"):
-        training_targets(table, "regression")
-    assert annotated_rows(table, "regression").tolist() == [True, False]
-
-
-def test_annotated_rows_of_classification():
-    table = table_of([0, 8, pd.NA, 7])
-    assert annotated_rows(table, "classification").tolist() == [True, False, False, True]
 
 
 @pytest.fixture(scope="module")

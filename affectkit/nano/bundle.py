@@ -24,7 +24,7 @@ REFUSED = 2
 
 DAMAGED = (
     OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, RuntimeError,
-    MemoryError, zipfile.BadZipFile, zlib.error,
+    MemoryError, OverflowError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What reading a spoilt file raises."""
 

@@ -37,7 +37,8 @@ from affectkit.preprocess import Preprocessing, read_face
 from affectkit.profiles import TrainingSettings
 from affectkit.shard_batches import shard_batches, weights_of_counts
 from affectkit.shard_streams import damage_named, stream_records, stream_rows
-from affectkit.training import class_weights, train_model, training_targets
+from affectkit.training import train_model
+from affectkit.training_targets import class_weights, training_targets
 
 SIZE = Preprocessing(32, crop_margin=0.1)
 ROWS = 60

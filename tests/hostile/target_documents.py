@@ -258,10 +258,20 @@ class Bundle(Document):
         np.savez(self.folder / "golden.npz", faces=np.zeros((1, 4, 4, 3), np.uint8))
         golden = (self.folder / "golden.npz").read_bytes()
         (self.folder.parent / "outside").write_bytes(b"0123456789")
+        (self.folder / "network.onnx").write_bytes(b"abcdef")
         graph = {"file": "network.pb", "offset": 2, "bytes": 4, "sha256": sha256(b"2345")}
+        onnx = {
+            "rest": "network.onnx",
+            "weights_in": "network.pb",
+            "weights": [
+                {"at": 2, "from": 1, "shape": [1, 1], "axes": [1, 0]},
+                {"at": 8, "from": 4, "shape": [1], "axes": [0]},
+            ],
+            "sha256": sha256(b"ab1234cd4567ef"),
+        }
         return {
             "bundle_version": 1,
-            "networks": {"both": {"outputs": ["expression"], "frozen_graph": graph}},
+            "networks": {"both": {"outputs": ["expression"], "frozen_graph": graph, "onnx": onnx}},
             "files": [
                 {"name": "network.pb", "part": "saved_model", "sha256": sha256(b"0123456789")},
                 {"name": "golden.npz", "part": "golden", "sha256": sha256(golden)},
@@ -275,6 +285,7 @@ class Bundle(Document):
             bundle.check()
             for name in bundle.choose():
                 bundle.frozen_graph(name)
+                bundle.onnx(name)
             assert bundle.golden()["faces"].shape == (1, 4, 4, 3)
         except self.scripts.RefusalError as refusal:
             raise ValueError(f"{self.path}: {refusal}") from None
