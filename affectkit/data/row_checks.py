@@ -15,6 +15,9 @@ from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import BOX_COLUMNS, MOST_PIXELS
 from affectkit.labels import NO_FACE, NOT_ANNOTATED, expression_code
 
+NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none", "unknown", "?", "-"})
+"""What people write, in capitals or not, where they know no number."""
+
 
 class RowChecks:
     """The rows of one label file, and which of them are still good.
@@ -186,9 +189,13 @@ def expression_or_nothing(value: object) -> int | None:
 
 
 def slice_values(text: pd.Series) -> pd.Series:
-    """Give a further column as numbers if all its values are, else as text; "" becomes NA."""
+    """Give a further column as numbers if all its values are, else as text; "" becomes NA.
+
+    Beside numbers, the words of `NO_NUMBER` become NaN too; beside text they are values.
+    """
     text = text.str.strip()
-    numbers = pd.to_numeric(text.where(text != "", None), errors="coerce").astype(float)
-    if np.isfinite(numbers).sum() == (text != "").sum() > 0:
+    is_value = ~text.str.lower().isin(NO_NUMBER)
+    numbers = pd.to_numeric(text.where(is_value, None), errors="coerce").astype(float)
+    if np.isfinite(numbers).sum() == is_value.sum() > 0:
         return numbers
     return text.where(text != "", None)

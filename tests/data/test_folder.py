@@ -52,6 +52,17 @@ def test_full_labels(tmp_path):
     assert table.attrs == {"dataset": "folder", "protocol": "all"}
 
 
+def test_words_for_an_unknown_number_leave_a_column_numbers(tmp_path):
+    names = [f"{row}.jpg" for row in range(6)]
+    values = ["24,NA,NA", "NA,a,1", " n/a ,b,?", "31,b,2", "?,unknown,x", "nan,b,3"]
+    rows = "".join(f"{name},Happy,{value}\n" for name, value in zip(names, values, strict=True))
+    root = folder(tmp_path / "set", "file,expression,age,country,mixed\n" + rows, *names)
+    table = load_table("folder", root)
+    np.testing.assert_array_equal(table["age"], [24, np.nan, np.nan, 31, np.nan, np.nan])
+    assert table["country"].tolist() == ["NA", "a", "b", "b", "unknown", "b"]  # NA: Namibia
+    assert table["mixed"].tolist() == ["NA", "1", "?", "2", "x", "3"]
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -215,6 +226,8 @@ def test_london_faces(shared):
     assert table["expression"].value_counts().to_dict() == {0: 20, 1: 20}
     assert slice_columns(table) == ["age", "gender", "ethnicity"]
     assert table["gender"].isin(["female", "male"]).all()
+    assert table["age"].isna().sum() == 2  # of one person the age is NA
+    assert table["age"].between(20, 42).sum() == 38
     assert read_image(table["path"][0]).shape[2] == 3
     names = table["image_id"].str.split("_").str[1].str.removesuffix(".jpg")
     assert (names.map({"neutral": 0, "smiling": 1}) == table["expression"]).all()
