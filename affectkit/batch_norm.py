@@ -39,11 +39,12 @@ def restore_statistics(backbone: keras.Model, faces: np.ndarray) -> None:
         that are good to some percent.
     """
     layers = batch_norms(backbone)
-    probe = keras.Model(backbone.input, [layer.input for layer in layers])
+    probe = keras.Model(backbone.input, {layer.name: layer.input for layer in layers})
     counts, sums, squares = 0, [0.0] * len(layers), [0.0] * len(layers)
     for start in range(0, len(faces), 32):
-        for index, tensor in enumerate(probe(faces[start : start + 32], training=False)):
-            values = np.asarray(tensor, np.float64)
+        found = probe(faces[start : start + 32], training=False)
+        for index, layer in enumerate(layers):
+            values = np.asarray(found[layer.name], np.float64)
             axes = tuple(range(values.ndim - 1))
             sums[index] += values.mean(axes) * len(values)
             squares[index] += (values**2).mean(axes) * len(values)

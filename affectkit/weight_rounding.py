@@ -10,12 +10,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from affectkit.batch_norm import average_statistics, batch_norms
+from affectkit.batch_norm import average_statistics, batch_norms, restore_statistics
 
 LEVELS = 127
 """Weights become whole numbers from -127 to 127 times a scale."""
 
-MOST_FACES, BATCH_SIZE = 300, 50
+MOST_FACES, MOST_PIXELS = 300, 300 * 112 * 112
+"""So many faces, and pixels of them all, are used: they go through the network in one batch."""
 
 
 def round_weights(model: keras.Model, faces: np.ndarray) -> keras.Model:
@@ -29,8 +30,8 @@ def round_weights(model: keras.Model, faces: np.ndarray) -> keras.Model:
     model : keras.Model
         Functional; stays as it is.
     faces : numpy.ndarray
-        float32, shape (n, size, size, 3), as the model takes them. At most `MOST_FACES` are used,
-        evenly spaced; of fewer than some ten, the measured means are rough.
+        float32, shape (n, size, size, 3), as the model takes them. At most `MOST_FACES` and
+        `MOST_PIXELS` are used, evenly spaced; of fewer than some ten, the measured means are rough.
 
     Returns
     -------
@@ -44,32 +45,24 @@ def round_weights(model: keras.Model, faces: np.ndarray) -> keras.Model:
     """
     if not len(faces):
         raise ValueError("expected faces to measure normalisation on, got none")
-    rows = np.linspace(0, len(faces) - 1, min(len(faces), MOST_FACES)).round().astype(int)
-    parts = np.array_split(faces[rows], -(-len(rows) // BATCH_SIZE))
+    number = max(1, min(len(faces), MOST_FACES, MOST_PIXELS // (faces.shape[1] * faces.shape[2])))
+    batch = faces[np.linspace(0, len(faces) - 1, number).round().astype(int)]
     rounded = _copy(model)
+    for part in _parts(rounded):
+        restore_statistics(part, batch)  # the same function, normalised as the batch would be
     for layer in _convolutions(rounded):
         layer.kernel.assign(_round_kernel(layer))
-    corrected = _copy(rounded)
-    layers = (
-        batch_norms(one) for one in (corrected, _measured(model, parts), _measured(rounded, parts))
-    )
-    for layer, before, after in zip(*layers, strict=True):
-        mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
-        spread = [np.asarray(one.moving_variance) + layer.epsilon for one in (before, after)]
-        shift = np.asarray(after.moving_mean) - np.asarray(before.moving_mean)
-        layer.moving_mean.assign(mean + shift)
-        variance = (variance + layer.epsilon) * spread[1] / spread[0] - layer.epsilon
-        layer.moving_variance.assign(np.maximum(variance, 0))
-    return corrected
+    for layer in batch_norms(rounded):
+        layer.trainable = True  # frozen, it would not look at the batch
+    average_statistics(rounded, rounded, [batch])
+    return rounded
 
 
-def _measured(model: keras.Model, batches: list[np.ndarray]) -> keras.Model:
-    """Give a copy whose statistics of normalisation are the batches'."""
-    copy = _copy(model)
-    for layer in batch_norms(copy):
-        layer.trainable = True  # frozen, it would not look at the batches
-    average_statistics(copy, copy, batches)
-    return copy
+def _parts(model: keras.Model) -> list[keras.Model]:
+    """List the model, or its parts, that have layers of normalisation themselves."""
+    own = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+    nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    return [model] * own + [part for one in nested for part in _parts(one)]
 
 
 def _copy(model: keras.Model) -> keras.Model:

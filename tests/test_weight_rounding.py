@@ -24,30 +24,33 @@ def levels(kernel: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return kernel / np.abs(kernel).max(axis=axes, keepdims=True) * LEVELS
 
 
-def test_the_mean_moves_by_what_rounding_takes():
+def test_the_mean_that_rounding_takes_comes_back():
     model = two_channels([127.0, 0.4])  # of steps of 1: the second weight becomes 0
     faces = np.zeros((20, 4, 4, 2), np.float32)
     faces[..., 0] = np.linspace(-0.02, 0.02, 20)[:, None, None]
     faces[..., 1] = 5.0
     rounded = round_weights(model, faces)
     np.testing.assert_allclose(np.ravel(rounded.layers[1].kernel), [127, 0], atol=1e-4)
-    np.testing.assert_allclose(rounded.layers[2].moving_mean, [7 - 0.4 * 5], atol=1e-4)
-    np.testing.assert_allclose(rounded.layers[2].moving_variance, [3], rtol=1e-3)
+    np.testing.assert_allclose(rounded.layers[2].moving_mean, [0], atol=1e-4)  # without 0.4 * 5
     np.testing.assert_allclose(rounded(faces), model(faces), atol=1e-4)
+    other = np.full((1, 4, 4, 2), (0.3, 5.0), np.float32)
+    by_hand = (127 * 0.3 + 0.4 * 5 - 7) / np.sqrt(3 + 1e-3)
+    np.testing.assert_allclose(rounded(other), by_hand, rtol=1e-5)
 
 
-def test_the_spread_moves_too():
+def test_the_spread_comes_back_too():
     model = two_channels([127.0, 0.4])
     faces = np.zeros((20, 4, 4, 2), np.float32)
-    faces[..., 1] = np.resize([-5.0, 5.0], 20)[:, None, None]  # variance 4, then none is left
+    faces[..., 0] = np.resize([0.05, 0.05, -0.05, -0.05], 20)[:, None, None]
+    faces[..., 1] = np.resize([-5.0, 5.0], 20)[:, None, None]
     rounded = round_weights(model, faces)
-    expected = (3 + 1e-3) * (0 + 1e-3) / (4 + 1e-3) - 1e-3
-    assert expected < 0  # no variance is
-    np.testing.assert_allclose(rounded.layers[2].moving_variance, [0], atol=1e-6)
-    faces[..., 0] = np.resize([1.0, 1.0, -1.0, -1.0], 20)[:, None, None] * 0.05  # its own is 40.3
-    rounded = round_weights(model, faces)
-    before, after = 40.3225 + 4, 40.3225
-    np.testing.assert_allclose(rounded.layers[2].moving_variance, [3 * after / before], rtol=2e-3)
+    before, after = (np.asarray(one(faces)) for one in (model, rounded))
+    assert np.std(after) == pytest.approx(np.std(before), rel=1e-3)
+    assert np.mean(after) == pytest.approx(np.mean(before), abs=1e-4)
+    # by hand: 6.35 and 2 from the two channels, of which the second is lost, over sqrt(3.001)
+    assert np.std(after) == pytest.approx(np.hypot(6.35, 2) / np.sqrt(3.001), rel=1e-3)
+    without = two_channels([127.0, 0.0])
+    assert np.std(without(faces)) < 0.97 * np.std(before)
 
 
 def test_every_output_channel_has_its_own_steps():
