@@ -30,13 +30,14 @@ def round_weights(model: keras.Model, faces: np.ndarray) -> keras.Model:
     model : keras.Model
         Functional; stays as it is.
     faces : numpy.ndarray
-        float32, shape (n, size, size, 3), as the model takes them. At most `MOST_FACES` and
-        `MOST_PIXELS` are used, evenly spaced; of fewer than some ten, the measured means are rough.
+        float32, shape (n, size, size, 3), RGB, -1..1, as the model takes them. At most
+        `MOST_FACES` and `MOST_PIXELS` are used, evenly spaced; of fewer than some ten, the measured
+        means are rough.
 
     Returns
     -------
     keras.Model
-        Of the same architecture.
+        Of the same architecture; none of its normalisation is frozen.
 
     Raises
     ------
@@ -44,11 +45,14 @@ def round_weights(model: keras.Model, faces: np.ndarray) -> keras.Model:
         If there are no faces.
     """
     if not len(faces):
-        raise ValueError("expected faces to measure normalisation on, got none")
+        raise ValueError(
+            "expected faces to measure normalisation on, got none: give some hundred, of the kind "
+            "that the model is for"
+        )
     number = max(1, min(len(faces), MOST_FACES, MOST_PIXELS // (faces.shape[1] * faces.shape[2])))
     batch = faces[np.linspace(0, len(faces) - 1, number).round().astype(int)]
     rounded = _copy(model)
-    for part in _parts(rounded):
+    for part in _normalised_parts(rounded):
         restore_statistics(part, batch)  # the same function, normalised as the batch would be
     for layer in _convolutions(rounded):
         layer.kernel.assign(_round_kernel(layer))
@@ -58,11 +62,11 @@ def round_weights(model: keras.Model, faces: np.ndarray) -> keras.Model:
     return rounded
 
 
-def _parts(model: keras.Model) -> list[keras.Model]:
+def _normalised_parts(model: keras.Model) -> list[keras.Model]:
     """List the model, or its parts, that have layers of normalisation themselves."""
     own = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
     nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    return [model] * own + [part for one in nested for part in _parts(one)]
+    return [model] * own + [part for one in nested for part in _normalised_parts(one)]
 
 
 def _copy(model: keras.Model) -> keras.Model:
@@ -84,8 +88,9 @@ def _convolutions(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def _round_kernel(layer: keras.layers.Layer) -> np.ndarray:
+    """Give a convolution's weights as whole numbers times the scale of their output channel."""
     kernel = np.asarray(layer.kernel)
-    deep = isinstance(layer, keras.layers.DepthwiseConv2D)
-    largest = np.abs(kernel).max(axis=(0, 1) if deep else (0, 1, 2), keepdims=True)
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    largest = np.abs(kernel).max(axis=(0, 1) if depthwise else (0, 1, 2), keepdims=True)
     scale = np.where(largest > 0, largest, 1) / LEVELS
     return np.round(kernel / scale) * scale

@@ -8,8 +8,9 @@ Usage::
 Runs what `affectkit evaluate` runs: float32, float16 and int8 on FER+'s test rows (PublicTest) and
 on London's 40 portraits. The folder gets every metrics.json, predictions.csv and plot. The tables
 replace what stands between the two `measured` marks of affectkit/assets/checkpoints/NAME.md; the
-hours of training are not measured here, and are told by the prose above. With --affectfaces the
-bundled drawings are measured too.
+hours of training are not measured here, and are told by the prose above. With both sets there are
+also tables of where smiles begin, one with thresholds from the votes of FER+'s raters. With
+--affectfaces the bundled drawings are measured too.
 """
 
 from __future__ import annotations

@@ -105,3 +105,15 @@ def test_answers_of_other_faces_stay_nearer_than_with_rounding_alone(
 def test_without_faces_there_is_nothing_to_measure():
     with pytest.raises(ValueError, match="expected faces to measure normalisation on, got none"):
         round_weights(two_channels([1.0, 1.0]), np.empty((0, 4, 4, 2), np.float32))
+
+
+def test_large_faces_are_fewer_so_that_memory_does_not_grow(monkeypatch):
+    used = []
+    monkeypatch.setattr(
+        "affectkit.weight_rounding.average_statistics",
+        lambda model, backbone, batches: used.extend(batches),
+    )
+    monkeypatch.setattr("affectkit.weight_rounding.MOST_PIXELS", 5 * 4 * 4)
+    faces = np.arange(9.0, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 4, 2), "f4")
+    round_weights(two_channels([1.0, 1.0]), faces)
+    assert used[0][:, 0, 0, 0].tolist() == [0, 2, 4, 6, 8]
