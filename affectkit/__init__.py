@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from affectkit.version import __version__
+
 if TYPE_CHECKING:
-    from affectkit.pipeline import AffectPipeline, FaceAffect
+    from affectkit.pipeline.pipeline import AffectPipeline, FaceAffect
 
 __all__ = ["AffectPipeline", "FaceAffect", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
     """Import the pipeline when it is first asked for, so that `import affectkit` is quick."""
     if name in ("AffectPipeline", "FaceAffect"):
-        from affectkit import pipeline
+        from affectkit.pipeline import pipeline
 
         return getattr(pipeline, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

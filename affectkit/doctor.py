@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from affectkit.self_test import (
+from affectkit.machine import (
     compute_with_tensorflow,
     find_kernel,
     verify_assets,

@@ -14,9 +14,6 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from affectkit.data.images import read_table_image
-from affectkit.data.table import BOX_COLUMNS
-
 Pixels = TypeVar("Pixels")
 """A NumPy array or a tensor."""
 
@@ -215,21 +212,3 @@ def face_input(
     for face, box in zip(faces, boxes, strict=True):
         scale_pixels(crop_face(image, box, preprocessing), out=face)
     return faces
-
-
-def read_face(record: object, preprocessing: Preprocessing) -> np.ndarray:
-    """Read and crop the face of one table row (a named tuple of `DataFrame.itertuples`).
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (image_size, image_size, 3), RGB.
-
-    Raises
-    ------
-    ValueError
-        If the image can't be read (`ImageReadError`) or its box is outside.
-    """
-    box = [getattr(record, name) for name in BOX_COLUMNS]
-    no_box = any(np.isnan(value) for value in box)
-    return crop_face(read_table_image(record), None if no_box else box, preprocessing)

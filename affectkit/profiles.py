@@ -26,7 +26,7 @@ class TrainingSettings:
         The regressors use half: where one expression is 70 times as rare as another (FER+), full
         weights leave them no better than a constant.
     augmentation : {"none", "light", "strong", "heavy"}
-        See `affectkit.augmentation`.
+        See `affectkit.training.augmentation`.
     mixup : float
         Parameter of the Beta distribution of `keras.layers.MixUp` (Zhang et al., 2018,
         arXiv:1710.09412); 0 mixes nothing.

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from textwrap import shorten
 
-from affectkit.json_files import find_misfit
-from affectkit.json_values import json_ready
+from affectkit.files.json_forms import find_misfit, json_ready
 
 RECORD_TYPE = "application/vnd.affectkit.record+json"
 """Mimetype of the cell output that holds one name and its value."""

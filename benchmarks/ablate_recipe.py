@@ -4,7 +4,7 @@ Usage::
 
     python benchmarks/ablate_recipe.py --root FERPLUS --weights imagenet --output FOLDER
 
-Trains the first stage of `affectkit.checkpoint_training` on a part of FER+ at 64 px, then once more
+Trains the first stage of `affectkit.training.recipes.train` on a part of FER+ at 64 px, then once more
 without each part, with several seeds, and tests on FER+'s PublicTest images. Writes one JSON file
 a run to the output folder and the table to its ablation.md; finished runs are not repeated, so that
 the folder can be filled over several sessions (benchmarks/ablation is such a folder). Two processes
@@ -26,16 +26,17 @@ import keras
 import numpy as np
 import pandas as pd
 
-from affectkit.checkpoint_data import drop_copies, mixed_splits
-from affectkit.checkpoint_recipe import PROFILE
+from affectkit.data.batches import load_faces
 from affectkit.data.table import SOFT_LABEL_COLUMNS
 from affectkit.evaluation import evaluate_classification
-from affectkit.inference import predict_faces
-from affectkit.input_pipeline import load_faces
-from affectkit.model_files import LoadedModel, write_json
-from affectkit.models import build_classifier
+from affectkit.files.json_forms import write_json
+from affectkit.models.build import build_classifier
+from affectkit.models.inference import predict_faces
+from affectkit.models.keras_models import LoadedModel
 from affectkit.preprocess import Preprocessing
-from affectkit.training import train_model
+from affectkit.training.fit import train_model
+from affectkit.training.recipes.rows import drop_copies, mixed_splits
+from affectkit.training.recipes.stages import PROFILE
 
 VARIANTS: dict[str, dict[str, object]] = {
     "the whole recipe": {},
@@ -76,7 +77,7 @@ def train(
     model = build_classifier(arguments.size, PROFILE.alpha, PROFILE.dropout, weights)
     fields = {name: value for name, value in change.items() if name not in SWITCHES}
     settings = replace(PROFILE.classifier, epochs=arguments.epochs, **fields)
-    keep_folded = mock.patch("affectkit.training.is_folded", return_value=False)
+    keep_folded = mock.patch("affectkit.training.fit.is_folded", return_value=False)
     with ExitStack() as stack:
         logs = stack.enter_context(tempfile.TemporaryDirectory())
         if change.get("folded"):

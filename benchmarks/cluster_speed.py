@@ -21,11 +21,11 @@ from pathlib import Path
 import psutil
 from PIL import Image
 
-from affectkit.cluster import open_cluster
-from affectkit.cluster_prediction import PredictionSettings, predict_on_cluster
 from affectkit.faces.render import render_face
-from affectkit.image_prediction import ImagePredictor, ImageTask
-from affectkit.predict_files import IMAGE_DETECTOR
+from affectkit.pipeline.predict.cluster import open_cluster
+from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
+from affectkit.pipeline.predict.remote import PredictionSettings, predict_on_cluster
+from affectkit.pipeline.predict.run import IMAGE_DETECTOR
 
 SIZE, FACES = 512, 8
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.model_evaluation import evaluate_run
-from affectkit.model_files import LoadedModel, load_model
+from affectkit.evaluation.run import evaluate_run
+from affectkit.models.keras_models import LoadedModel, load_model
 
 HEADER = """# What each stage gives
 
@@ -70,7 +70,7 @@ def measure(path: Path, ferplus: Path, london: Path) -> dict[str, object]:
     }
     for name, dataset, root in (("FER+", "ferplus", ferplus), ("London", "folder", london)):
         with tempfile.TemporaryDirectory() as folder:
-            result = evaluate_run(loaded, path.stem, dataset, folder, root, bootstrap=0)
+            result = evaluate_run(loaded, path.stem, dataset, folder, root, bootstrap=0).result
         row[f"{name} faces"] = result["rows"]
         row[f"{name} accuracy"] = result["metrics"]["accuracy"]["value"]
         if name == "FER+":

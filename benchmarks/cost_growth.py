@@ -72,11 +72,11 @@ def _link(source: str, place: Path) -> None:
 
 def run_stage(stage: str, files: str, shards: str) -> dict[str, float]:
     """Run one stage in this process."""
-    from affectkit.data.shard_index import read_index
-    from affectkit.data.shard_writer import write_shards
-    from affectkit.input_pipeline import make_batches
+    from affectkit.data.batches import make_batches
+    from affectkit.data.shards.batches import shard_batches
+    from affectkit.data.shards.index import read_index
+    from affectkit.data.shards.writer import write_shards
     from affectkit.preprocess import Preprocessing
-    from affectkit.shard_batches import shard_batches
 
     before, preprocessing = peak_memory(), Preprocessing(64)
     processor, start = process_time(), perf_counter()

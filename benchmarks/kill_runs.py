@@ -90,23 +90,23 @@ if __name__ == "__main__":
 
 UNPACK = """
 from pathlib import Path
-from affectkit.data.affectfaces import unpack
+from affectkit.data.sets.affectfaces import unpack
 unpack(Path({archive!r}), Path(folder))
 """
 
 PREDICT = """
-from affectkit.predict_files import predict_files
+from affectkit.pipeline.predict.run import predict_files
 predict_files({paths!r}, folder + "/rows.csv", annotate=folder + "/drawn", progress=False)
 """
 
 TRAIN = """
 import keras, numpy as np
 from affectkit.data.table import make_table
-from affectkit.model_files import save_model
-from affectkit.models import BACKBONE
+from affectkit.models.keras_models import save_model
+from affectkit.models.build import BACKBONE
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
-from affectkit.training import forget_backup, train_model
+from affectkit.training.fit import forget_backup, train_model
 
 def split(rows, name):
     generator = np.random.default_rng(len(name))
@@ -147,7 +147,7 @@ NAMES = ("dataset", "root", "profile", "output", "weights", "seed", "limit", "ep
 PARAMETERS = "\n".join(f"{name} = 0" for name in NAMES)
 NOTEBOOK = """
 from pathlib import Path
-from affectkit.atomic_files import write_atomically
+from affectkit.files.atomic import write_atomically
 from affectkit.data.skipped import SkippedRows
 skipped = SkippedRows()
 skipped.add("{name}.csv", 1, "damaged", "mend it")
@@ -276,7 +276,7 @@ def predictions(folder: Path) -> dict[str, str]:
 
 def models(folder: Path) -> dict[str, str]:
     """Give digests of weights (a zip holds times), and logs."""
-    from affectkit.model_files import load_model
+    from affectkit.models.keras_models import load_model
 
     found = files_of(folder)
     for path in (folder / "models").glob("*.keras"):
@@ -308,7 +308,7 @@ def prepare(folder: Path) -> dict[str, Scenario]:
 
     from affectkit.faces.dataset import render_dataset
     from affectkit.faces.shard import pack
-    from affectkit.video_writer import VideoWriter
+    from affectkit.pipeline.video.write import VideoWriter
 
     faces = render_dataset(folder / "faces", 8, 9, 160, workers=1, progress=False)
     pack(faces, folder / "faces.zip")

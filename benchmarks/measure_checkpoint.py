@@ -29,11 +29,11 @@ matplotlib.use("Agg")
 
 from sklearn.metrics import roc_curve
 
-from affectkit.checkpoint_files import FOLDER, checkpoint_names
 from affectkit.data.datasets import load_table
+from affectkit.evaluation.run import evaluate_run
 from affectkit.labels import EXPRESSIONS
-from affectkit.model_evaluation import evaluate_run
-from affectkit.model_loading import load_any_models
+from affectkit.models.cards import FOLDER, checkpoint_names
+from affectkit.models.opening import load_any_models
 
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 ADDED = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
@@ -53,7 +53,9 @@ def evaluate(name: str, sets: dict[str, dict], output: Path) -> Results:
                 for flip in (False, True) if task == "classification" else (False,):
                     key = (title, form + (", mirrored too" if flip else ""), task)
                     folder = folder_of(output, key)
-                    results[key] = evaluate_run(loaded, form, output=folder, flip=flip, **source)
+                    results[key] = evaluate_run(
+                        loaded, form, output=folder, flip=flip, **source
+                    ).result
     return results
 
 

@@ -27,9 +27,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from affectkit.batch_norm import average_statistics
-from affectkit.checkpoint_data import RAISE_BOX
 from affectkit.labels import EXPRESSIONS, FERPLUS_TO_AFFECTNET
+from affectkit.models.batch_norm import average_statistics
+from affectkit.training.recipes.rows import RAISE_BOX
 
 SEVEN = 7  # the classes without contempt
 SIZE = 64  # input of the small network, pixels

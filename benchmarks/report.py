@@ -22,13 +22,13 @@ from video_legs import peak_memory
 
 matplotlib.use("Agg")
 
-from affectkit.benchmark_runs import SCHEMA_VERSION
-from affectkit.checkpoint_files import checkpoint_names, find_checkpoint
-from affectkit.course.summary import git_commit, machine, versions
+from affectkit.course.benchmark_runs import SCHEMA_VERSION
 from affectkit.evaluation.results import json_ready
-from affectkit.export_manifest import file_hash, read_manifest
-from affectkit.model_files import write_json
-from affectkit.stage_timer import samples_needed, summarise
+from affectkit.files.hashes import file_hash
+from affectkit.files.json_forms import write_json
+from affectkit.machine import git_commit, machine, versions
+from affectkit.models.cards import checkpoint_names, find_checkpoint, read_manifest
+from affectkit.pipeline.stage_timer import samples_needed, summarise
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = ("avx2", "fma", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "amx_bf16", "asimddp")
@@ -229,8 +229,8 @@ def model_file(name: str) -> dict[str, object]:
 
 def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> list[dict]:
     """Evaluate the models as `affectkit evaluate` does, on the sets that were named."""
-    from affectkit.model_evaluation import evaluate_run
-    from affectkit.model_loading import load_any_models
+    from affectkit.evaluation.run import evaluate_run
+    from affectkit.models.opening import load_any_models
 
     sets = {}
     if arguments.ferplus:
@@ -248,7 +248,7 @@ def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> li
                 with tempfile.TemporaryDirectory() as folder:
                     result = evaluate_run(
                         loaded, name, output=folder, limit=arguments.limit, bootstrap=0, **source
-                    )
+                    ).result
                 found |= {"data": title, "rows": result["rows"], "protocol": result["protocol"]}
                 found |= {
                     metric: result["metrics"][metric]["value"]

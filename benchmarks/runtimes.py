@@ -29,9 +29,9 @@ import pandas as pd
 from probe_runtime import Run, load_network, load_predict
 from report import Report, latency_row, limited_to, measure_accuracy, model_file, new_parser
 
-from affectkit.benchmark_runs import add_accuracy
-from affectkit.checkpoint_files import find_checkpoint
-from affectkit.export import export_model
+from affectkit.course.benchmark_runs import add_accuracy
+from affectkit.export.export import export_model
+from affectkit.models.cards import find_checkpoint
 from affectkit.plots import plot_rates, plot_trade_off
 
 OURS = "LiteRT int8"
@@ -51,7 +51,7 @@ FORMATS = {
     "frozen-graph": "frozen graph",
     "onnx": "ONNX Runtime",
 }
-"""Formats of `affectkit.export`, and how they are called here."""
+"""Formats of `affectkit.export.export`, and how they are called here."""
 
 FASTEST = 1.0  # ms a face that the int8 network may take on one core
 

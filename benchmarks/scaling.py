@@ -25,7 +25,7 @@ from report import Report, latency_row, limited_to, measure_accuracy, model_file
 from affectkit import AffectPipeline
 from affectkit.data.datasets import load_table
 from affectkit.data.images import read_table_image
-from affectkit.detectors import load_detector
+from affectkit.pipeline.detect.detectors import load_detector
 from affectkit.plots import plot_scaling
 from affectkit.preprocess import Preprocessing, crop_face, resize_face
 

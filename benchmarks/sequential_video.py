@@ -10,9 +10,9 @@ from time import perf_counter
 import cv2
 
 from affectkit import AffectPipeline
-from affectkit.drawing import draw_faces
-from affectkit.video_prediction import VideoSummary
-from affectkit.video_writer import CODECS
+from affectkit.pipeline.drawing import draw_faces
+from affectkit.pipeline.video.annotate import VideoSummary
+from affectkit.pipeline.video.write import CODECS
 
 
 def open_video(path: str | Path) -> cv2.VideoCapture:
@@ -38,7 +38,7 @@ def open_output(path: str | Path, capture: cv2.VideoCapture) -> cv2.VideoWriter:
 def annotate_frames(
     pipeline: AffectPipeline, video: str | Path, output: str | Path
 ) -> Iterator[int]:
-    """Do the steps of `affectkit.video_prediction.process_video` one after the other.
+    """Do the steps of `affectkit.pipeline.video.annotate.process_video` one after the other.
 
     Yields how many faces it found, after each frame; the pipeline's timer has its stages then.
     """

@@ -39,9 +39,9 @@ from report import (
 from sequential_video import annotate_frames, open_output, open_video, shorten
 
 from affectkit import AffectPipeline
+from affectkit.pipeline.stage_timer import END_TO_END, RESIDUAL, StageTimer
+from affectkit.pipeline.video.annotate import VideoSummary, process_video
 from affectkit.plots import plot_stage_bars
-from affectkit.stage_timer import END_TO_END, RESIDUAL, StageTimer
-from affectkit.video_prediction import VideoSummary, process_video
 
 MOST = 1.15
 """End to end may be so many times the bare work."""

@@ -25,12 +25,12 @@ import numpy as np
 import pandas as pd
 from report import Report, latency_row, limited_to, measure_accuracy, model_file, new_parser
 
+from affectkit.data.batches import load_faces
 from affectkit.data.datasets import load_table
-from affectkit.input_pipeline import load_faces
+from affectkit.models.opening import Networks, load_networks
+from affectkit.pipeline.stage_timer import samples_needed
 from affectkit.plots import plot_rates
 from affectkit.preprocess import scale_pixels
-from affectkit.runtimes import Networks, load_networks
-from affectkit.stage_timer import samples_needed
 
 STREAMS = {"SingleStream": (1, 90), "MultiStream": (8, 99)}
 """Faces a query, and the percentile that counts."""

@@ -38,8 +38,8 @@ from lab_browser import (
 )
 from report import Report, new_parser, summary_rows
 
+from affectkit.pipeline.stage_timer import END_TO_END
 from affectkit.plots import plot_stage_bars
-from affectkit.stage_timer import END_TO_END
 from affectkit.widgets.frame_results import PAGE_STAGES
 from affectkit.widgets.sample_clip import sample_frames
 

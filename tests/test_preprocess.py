@@ -6,16 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from affectkit.data.batches import load_faces, make_batches, read_face
 from affectkit.data.table import make_table
-from affectkit.input_pipeline import load_faces, make_batches
-from affectkit.preprocess import (
-    Preprocessing,
-    crop_face,
-    face_input,
-    read_face,
-    resize_face,
-    scale_pixels,
-)
+from affectkit.preprocess import Preprocessing, crop_face, face_input, resize_face, scale_pixels
 
 EXACT = Preprocessing(image_size=32, crop_margin=0.0)
 

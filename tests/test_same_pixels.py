@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from affectkit.augmentation import with_augmentation
-from affectkit.camera_loop import run_camera
+from affectkit.data.batches import load_faces, make_batches
+from affectkit.data.shards.batches import decode_faces
 from affectkit.data.table import make_table
-from affectkit.detectors import Face
+from affectkit.export.nano.sources import script_sources
 from affectkit.faces.render import render_face
-from affectkit.image_prediction import ImagePredictor, ImageTask
-from affectkit.inference import predict_table
-from affectkit.input_pipeline import load_faces, make_batches
-from affectkit.model_files import LoadedModel
-from affectkit.nano_sources import script_sources
-from affectkit.pipeline import AffectPipeline
+from affectkit.models.inference import predict_table
+from affectkit.models.keras_models import LoadedModel
+from affectkit.models.opening import Networks
+from affectkit.pipeline.detect.detectors import Face
+from affectkit.pipeline.pipeline import AffectPipeline
+from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
+from affectkit.pipeline.video.annotate import process_video
+from affectkit.pipeline.video.camera import run_camera
+from affectkit.pipeline.video.read import read_video
 from affectkit.preprocess import Preprocessing, face_input
-from affectkit.runtimes import Networks
-from affectkit.shard_batches import decode_faces
-from affectkit.video import read_video
-from affectkit.video_prediction import process_video
+from affectkit.training.augmentation import with_augmentation
 from affectkit.widgets.frame_processor import FrameProcessor
 
 BOX = (41.0, 33.0, 101.0, 101.0)

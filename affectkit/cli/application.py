@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from affectkit import __version__
 from affectkit.cli import (
     camera,
     course,
@@ -25,7 +24,8 @@ from affectkit.cli import (
     sweep,
     train,
 )
-from affectkit.safe_text import terminal_text
+from affectkit.files.safe_text import terminal_text
+from affectkit.version import __version__
 
 USER_ERROR = 2
 """Exit code when the user can mend what went wrong."""

@@ -13,8 +13,8 @@ from rich.table import Table
 from affectkit.cli.options import DetectorName, ModelName, Smoothing, Threads
 
 if TYPE_CHECKING:
-    from affectkit.camera_loop import CameraSummary
-    from affectkit.stage_timer import StageTimer
+    from affectkit.pipeline.stage_timer import StageTimer
+    from affectkit.pipeline.video.camera import CameraSummary
 
 
 def run(
@@ -48,11 +48,11 @@ def run(
 
     Always the newest frame is used. At the lower left: what each stage of it took.
     """
-    from affectkit.camera_loop import CameraWindow, run_camera
-    from affectkit.pipeline import AffectPipeline
-    from affectkit.prediction_output import PredictionOutput
-    from affectkit.prediction_rows import face_rows
-    from affectkit.video import read_video
+    from affectkit.pipeline.pipeline import AffectPipeline
+    from affectkit.pipeline.predict.rows import face_rows
+    from affectkit.pipeline.predict.sink import PredictionOutput
+    from affectkit.pipeline.video.camera import CameraWindow, run_camera
+    from affectkit.pipeline.video.read import read_video
 
     number = int(source) if source.isdecimal() else source
     pipeline = AffectPipeline(model, detector or "blazeface", threads, smoothing, track=True)
@@ -80,7 +80,7 @@ def run(
 
 
 def _print_summary(console: Console, summary: CameraSummary, timer: StageTimer) -> None:
-    from affectkit.stage_timer import summarise
+    from affectkit.pipeline.stage_timer import summarise
 
     rate = summary.frames / summary.duration if summary.duration else 0.0
     console.print(

@@ -56,8 +56,9 @@ def run(
 
     matplotlib.use("Agg")
     from affectkit.course.metric_tables import metric_table
-    from affectkit.model_evaluation import NoLabelsError, evaluate_run
-    from affectkit.model_loading import load_any_models
+    from affectkit.evaluation.run import NoLabelsError, evaluate_run
+    from affectkit.models.opening import load_any_models
+    from affectkit.plots.results import save_result_figures
 
     models = load_any_models(model)
     settings = (root, split, protocol, limit or None, seed, bootstrap, flip, find_faces)
@@ -65,11 +66,13 @@ def run(
         second = len(models) > 1 and task == "regression"
         folder = output / "valence_arousal" if second else output
         try:
-            result = evaluate_run(loaded, Path(model).stem, dataset, folder, *settings)
+            evaluated = evaluate_run(loaded, Path(model).stem, dataset, folder, *settings)
         except NoLabelsError:
             if not second:
                 raise
             continue  # the data is about expressions only
+        result = evaluated.result
+        save_result_figures(result, evaluated.predictions, evaluated.table, folder / "plots")
         _print_result(Console(), metric_table(result), result)
     Console().print(Text(f"Results: {output}"), soft_wrap=True)
 

@@ -48,8 +48,8 @@ def run(
 
     The export is compared with the Keras model on faces, and refused when it is off.
     """
-    from affectkit.export import export_model
-    from affectkit.export_manifest import read_manifest
+    from affectkit.export.export import export_model
+    from affectkit.models.cards import read_manifest
 
     if format == "nano":
         _export_bundle(model, output, faces)
@@ -72,7 +72,7 @@ def run(
 
 
 def _export_bundle(model: str, output: Path, faces: Path | None) -> None:
-    from affectkit.nano_bundle import read_description, write_bundle
+    from affectkit.export.nano.bundle import read_description, write_bundle
 
     folder = write_bundle(model, output, faces)
     description = read_description(folder)

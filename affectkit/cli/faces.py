@@ -65,8 +65,8 @@ def find(
     Training and evaluation then cut out the faces instead of taking whole pictures. An old
     labels.csv is kept as labels_before_boxes.csv.
     """
-    from affectkit.detectors import load_detector
-    from affectkit.face_boxes import write_face_boxes
+    from affectkit.pipeline.detect.boxes import write_face_boxes
+    from affectkit.pipeline.detect.detectors import load_detector
 
     file, with_box, rows = write_face_boxes(root, load_detector(detector))
     Console().print(Text(f"{with_box} of {rows} pictures have a face box: {file}"), soft_wrap=True)

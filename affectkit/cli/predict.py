@@ -9,14 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from affectkit.cli.options import (
-    DetectorName,
-    ModelName,
-    Scheduler,
-    Smoothing,
-    Threads,
-    Workers,
-)
+from affectkit.cli.options import DetectorName, ModelName, Scheduler, Smoothing, Threads, Workers
 from affectkit.cli.stopping import Stopped, stop_signals
 
 SOME_FAILED, NOTHING_DONE = 1, 2
@@ -67,7 +60,7 @@ def run(
     inputs = [*(paths or []), *(video or [])]
     if not inputs:
         raise ValueError("name at least one picture, video, folder or pattern")
-    from affectkit.predict_files import predict_files
+    from affectkit.pipeline.predict.run import predict_files
 
     try:
         with stop_signals() as check:

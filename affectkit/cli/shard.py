@@ -31,10 +31,10 @@ def run(
     """
     import os
 
-    from affectkit.data import shard_files
     from affectkit.data.datasets import load_table
-    from affectkit.data.shard_writer import write_shards
+    from affectkit.data.shards.writer import write_shards
     from affectkit.data.skipped import SkippedRows
+    from affectkit.files import places
 
     skipped = SkippedRows()
     table = load_table(dataset, root, "all", protocol, skipped, limit or None, seed)
@@ -45,7 +45,7 @@ def run(
     console.print(f"{index.rows():,} faces in {len(shards)} shards, {size / 1e6:,.1f} MB",
                   highlight=False)  # fmt: skip
     if len(skipped):
-        file = shard_files.join(index.folder, "skipped_rows.csv")
-        shard_files.write_whole(skipped.to_frame().to_csv(index=False).encode(), file)
+        file = places.join(index.folder, "skipped_rows.csv")
+        places.write_whole(skipped.to_frame().to_csv(index=False).encode(), file)
         console.print(Text(f"{len(skipped)} rows were left out: {file}"), soft_wrap=True)
     console.print(Text(f"Shards: {index.folder}"), soft_wrap=True)

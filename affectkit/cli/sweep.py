@@ -102,7 +102,7 @@ def run(
         if name in grid:
             raise ValueError(f"-p {name} is given twice: name all its values behind one")
         grid[name] = [parse_value(value) for value in values]
-    from affectkit.notebook_sweeps import sweep_notebook
+    from affectkit.course.sweep import sweep_notebook
 
     try:
         with stop_signals() as check:

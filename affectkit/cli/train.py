@@ -14,7 +14,7 @@ from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Protocol, Roo
 
 if TYPE_CHECKING:
     from affectkit.data.skipped import SkippedRows
-    from affectkit.run_folder import RunFolder
+    from affectkit.files.run_folder import RunFolder
 
 app = typer.Typer(no_args_is_help=True, help="Train a network.")
 Output = Annotated[
@@ -45,7 +45,7 @@ def train_classifier(
     folder = _open(output, "classifier")
     from affectkit.data.datasets import load_splits
     from affectkit.data.skipped import SkippedRows
-    from affectkit.experiments import train_classifier_run
+    from affectkit.training.runs import train_classifier_run
 
     skipped = SkippedRows()
     splits = load_splits(dataset, root, protocol, skipped, limit or None, seed)
@@ -77,8 +77,8 @@ def train_regressor(
     folder = _open(output, "regressor")
     from affectkit.data.datasets import load_splits
     from affectkit.data.skipped import SkippedRows
-    from affectkit.experiments import train_regressor_run
-    from affectkit.model_files import load_model
+    from affectkit.models.keras_models import load_model
+    from affectkit.training.runs import train_regressor_run
 
     loaded = load_model(classifier or folder.models / "classifier.keras")
     if loaded.task != "classification":
@@ -102,7 +102,7 @@ def train_start(
     seed: Seed = 0,
 ) -> None:
     """Make the bundled start weights anew, from the training split of affectfaces."""
-    from affectkit.pretraining import pretrain_backbone
+    from affectkit.training.recipes.start import pretrain_backbone
 
     log = pretrain_backbone(output, epochs=epochs, limit=limit or None, seed=seed)
     accuracy = log["val_expression_accuracy"].iloc[-1]
@@ -131,13 +131,13 @@ def train_checkpoint(
     seed: Seed = 0,
 ) -> None:
     """Train the networks of a checkpoint that ships with the package, and write its files."""
-    from affectkit import checkpoint_data as data
-    from affectkit import checkpoint_training as training
-    from affectkit.checkpoint_recipe import real_profiles
-    from affectkit.checkpoints import save_checkpoint
-    from affectkit.course.summary import versions
-    from affectkit.opencv_detectors import YuNet
-    from affectkit.run_folder import open_run_folder
+    from affectkit.export.check import calibration_faces
+    from affectkit.export.checkpoint import save_checkpoint
+    from affectkit.files.run_folder import open_run_folder
+    from affectkit.machine import versions
+    from affectkit.pipeline.detect.opencv import YuNet
+    from affectkit.training.recipes import rows, train
+    from affectkit.training.recipes.stages import real_profiles
 
     if name not in ("affectkit-real", "affectkit-synthetic"):
         raise ValueError(f"expected affectkit-real or affectkit-synthetic, got {name!r}")
@@ -147,14 +147,14 @@ def train_checkpoint(
     folder = open_run_folder(output)
     facts = {"name": name, "seed": seed, "limit": limit, "epochs": epochs}
     if name == "affectkit-real":
-        splits = data.mixed_splits(root, seed, limit or None)
-        undecided = data.undecided_rows(root, max(1, limit // 8) if limit else None, seed)
+        splits = rows.mixed_splits(root, seed, limit or None)
+        undecided = rows.undecided_rows(root, max(1, limit // 8) if limit else None, seed)
         profiles = real_profiles(weights, epochs)
         facts["first_stage"] = profiles[0].to_dict()
-        networks = training.train_real(splits, undecided, profiles, folder, find_landmarks, seed)
+        networks = train.train_real(splits, undecided, profiles, folder, find_landmarks, seed)
     else:
-        splits, networks = training.train_synthetic(folder, seed, limit or None, epochs)
-    faces = data.calibration_faces(splits, networks[0].preprocessing, seed=seed)
+        splits, networks = train.train_synthetic(folder, seed, limit or None, epochs)
+    faces = calibration_faces(splits, networks[0].preprocessing, seed=seed)
     facts |= networks[0].card["training"] | {"versions": versions()}
     for profile in (facts["profile"], facts.get("first_stage", {})):
         if start := profile.get("weights"):
@@ -164,7 +164,7 @@ def train_checkpoint(
 
 
 def _open(output: Path | None, name: str) -> RunFolder:
-    from affectkit.run_folder import new_run_path, open_run_folder
+    from affectkit.files.run_folder import new_run_path, open_run_folder
 
     if output and (output / "models" / f"{name}.keras").exists():
         raise ValueError(

@@ -13,13 +13,13 @@ from affectkit.cli.options import Epochs, Profile, Seed
 from affectkit.cli.stopping import Stopped, stop_signals
 
 if TYPE_CHECKING:
-    from affectkit.data.shard_index import ShardIndex
+    from affectkit.data.shards.index import ShardIndex
+    from affectkit.files.run_folder import RunFolder
     from affectkit.profiles import Profile as ProfileSettings
-    from affectkit.run_folder import RunFolder
 
 NETWORKS = {"classification": "classifier", "regression": "regressor"}
 PROGRAM = (
-    "from affectkit.worker_launch import end_with_launcher; end_with_launcher(); "
+    "from affectkit.training.workers import end_with_launcher; end_with_launcher(); "
     "from affectkit.cli import app; app()"
 )
 USER_ERROR = 2
@@ -82,8 +82,8 @@ def run(
     ] = None,
 ) -> None:
     """Train from shards on one or several workers, without a table of the labels in memory."""
-    from affectkit.data.shard_index import check_sizes, read_index
-    from affectkit.run_folder import open_run_folder
+    from affectkit.data.shards.index import check_sizes, read_index
+    from affectkit.files.run_folder import open_run_folder
 
     if task not in NETWORKS:
         raise ValueError(f"expected a task of {', '.join(NETWORKS)}, got {task!r}")
@@ -146,7 +146,7 @@ def _is_in_cluster(workers: int) -> bool:
 
     if not os.environ.get("TF_CONFIG"):
         return False
-    from affectkit.worker_strategy import cluster_workers
+    from affectkit.training.workers import cluster_workers
 
     others = cluster_workers()
     if others > 1 and workers > 1:
@@ -162,7 +162,7 @@ def _launch(command: list[str], options: dict[str, object], workers: int) -> Non
     import os
     import sys
 
-    from affectkit.worker_launch import launch_workers
+    from affectkit.training.workers import launch_workers
 
     given = [str(part) for name, value in options.items() if value for part in (name, value)]
     program = [sys.executable, "-c", PROGRAM, *command, *given]
@@ -192,16 +192,16 @@ def _train(
     classifier: Path,
 ) -> bool:
     """Train as one process, or one of several, and tell whether this one reports."""
-    from affectkit import shard_runs
-    from affectkit.model_files import load_model
-    from affectkit.worker_strategy import choose_strategy, is_chief
+    from affectkit.models.keras_models import load_model
+    from affectkit.training.runs import train_classifier_from_shards, train_regressor_from_shards
+    from affectkit.training.workers import choose_strategy, is_chief
 
     strategy = choose_strategy()  # before anything else of TensorFlow
     common = index, settings, folder, seed, shares or None, strategy
     if task == "classification":
-        shard_runs.train_classifier_from_shards(*common)
+        train_classifier_from_shards(*common)
     else:
-        shard_runs.train_regressor_from_shards(load_model(classifier), *common)
+        train_regressor_from_shards(load_model(classifier), *common)
     return is_chief()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from affectkit.course.notebook_runs import COMPLETED
 from affectkit.course.report import REPORT_FILE
 from affectkit.course.summary import SUMMARY_FILE, read_summary
-from affectkit.json_files import NUMBER, find_misfit
+from affectkit.files.json_forms import NUMBER, find_misfit
 
 _RUN_FORM = {
     "seconds": NUMBER,

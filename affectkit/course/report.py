@@ -10,8 +10,8 @@ from pathlib import Path
 
 import jinja2
 
-from affectkit.atomic_files import write_atomically
 from affectkit.course.metric_tables import BASELINE_NAMES, metric_name, metric_table, number
+from affectkit.files.atomic import write_atomically
 from affectkit.record import read_notebook
 
 REPORT_FILE = "report.html"

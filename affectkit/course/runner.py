@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
-from affectkit.atomic_files import remove_partials
 from affectkit.course.earlier_runs import cut_off_run, earlier_notebooks
 from affectkit.course.notebook_files import find_notebooks, notebook_number
 from affectkit.course.notebook_runs import (
@@ -19,16 +18,13 @@ from affectkit.course.notebook_runs import (
 )
 from affectkit.course.progress import CourseProgress
 from affectkit.course.report import write_report
-from affectkit.course.summary import (
-    collect_metrics,
-    new_summary,
-    peak_memory_of_children,
-    write_summary,
-)
+from affectkit.course.summary import collect_metrics, new_summary, write_summary
 from affectkit.data.datasets import get_dataset
 from affectkit.data.skipped import merge_skipped_files
+from affectkit.files.atomic import remove_partials
+from affectkit.files.run_folder import RunFolder, new_run_path, open_run_folder
+from affectkit.machine import peak_memory_of_children
 from affectkit.profiles import NAMED_WEIGHTS, get_profile
-from affectkit.run_folder import RunFolder, new_run_path, open_run_folder
 
 EVALUATION_NUMBER = 4
 """Number of the course's last notebook, which writes `metrics/classifier.json` and

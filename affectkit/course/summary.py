@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from affectkit import __version__
 from affectkit.evaluation.results import RESULT_FORM, read_metrics, write_metrics
-from affectkit.json_files import NUMBER, Each, find_misfit, read_json
+from affectkit.files.json_forms import NUMBER, Each, find_misfit, read_json
+from affectkit.machine import git_commit, machine, versions
+from affectkit.version import __version__
 
 SUMMARY_VERSION = 1
 SUMMARY_FILE = "summary.json"
@@ -20,17 +16,6 @@ _FORM = {
     "status": str,
     "metrics": Each((dict, None)),
     "notebooks": [{"name": str, "seconds": (*NUMBER, None), "status": str}],
-}
-_PACKAGES = {
-    "tensorflow": ("tensorflow", "tensorflow-cpu"),
-    "keras": ("keras",),
-    "numpy": ("numpy",),
-    "pandas": ("pandas",),
-    "scikit-learn": ("scikit-learn",),
-    "scipy": ("scipy",),
-    "opencv": ("opencv-python", "opencv-python-headless"),
-    "matplotlib": ("matplotlib",),
-    "papermill": ("papermill",),
 }
 
 
@@ -131,64 +116,3 @@ def summary_metrics(summary: dict) -> dict[str, object]:
         if "calibration" in result:
             flat[f"{model}.temperature"] = result["calibration"]["temperature"]
     return flat
-
-
-def versions() -> dict[str, str | None]:
-    """Give the versions of Python and of the packages that results depend on."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for name, distributions in _PACKAGES.items():
-        found[name] = None
-        for distribution in distributions:
-            try:
-                found[name] = importlib.metadata.version(distribution)
-                break
-            except importlib.metadata.PackageNotFoundError:
-                continue
-    return found
-
-
-def machine() -> dict[str, object]:
-    """Describe the computer: processor, logical cores, memory in bytes, operating system."""
-    import psutil
-
-    processor = platform.processor()
-    cpu_info = Path("/proc/cpuinfo")
-    if cpu_info.is_file():
-        for line in cpu_info.read_text().splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    return {
-        "processor": processor or platform.machine(),
-        "cores": os.cpu_count() or 1,
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": platform.platform(),
-    }
-
-
-def peak_memory_of_children() -> int | None:
-    """Give the largest resident memory, in bytes, of any child process that has ended."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def git_commit(folder: Path) -> str | None:
-    """Give the commit of a source checkout, with "+" if files differ; None where there is none."""
-    if not (folder / ".git").exists():
-        return None
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

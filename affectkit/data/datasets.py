@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.data import affectfaces, affectnet, ferplus, folder, shard_files, shards
 from affectkit.data.derived import derive_valence_arousal
-from affectkit.data.lean_columns import divide_rows
-from affectkit.data.overview import dataset_overview
 from affectkit.data.protocols import apply_protocol, default_protocol, get_protocol
+from affectkit.data.sets import affectfaces, affectnet, ferplus, folder
+from affectkit.data.shards.table import LAYOUT, load_shards
 from affectkit.data.skipped import SkippedRows
+from affectkit.data.snapshot import dataset_overview
 from affectkit.data.splitting import assign_splits, hold_out_validation, limit_rows
-from affectkit.data.table import SPLITS, fill_table
+from affectkit.data.table import SPLITS, divide_rows, fill_table
+from affectkit.files import places
 
 __all__ = ["DATASETS", "Dataset", "dataset_overview", "get_dataset", "load_splits", "load_table"]
 
@@ -86,10 +87,10 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             "shards",
             "any of the others, written as TFRecord shards by `affectkit shard`",
-            shards.LAYOUT,
+            LAYOUT,
             "as the data set that they were made from",
             "`affectkit shard --dataset NAME --root FOLDER --output SHARDS`",
-            shards.load_shards,
+            load_shards,
         ),
     )
 }
@@ -214,8 +215,8 @@ def get_dataset(name: str) -> Dataset:
 
 
 def _check_root(dataset: Dataset, root: str | Path | None) -> Path | str | None:
-    if dataset.name == "shards" and shard_files.is_remote(shard_files.folder_address(root or "")):
-        return shard_files.folder_address(root)
+    if dataset.name == "shards" and places.is_remote(places.folder_address(root or "")):
+        return places.folder_address(root)
     if root is None or root == "":
         if dataset.bundled:
             return None

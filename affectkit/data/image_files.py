@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from affectkit.data.lean_columns import map_text, row_blocks
 from affectkit.data.row_checks import RowChecks
+from affectkit.data.table import map_text, row_blocks
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 

@@ -12,15 +12,11 @@ import numpy as np
 import pandas as pd
 from PIL import ImageOps
 
-from affectkit.data.array_files import ArrayArchive
-from affectkit.data.picture_files import DAMAGED, check_density, open_picture
+from affectkit.files.arrays import ArrayArchive
+from affectkit.files.pictures import DAMAGED, ImageReadError, check_density, open_picture
 
 MAX_PIXELS = 100_000_000
 """Images of more pixels are refused before they are decoded (decompression bombs)."""
-
-
-class ImageReadError(ValueError):
-    """An image that is missing, damaged, too large or not an image; says which and why."""
 
 
 def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
@@ -47,7 +43,7 @@ def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
     if row is None:
         return decode_image(path, str(path))
     if str(path).endswith(".tfrecord"):
-        from affectkit.data.shard_records import read_record_image
+        from affectkit.files.tfrecords import read_record_image
 
         return decode_image(io.BytesIO(read_record_image(str(path), row)), f"{path} at byte {row}")
     return as_rgb(_container_row(str(path), row))

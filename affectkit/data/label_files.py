@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from affectkit.data.lean_columns import BLOCK_ROWS, TextColumn
 from affectkit.data.skipped import SkippedRows
+from affectkit.data.table import BLOCK_ROWS, TextColumn
 
 LINE = "line in the file"
 """Column with the line number of a row in its file, as an editor shows it."""

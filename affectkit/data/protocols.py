@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from affectkit.data.lean_columns import keep_rows
+from affectkit.data.table import keep_rows
 from affectkit.labels import NUM_EXPRESSIONS
 
 

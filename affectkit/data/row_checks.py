@@ -10,9 +10,15 @@ import numpy as np
 import pandas as pd
 
 from affectkit.data.label_files import LINE
-from affectkit.data.lean_columns import keep_rows, look_up, may_repeat, row_blocks
 from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import BOX_COLUMNS, MOST_PIXELS
+from affectkit.data.table import (
+    BOX_COLUMNS,
+    MOST_PIXELS,
+    keep_rows,
+    look_up,
+    may_repeat,
+    row_blocks,
+)
 from affectkit.labels import NO_FACE, NOT_ANNOTATED, expression_code
 
 NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none", "unknown", "?", "-"})

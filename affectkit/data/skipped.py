@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.atomic_files import write_atomically
-from affectkit.safe_text import spreadsheet_name
+from affectkit.files.atomic import write_atomically
+from affectkit.files.safe_text import spreadsheet_name
 
 
 @dataclass(frozen=True)

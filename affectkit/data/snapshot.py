@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit import __version__
-from affectkit.data.overview import dataset_overview
-from affectkit.data.table import slice_columns
+from affectkit.data.table import SPLITS, slice_columns
+from affectkit.labels import EXPRESSIONS, NON_EXPRESSIONS
+from affectkit.version import __version__
 
 START, END = "<!-- snapshot -->", "<!-- /snapshot -->"
 MAXIMUM_GROUPS = 12
@@ -115,3 +115,41 @@ def write_snapshot(card: str | Path, markdown: str) -> Path:
 def _markdown(header: list[str], rows: list[list[str]]) -> list[str]:
     rule = ["---", *["--:"] * (len(header) - 1)]
     return ["| " + " | ".join(row) + " |" for row in (header, rule, *rows)]
+
+
+# FOLD affectkit.data.overview: """Count a table: rows, valence and arousal by split and expression."""
+def dataset_overview(table: pd.DataFrame) -> pd.DataFrame:
+    """Count rows and average valence and arousal, by split and expression.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As in `affectkit.data.table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a split and expression (and one "all" a split): split, expression (name), rows,
+        share (of the split's rows), valence, arousal (means, NaN if not annotated), subjects
+        (0 if not known).
+    """
+    names = dict(enumerate(EXPRESSIONS)) | NON_EXPRESSIONS | {-1: "not annotated"}
+    rows = []
+    for split in SPLITS:
+        part = table[table["split"] == split]
+        if part.empty:
+            continue
+        groups = list(part.groupby(part["expression"].fillna(-1).astype(int)))
+        for name, group in [*((names[code], group) for code, group in groups), ("all", part)]:
+            rows.append(
+                {
+                    "split": split,
+                    "expression": name,
+                    "rows": len(group),
+                    "share": len(group) / len(part),
+                    "valence": group["valence"].mean(),
+                    "arousal": group["arousal"].mean(),
+                    "subjects": group["subject"].nunique(),
+                }
+            )
+    return pd.DataFrame(rows)

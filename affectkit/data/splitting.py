@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from affectkit.data.lean_columns import keep_rows
+from affectkit.data.table import keep_rows
 
 TEST_FRACTION = VALIDATION_FRACTION = 0.15
 """Shares of a folder that gives no splits itself; the rest is for training."""

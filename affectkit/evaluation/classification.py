@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from affectkit.evaluation.metrics import baselines, calibration
+from affectkit.evaluation.metrics.bootstrap import bootstrap_intervals, clusters_of
+from affectkit.evaluation.metrics.classification import (
+    classification_metrics,
+    resampled_classification_metrics,
+)
 from affectkit.evaluation.noise_ceiling import noise_ceiling
 from affectkit.evaluation.parts import bootstrap_settings, check_rows, header, metric
 from affectkit.evaluation.probabilities import protocol_probabilities
 from affectkit.evaluation.results import json_ready
 from affectkit.evaluation.slices import slice_entries, slice_groups, slice_masks
 from affectkit.labels import EXPRESSIONS, NUM_EXPRESSIONS
-from affectkit.metrics import baselines, calibration
-from affectkit.metrics.bootstrap import bootstrap_intervals, clusters_of
-from affectkit.metrics.classification import (
-    classification_metrics,
-    resampled_classification_metrics,
-)
 
 _LOSSES = {"nll": calibration.negative_log_likelihoods, "brier": calibration.brier_scores}
 

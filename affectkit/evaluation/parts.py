@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from affectkit.evaluation.metrics.bootstrap import CONFIDENCE
 from affectkit.evaluation.results import SCHEMA_VERSION
-from affectkit.metrics.bootstrap import CONFIDENCE
 
 
 def check_rows(values: np.ndarray, table: pd.DataFrame, columns: int) -> np.ndarray:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from affectkit.evaluation.metrics import baselines
+from affectkit.evaluation.metrics.bootstrap import bootstrap_intervals, clusters_of
+from affectkit.evaluation.metrics.regression import AXES, regression_metrics
 from affectkit.evaluation.parts import bootstrap_settings, check_rows, header, metric
 from affectkit.evaluation.results import json_ready
 from affectkit.evaluation.slices import slice_entries, slice_groups, slice_masks
 from affectkit.labels import EXPRESSIONS
-from affectkit.metrics import baselines
-from affectkit.metrics.bootstrap import bootstrap_intervals, clusters_of
-from affectkit.metrics.regression import AXES, regression_metrics
 
 
 def evaluate_regression(

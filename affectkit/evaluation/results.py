@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.atomic_files import write_atomically
-from affectkit.json_files import NUMBER, Each, Maybe, read_json
-from affectkit.json_values import json_ready
+from affectkit.files.atomic import write_atomically
+from affectkit.files.json_forms import NUMBER, Each, Maybe, json_ready, read_json
 
 SCHEMA_VERSION = 1
 _NUMBER = (*NUMBER, None)
@@ -20,7 +19,7 @@ RESULT_FORM = {
     "baselines": Maybe(Each(Each(_NUMBER))),
     "calibration": Maybe({"temperature": _NUMBER}),
 }
-"""What a result must hold to be used; see `affectkit.json_files.find_misfit`."""
+"""What a result must hold to be used; see `affectkit.files.json_forms.find_misfit`."""
 
 
 def write_metrics(result: dict, path: str | Path) -> Path:

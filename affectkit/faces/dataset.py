@@ -16,12 +16,12 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from affectkit.atomic_files import remove_partials, write_atomically
 from affectkit.faces import GENERATOR_VERSION
 from affectkit.faces.parameters import check_parameters
 from affectkit.faces.render import render_face
 from affectkit.faces.schedule import SPLITS, class_schedule, derived_seed, labels_of_face
 from affectkit.faces.tables import IMAGE_ROOT, face_row, tree_hash, write_tables
+from affectkit.files.atomic import remove_partials, write_atomically
 
 FACES_PER_SUBJECT = 5
 WEBP_QUALITY = 85

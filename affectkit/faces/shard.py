@@ -7,9 +7,9 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from affectkit.atomic_files import atomic_path, write_atomically
 from affectkit.faces.dataset import render_dataset
 from affectkit.faces.schedule import SPLITS
+from affectkit.files.atomic import atomic_path, write_atomically
 
 SHARD_SEED = 2026
 SHARD_COUNTS = {"training": 8000, "validation": 1600, "test": 1600}

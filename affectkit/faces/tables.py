@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from affectkit.atomic_files import write_atomically
 from affectkit.faces.schedule import SPLITS
+from affectkit.files.atomic import write_atomically
 from affectkit.labels import EXPRESSIONS
 
 IMAGE_ROOT = "Manually_Annotated_Images"

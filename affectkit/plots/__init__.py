@@ -13,11 +13,7 @@ from affectkit.plots.benchmarks import (
     plot_trade_off,
 )
 from affectkit.plots.camera_record import plot_camera_circumplex, plot_camera_record
-from affectkit.plots.data import (
-    plot_class_balance,
-    plot_sample_grid,
-    plot_training_curves,
-)
+from affectkit.plots.data import plot_class_balance, plot_sample_grid, plot_training_curves
 from affectkit.plots.results import (
     plot_confusion_matrix,
     plot_metric_intervals,

@@ -7,8 +7,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from affectkit.pipeline.stage_timer import END_TO_END, RESIDUAL
 from affectkit.plots.data import TRAINING_COLOUR, new_figure
-from affectkit.stage_timer import END_TO_END, RESIDUAL
 
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 _LEAST_SPREAD = 0.05  # smaller differences of an accuracy must not fill the axis

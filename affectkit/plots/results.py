@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from affectkit.files.atomic import atomic_path, remove_partials
 from affectkit.plots.data import TRAINING_COLOUR, VALIDATION_COLOUR, new_figure
+from affectkit.plots.valence_arousal import plot_valence_arousal_predictions
 
 METRIC_NAMES = {
     "accuracy": "accuracy",
@@ -213,3 +218,27 @@ def plot_metric_intervals(result: dict) -> Figure:
     axis.set_title(_subtitle(result), fontsize=11)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
+
+
+def result_figures(result: dict, predictions: np.ndarray, table: pd.DataFrame) -> dict[str, Figure]:
+    """Draw what there is to draw of a result; name of the plot to figure."""
+    figures = {"metrics": plot_metric_intervals(result)}
+    if result["slices"]:
+        figures["slices"] = plot_slices(result)
+    if result["task"] == "classification":
+        figures["confusion_matrix"] = plot_confusion_matrix(result)
+        figures["reliability"] = plot_reliability(result)
+    else:
+        truth = table[["valence", "arousal"]].to_numpy(float)
+        figures["valence_arousal"] = plot_valence_arousal_predictions(truth, predictions)
+    return figures
+
+
+def save_result_figures(
+    result: dict, predictions: np.ndarray, table: pd.DataFrame, folder: Path
+) -> None:
+    """Write what there is to draw of a result into a folder, as PNG files."""
+    remove_partials(folder)
+    for name, figure in result_figures(result, predictions, table).items():
+        with atomic_path(folder / f"{name}.png") as partial:
+            figure.savefig(partial, dpi=150)

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from affectkit.evaluation.metrics.regression import AXES, axis_metrics
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
-from affectkit.metrics.regression import AXES, axis_metrics
 from affectkit.plots.data import VALIDATION_COLOUR, new_figure
 
 _OUTLINE = [patheffects.withStroke(linewidth=3, foreground="white")]

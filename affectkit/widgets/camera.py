@@ -12,7 +12,7 @@ import pandas as pd
 import traitlets
 
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
-from affectkit.pipeline import AffectPipeline
+from affectkit.pipeline.pipeline import AffectPipeline
 from affectkit.widgets.camera_stream import CameraStream
 from affectkit.widgets.frame_processor import FrameProcessor, Pipeline
 from affectkit.widgets.frame_results import Snapshot

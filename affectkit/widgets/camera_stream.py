@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from affectkit.pipeline import FaceAffect
-from affectkit.video import VideoFrame
+from affectkit.pipeline.pipeline import FaceAffect
+from affectkit.pipeline.video.read import VideoFrame
 from affectkit.widgets.frame_processor import FrameProcessor
 from affectkit.widgets.frame_results import face_messages
 from affectkit.widgets.kernel_source import KernelSource

@@ -10,8 +10,8 @@ from time import perf_counter
 
 import numpy as np
 
-from affectkit.pipeline import AffectPipeline, FaceAffect
-from affectkit.stage_timer import END_TO_END, StageTimer
+from affectkit.pipeline.pipeline import AffectPipeline, FaceAffect
+from affectkit.pipeline.stage_timer import END_TO_END, StageTimer
 from affectkit.widgets.frame_results import FrameTimes, Snapshot
 from affectkit.widgets.session_record import SessionRecord
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from affectkit.labels import EXPRESSIONS
-from affectkit.pipeline import FaceAffect
+from affectkit.pipeline.pipeline import FaceAffect
 
 KEPT_TIMES = 3000
 """Frames whose times are kept."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affectkit.video import read_video
+from affectkit.pipeline.video.read import read_video
 from affectkit.widgets.sample_clip import RATE, sample_frames
 
 BROWSER = "browser"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
-from affectkit.video import VideoFrame, read_video
+from affectkit.pipeline.video.read import VideoFrame, read_video
 
 PATIENCE = 10.0
 """Seconds without an answer from the page, after which it is taken for closed."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from affectkit.faces.render import render_face
 from affectkit.labels import EXPRESSIONS
-from affectkit.video import read_video
+from affectkit.pipeline.video.read import read_video
 
 WIDTH, HEIGHT, RATE = 640, 480, 15
 FACE_SIZE = 224

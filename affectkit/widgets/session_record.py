@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from affectkit.labels import EXPRESSIONS
-from affectkit.pipeline import FaceAffect
+from affectkit.pipeline.pipeline import FaceAffect
 
 COLUMNS = ("time", "frame", "face", "expression", *EXPRESSIONS, "valence", "arousal")
 """Of `SessionRecord.table`.

@@ -7,7 +7,7 @@ import pytest
 
 from affectkit.course import run_course
 from affectkit.course.summary import read_summary
-from affectkit.data.affectfaces import bundled_faces
+from affectkit.data.sets.affectfaces import bundled_faces
 
 
 @pytest.mark.slow

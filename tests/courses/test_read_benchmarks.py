@@ -6,7 +6,7 @@ from pathlib import Path
 import papermill
 import pytest
 
-from affectkit.benchmark_runs import BENCHMARKS, load_runs, targets
+from affectkit.course.benchmark_runs import BENCHMARKS, load_runs, targets
 from affectkit.record import read_records
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "07_read_benchmarks.ipynb"

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from affectkit.data import images
-from affectkit.data.images import ImageReadError, as_rgb, load_container, read_image
+from affectkit.data.images import as_rgb, load_container, read_image
 from affectkit.data.table import make_table
+from affectkit.files.pictures import ImageReadError
 
 
 def picture(width=40, height=20):

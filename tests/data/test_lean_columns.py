@@ -10,18 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affectkit.data.lean_columns import (
+from affectkit.data.table import (
     BLOCK_ROWS,
+    SOFT_LABEL_COLUMNS,
     TextColumn,
     divide_rows,
     join_chunks,
     keep_rows,
     look_up,
+    make_table,
     map_text,
     may_repeat,
     row_blocks,
 )
-from affectkit.data.table import SOFT_LABEL_COLUMNS, make_table
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=12)
 

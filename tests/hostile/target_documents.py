@@ -10,14 +10,13 @@ import numpy as np
 from basis import Document
 from target_tables import check_table, make_pictures
 
-from affectkit.benchmark_runs import compare_ratios, load_runs, overview, read_run, targets
-from affectkit.checkpoint_files import find_checkpoint
+from affectkit.course.benchmark_runs import compare_ratios, load_runs, overview, read_run, targets
 from affectkit.course.summary import read_summary, summary_metrics
 from affectkit.data.datasets import load_table
 from affectkit.data.skipped import SkippedRows
 from affectkit.evaluation.results import compare, read_metrics
-from affectkit.export_manifest import find_manifest, read_manifest
-from affectkit.nano_reports import read_benchmarks, read_conversions
+from affectkit.export.nano.reports import read_benchmarks, read_conversions
+from affectkit.models.cards import find_checkpoint, find_manifest, read_manifest
 from affectkit.preprocess import Preprocessing, crop_face
 
 
@@ -253,7 +252,7 @@ class Bundle(Document):
     file = "bundle.json"
 
     def document(self) -> dict:
-        self.scripts = importlib.import_module("affectkit.nano.bundle")
+        self.scripts = importlib.import_module("affectkit.export.nano.device.bundle")
         (self.folder / "network.pb").write_bytes(b"0123456789")
         np.savez(self.folder / "golden.npz", faces=np.zeros((1, 4, 4, 3), np.uint8))
         golden = (self.folder / "golden.npz").read_bytes()

@@ -13,9 +13,9 @@ from mutations import mend_png
 from PIL import Image
 
 from affectkit.data.images import MAX_PIXELS, read_image
-from affectkit.image_prediction import _warn_if_animated
-from affectkit.prediction_inputs import find_inputs
-from affectkit.video import read_video
+from affectkit.pipeline.predict.inputs import find_inputs
+from affectkit.pipeline.predict.pictures import _warn_if_animated
+from affectkit.pipeline.video.read import read_video
 
 
 def _picture(width: int = 33, height: int = 21) -> Image.Image:

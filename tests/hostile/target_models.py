@@ -101,7 +101,7 @@ class BehindManifest(Behind):
         return content
 
     def check(self) -> object:
-        from affectkit.export_manifest import find_manifest, read_manifest
+        from affectkit.models.cards import find_manifest, read_manifest
 
         return read_manifest(find_manifest(self.path)).path
 
@@ -122,7 +122,7 @@ class BehindCard(Behind):
         return content
 
     def check(self) -> object:
-        from affectkit.checkpoint_files import find_checkpoint
+        from affectkit.models.cards import find_checkpoint
 
         return find_checkpoint("hostile-int8", self.folder).path
 
@@ -133,13 +133,13 @@ class BehindKerasCard(Behind):
     file = "hostile.keras"
 
     def network(self) -> bytes:
-        from affectkit.model_files import save_model
+        from affectkit.models.keras_models import save_model
 
         save_model(make_keras(), self.path, Preprocessing(image_size=SIZE))
         return self.path.read_bytes()
 
     def check(self) -> object:
-        from affectkit.model_files import load_model
+        from affectkit.models.keras_models import load_model
 
         load_model(self.path)
         return self.path
@@ -151,7 +151,7 @@ class Exposed(Target):
     format = ""
 
     def read(self) -> None:
-        from affectkit.exported_networks import load_network
+        from affectkit.models.runtimes import load_network
 
         network = load_network(self.path, self.format)
         faces = np.zeros((2, network.image_size, network.image_size, 3), np.float32)
@@ -246,7 +246,7 @@ class Keras(Target):
     file = "hostile.keras"
 
     def make_seeds(self) -> list[bytes]:
-        from affectkit.model_files import save_model
+        from affectkit.models.keras_models import save_model
 
         save_model(make_keras(), self.path, Preprocessing(image_size=SIZE))
         self.card = json.loads(self.path.with_suffix(".json").read_text())
@@ -284,7 +284,7 @@ class Keras(Target):
         return stream.getvalue()
 
     def read(self) -> None:
-        from affectkit.model_files import load_model
+        from affectkit.models.keras_models import load_model
 
         loaded = load_model(self.path)
         faces = np.zeros((1, SIZE, SIZE, 3), np.float32)
@@ -304,7 +304,7 @@ LURES = (
     {"module": "keras.src.utils.file_utils", "class_name": "get_file", "config": {"origin": "x"}},
     {"module": "keras.layers", "class_name": "Dense", "config": {"units": 10**9}},
     {"module": "keras.layers", "class_name": "Custom", "registered_name": "pkg>Custom"},
-    {"module": "affectkit.models", "class_name": "build_classifier", "config": {}},
+    {"module": "affectkit.models.build", "class_name": "build_classifier", "config": {}},
     {"class_name": "__lambda__", "config": {"value": "4wAAAA=="}},
     {"class_name": "function", "config": "subprocess.run"},
 )
@@ -334,7 +334,7 @@ class Weights(Target):
         return [self.path.read_bytes()]
 
     def read(self) -> None:
-        from affectkit.keras_files import check_weights_file
+        from affectkit.models.guards import check_weights_file
 
         check_weights_file(self.path)
 

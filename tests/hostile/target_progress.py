@@ -16,12 +16,11 @@ from target_tables import Labels
 from affectkit.course.earlier_runs import cut_off_run, earlier_notebooks
 from affectkit.course.report import read_figures, write_report
 from affectkit.course.summary import collect_metrics
+from affectkit.course.sweep import SweepRun, _write_table, new_entry, read_run
 from affectkit.data.skipped import SkippedRows, merge_skipped_files
-from affectkit.notebook_sweeps import _write_table
-from affectkit.prediction_output import PredictionOutput
-from affectkit.prediction_rows import COLUMNS, face_rows
+from affectkit.pipeline.predict.rows import COLUMNS, face_rows
+from affectkit.pipeline.predict.sink import PredictionOutput
 from affectkit.record import RECORD_TYPE, read_records
-from affectkit.sweep_runs import SweepRun, new_entry, read_run
 
 SETTINGS = {"model": "a", "stride": 1}
 

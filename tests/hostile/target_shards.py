@@ -24,20 +24,18 @@ from PIL import Image
 from target_arrays import Archive, archive, npy
 from target_tables import Labels
 
+from affectkit.data.batches import load_faces
 from affectkit.data.datasets import load_table
-from affectkit.data.shard_index import ShardIndex, find_damage, read_index
-from affectkit.data.shard_receipts import finished_shards
-from affectkit.data.shard_records import read_record_image
-from affectkit.data.shard_writer import write_shards
-from affectkit.data.shards import load_shards
+from affectkit.data.shards.batches import shard_batches
+from affectkit.data.shards.index import ShardIndex, find_damage, finished_shards, read_index
+from affectkit.data.shards.streams import damage_named
+from affectkit.data.shards.table import load_shards
+from affectkit.data.shards.writer import write_shards
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import BOX_COLUMNS, make_table, validate_table
-from affectkit.input_pipeline import load_faces
+from affectkit.files.tfrecords import read_record_image
 from affectkit.preprocess import Preprocessing
-from affectkit.shard_batches import shard_batches
-from affectkit.shard_streams import damage_named
-from affectkit.training_backup import TrainingBackup
-from affectkit.worker_backup import WorkerBackup
+from affectkit.training.backup import TrainingBackup, WorkerBackup
 
 SHARD = "train-00000-of-00001"
 NUMBERS = (

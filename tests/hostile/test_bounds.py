@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affectkit.data.images import ImageReadError, load_container, read_image
-from affectkit.image_prediction import _warn_if_animated
-from affectkit.prediction_inputs import find_inputs
-from affectkit.video import read_video
+from affectkit.data.images import load_container, read_image
+from affectkit.files.pictures import ImageReadError
+from affectkit.pipeline.predict.inputs import find_inputs
+from affectkit.pipeline.predict.pictures import _warn_if_animated
+from affectkit.pipeline.video.read import read_video
 
 
 @contextmanager
@@ -182,7 +183,8 @@ def write_manifest(folder, format, artefact, files):
 
 
 def test_a_manifest_vouches_for_all_that_is_loaded_and_for_nothing_elsewhere(tmp_path):
-    from affectkit.export_manifest import file_hash, read_manifest
+    from affectkit.files.hashes import file_hash
+    from affectkit.models.cards import read_manifest
 
     folder = tmp_path / "model"
     folder.mkdir()
@@ -213,7 +215,7 @@ def test_a_manifest_vouches_for_all_that_is_loaded_and_for_nothing_elsewhere(tmp
 
 
 def test_a_tflite_file_without_manifest_or_card_is_refused(tmp_path):
-    from affectkit.runtimes import load_networks
+    from affectkit.models.opening import load_networks
 
     (tmp_path / "net.int8.tflite").write_bytes(b"TFL3")
     (tmp_path / "net.tflite").write_bytes(b"TFL3")
@@ -227,7 +229,7 @@ def test_onnx_weights_in_other_files_are_not_read(tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper
 
-    from affectkit.exported_networks import OnnxNetwork
+    from affectkit.models.runtimes import OnnxNetwork
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret.bin").write_bytes(np.ones((3, 8), np.float32).tobytes())
@@ -251,7 +253,7 @@ def test_onnx_weights_in_other_files_are_not_read(tmp_path, monkeypatch):
 def test_a_graph_that_reads_or_writes_files_is_refused(tmp_path):
     import tensorflow as tf
 
-    from affectkit.exported_networks import load_network
+    from affectkit.models.runtimes import load_network
 
     with tf.Graph().as_default() as graph:
         face = tf.compat.v1.placeholder(tf.float32, (None, 32, 32, 3), name="face")
@@ -293,7 +295,7 @@ def test_a_graph_that_reads_or_writes_files_is_refused(tmp_path):
 def test_weights_that_lie_in_other_files_are_refused(tmp_path):
     import h5py
 
-    from affectkit.keras_files import check_weights_file
+    from affectkit.models.guards import check_weights_file
 
     (tmp_path / "secret").write_bytes(bytes(400))
     with h5py.File(tmp_path / "external.weights.h5", "w") as file:
@@ -319,7 +321,7 @@ def test_weights_that_lie_in_other_files_are_refused(tmp_path):
 
 
 def test_start_weights_are_checked_before_they_are_loaded(tmp_path, monkeypatch):
-    from affectkit import backbone
+    from affectkit.models import build as backbone
 
     copy = tmp_path / backbone.BUNDLED_WEIGHTS.name
     content = bytearray(backbone.BUNDLED_WEIGHTS.read_bytes())

@@ -51,7 +51,7 @@ table = load_table("affectfaces", split="test")
 picture = table["path"].iloc[0]
 run("predict", picture, "--output", folder / "rows.jsonl")
 run("export", "--help")
-from affectkit.checkpoints import load_checkpoint
+from affectkit.models.opening import load_checkpoint
 loaded = load_checkpoint("affectkit-real-int8")
 keras = load_checkpoint("affectkit-synthetic")
 rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]

@@ -28,17 +28,32 @@ NETWORK = {"socket", "urllib", "requests", "http", "httpx", "aiohttp", "ftplib",
 UNSAFE = {"allow_pickle": True, "safe_mode": False, "shell": True}
 
 ALLOWED = {
-    ("nano_sources.py", "ast.parse"): "parses the source of our own functions; nothing is run",
     (
-        "camera_loop.py",
+        "export/nano/sources.py",
+        "ast.parse",
+    ): "parses the source of our own functions; nothing is run",
+    (
+        "pipeline/video/camera.py",
         "subprocess.run",
     ): "a fixed command that opens a window; no input gets there",
-    ("course/summary.py", "subprocess.run"): "git, in a source checkout; arguments are fixed",
-    ("worker_launch.py", "import socket"): "free ports of this machine, for its own workers",
-    ("worker_launch.py", "subprocess.Popen"): "workers of a training that its user starts; a list",
-    ("nano/benchmark.py", "subprocess.run"): "itself again, on the device; a list, no shell",
-    ("nano/device.py", "importlib.import_module"): "one of the modules that its own code lists",
-    ("nano/device.py", "subprocess.run"): "nvpmodel or tegrastats on the device; a fixed command",
+    ("machine.py", "subprocess.run"): "git, in a source checkout; arguments are fixed",
+    ("training/workers.py", "import socket"): "free ports of this machine, for its own workers",
+    (
+        "training/workers.py",
+        "subprocess.Popen",
+    ): "workers of a training that its user starts; a list",
+    (
+        "export/nano/device/benchmark.py",
+        "subprocess.run",
+    ): "itself again, on the device; a list, no shell",
+    (
+        "export/nano/device/device.py",
+        "importlib.import_module",
+    ): "one of the modules that its own code lists",
+    (
+        "export/nano/device/device.py",
+        "subprocess.run",
+    ): "nvpmodel or tegrastats on the device; a fixed command",
 }
 """(file, call): why it may be."""
 

@@ -1,0 +1,180 @@
+"""AffectNet's reduced release (2021): one image and a few tiny .npy files a face."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkit.data.image_files import list_files
+from affectkit.data.label_files import LINE
+from affectkit.data.row_checks import RowChecks, affectnet_code
+from affectkit.data.skipped import SkippedRows
+from affectkit.data.table import row_blocks
+from affectkit.files.arrays import check_text, header_place, parse_header
+
+SPLIT_FOLDERS = {"train_set": "train", "val_set": "test"}
+_VALUES = {"exp": "expression", "val": "valence", "aro": "arousal"}
+_THREADS = 8
+
+
+def is_reduced_layout(root: Path) -> bool:
+    """Tell whether a folder holds `train_set/annotations` or `val_set/annotations`."""
+    return any((root / name / "annotations").is_dir() for name in SPLIT_FOLDERS)
+
+
+def read_reduced(root: Path, skipped: SkippedRows) -> pd.DataFrame:
+    """Read the annotations of the reduced release; images are only listed.
+
+    Parameters
+    ----------
+    root : Path
+    skipped : SkippedRows
+        Gets images without annotations, annotations without an image, and unusable values.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of the documented table; no boxes (the images are crops of the face).
+
+    Raises
+    ------
+    ValueError
+        If an `images` folder is empty or missing.
+    """
+    parts = [
+        _read_part(root, folder, split, skipped)
+        for folder, split in SPLIT_FOLDERS.items()
+        if (root / folder / "annotations").is_dir()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def read_scalar(path: Path) -> str:
+    """Read a .npy file of one number or one string, as text; never unpickles.
+
+    Headers repeat, so parsing is cached: this is several times faster than numpy.load.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or holds anything else.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path.name} can't be read ({error.strerror})") from None
+    try:
+        first, end = header_place(content[:12], path.name)
+        if len(content) < end:
+            raise ValueError(f"{path.name} is not a .npy file")
+        dtype, _, shape = parse_header(content[first:end])
+        if dtype.kind == "b" or math.prod(shape) != 1 or len(content) != end + dtype.itemsize:
+            raise ValueError(f"{path.name} does not hold one number or one string")
+        value = check_text(np.frombuffer(content, dtype, 1, end))[0]
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    except ValueError as error:
+        reason = str(error)
+        raise ValueError(reason if path.name in reason else f"{path.name}: {reason}") from None
+    return text
+
+
+def read_all(
+    read: Callable[[str], object], names: Iterable[str], description: str
+) -> tuple[list[object], dict[int, str]]:
+    """Read many small files in threads, with a progress bar.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the value of one name, raises ValueError.
+    names : iterable of str
+    description : str
+        Shown beside the bar.
+
+    Returns
+    -------
+    values : list
+        One a name, None where reading failed.
+    problems : dict of int to str
+        Position to message.
+    """
+    from tqdm.auto import tqdm
+
+    names, problems = list(names), {}
+
+    def guarded(item: tuple[int, str]) -> object:
+        try:
+            return read(item[1])
+        except ValueError as error:
+            problems[item[0]] = str(error)
+            return None
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        results = (
+            value
+            for block in row_blocks(len(names))  # what waits for its turn takes a kB
+            for value in pool.map(guarded, enumerate(names[block], block.start))
+        )
+        bar = tqdm(results, description, len(names), unit="face", leave=False, mininterval=0.5)
+        return list(bar), problems
+
+
+def paired_names(
+    root: Path, folder: str, suffix: str, skipped: SkippedRows
+) -> tuple[list[str], dict[str, str]]:
+    """Pair annotations with images by number; what has no partner is skipped.
+
+    Parameters
+    ----------
+    root : Path
+    folder : str
+        Holds `images` and `annotations`.
+    suffix : str
+        End of an annotation's file name, after the number.
+    skipped : SkippedRows
+
+    Returns
+    -------
+    numbers : list of str
+        In numeric order.
+    images : dict of str to str
+        Number to image file name.
+    """
+    (names,) = list_files(root, [f"{folder}/images"]).values()
+    images = {Path(name).stem: name for name in sorted(names)}
+    (annotations,) = list_files(root, [f"{folder}/annotations"], suffix).values()
+    labelled = {name.removesuffix(suffix) for name in annotations}
+    for name in sorted(labelled - set(images)):
+        skipped.add(root / folder, name, "has an annotation but no image", "restore the image")
+    for name in sorted(set(images) - labelled):
+        skipped.add(root / folder, name, "has an image but no annotation", "restore its annotation")
+    paired = sorted(labelled & set(images), key=lambda name: (len(name), name))
+    return paired, images
+
+
+def _read_part(root: Path, folder: str, split: str, skipped: SkippedRows) -> pd.DataFrame:
+    numbers, images = paired_names(root, folder, "_exp.npy", skipped)
+    base = root / folder / "annotations"
+
+    def read(number: str) -> list[str]:
+        return [read_scalar(base / f"{number}_{name}.npy") for name in _VALUES]
+
+    rows, problems = read_all(read, numbers, f"reading {folder}")
+    frame = pd.DataFrame(index=range(len(rows)))
+    for position, name in enumerate(_VALUES.values()):
+        values = [row[position] if row else "" for row in rows]
+        frame[name] = pd.Series(values, dtype="str")
+    del rows
+    frame[LINE] = numbers
+    checks = RowChecks(base, frame, skipped)
+    bad = np.isin(np.arange(len(frame)), list(problems))
+    checks.reject(bad, problems.__getitem__, "restore the file from the release")
+    checks.expression("expression", affectnet_code)
+    checks.valence_arousal()
+    ids = f"{folder}/images/" + pd.Series([images[number] for number in numbers], dtype="str")
+    return checks.table(image_id=ids, path=str(root) + "/" + ids, split=split)

@@ -1,0 +1,297 @@
+"""Write a table and its images as shards: in several processes, and again after any kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import tempfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from affectkit.data.images import read_table_image
+from affectkit.data.shards.index import (
+    LEFT_OUT,
+    OFFSET,
+    POSITION,
+    ShardIndex,
+    finished_shards,
+    is_whole,
+    table_fingerprint,
+    write_index,
+)
+from affectkit.data.skipped import SkippedRow, SkippedRows
+from affectkit.data.table import BOX_COLUMNS, SOFT_LABEL_COLUMNS, SPLITS
+from affectkit.files import places
+from affectkit.files.atomic import atomic_path, remove_partials
+from affectkit.files.pictures import ImageReadError
+from affectkit.files.places import SUFFIX
+from affectkit.files.tfrecords import FRAME_BYTES, read_record_image
+
+
+class _Shard(NamedTuple):
+    """What a process needs to write one shard."""
+
+    folder: str
+    name: str
+    split: str
+    fingerprint: str
+    rows: pd.DataFrame
+
+
+def write_shards(
+    table: pd.DataFrame,
+    folder: str | Path,
+    rows_per_shard: int = 2048,
+    workers: int = 1,
+    seed: int = 0,
+    skipped: SkippedRows | None = None,
+) -> ShardIndex:
+    """Write all rows of a table, shuffled once within each split.
+
+    Rows whose image can't be decoded are left out and listed. A stopped run goes on where it was:
+    finished shards whose SHA-256 still holds are kept. The same table and settings give the same
+    bytes.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As documented in `affectkit.data.table`.
+    folder : str or Path
+        Any folder or address that `tf.io.gfile` can write to.
+    rows_per_shard : int
+        At most. Files of 100 MB or more suit object stores.
+    workers : int
+        Processes; 1 writes in this one.
+    seed : int
+        Of the order of rows.
+    skipped : SkippedRows, optional
+        Gets the rows left out; a warning counts them in any case.
+
+    Returns
+    -------
+    ShardIndex
+        Of the finished folder.
+
+    Raises
+    ------
+    ValueError
+        If a setting is impossible, no row can be read, or the folder holds shards of other data or
+        settings.
+    OSError
+        If the folder can't be written, or a process was killed.
+    """
+    if rows_per_shard < 1 or workers < 1:
+        raise ValueError(
+            f"expected at least 1 row a shard and 1 worker, got {rows_per_shard} and {workers}"
+        )
+    folder = places.folder_address(folder)
+    places.make_folder(folder)
+    if not places.is_remote(folder):
+        remove_partials(folder)
+    skipped = SkippedRows() if skipped is None else skipped
+    before = len(skipped)
+    fingerprint = table_fingerprint(table, rows_per_shard, seed)
+    known = finished_shards(folder, fingerprint)
+    shards = list(_plan(table, folder, rows_per_shard, seed, fingerprint, positions_only=True))
+    bar = tqdm(total=len(shards), desc="shards", unit="shard", leave=False)
+    tasks = (
+        (shard, known.get(shard.name))
+        for shard in _plan(table, folder, rows_per_shard, seed, fingerprint)
+    )
+    entries = {}
+    with bar:
+        for entry in _run(tasks, min(workers, max(1, len(shards)))):
+            entries[entry["name"]] = entry
+            bar.update()
+    ordered = [entries[shard.name] for shard in shards]
+    for entry in ordered:
+        for row in entry["skipped"]:
+            skipped.add(**row)
+    skipped.warn(len(table), before)
+    return write_index(table, folder, ordered, fingerprint, rows_per_shard, seed)
+
+
+def _plan(
+    table: pd.DataFrame, folder: str, rows_per_shard: int, seed: int, fingerprint: str,
+    positions_only: bool = False,
+) -> Iterator[_Shard]:  # fmt: skip
+    """Give each shard with its rows; only these are handed to a process."""
+    for split in SPLITS:
+        positions = np.flatnonzero((table["split"] == split).to_numpy())
+        positions = np.random.default_rng(seed).permutation(positions)
+        count = -(-len(positions) // rows_per_shard)
+        for number, chosen in enumerate(np.array_split(positions, count) if count else ()):
+            name = f"{split}-{number:05d}-of-{count:05d}"
+            rows = pd.DataFrame() if positions_only else table.iloc[chosen]
+            if not positions_only:
+                rows = rows.assign(**{POSITION: chosen})
+            yield _Shard(folder, name, split, fingerprint, rows)
+
+
+def _run(tasks: Iterator[tuple[_Shard, dict | None]], workers: int) -> Iterator[dict]:
+    if workers == 1:
+        yield from (_write_shard(*task) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, context) as pool:
+            waiting = set()
+            for task in tasks:
+                waiting.add(pool.submit(_write_shard, *task))
+                if len(waiting) >= 2 * workers:  # so that the table is not copied as a whole
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            yield from (future.result() for future in waiting)
+    except BrokenProcessPool as error:
+        raise OSError(
+            "a process that wrote shards was killed, perhaps for want of memory; run the same "
+            "command again, with fewer workers if it was that: finished shards are kept"
+        ) from error
+
+
+def _write_shard(shard: _Shard, known: dict | None) -> dict:
+    """Write a shard, its rows and last its receipt, unless they are there and whole."""
+    address = places.join(shard.folder, shard.name)
+    if known is not None and is_whole(shard.folder, known):
+        return known
+    if places.is_remote(address):
+        with tempfile.TemporaryDirectory() as place:
+            local = Path(place) / "shard"
+            entry, rows = _write_records(shard, local)
+            places.upload(local, address + places.SUFFIX)
+    else:
+        with atomic_path(address + places.SUFFIX) as local:
+            entry, rows = _write_records(shard, local)
+    places.write_whole(rows, address + places.ROWS_SUFFIX)
+    receipt = json.dumps(entry | {"fingerprint": shard.fingerprint}).encode()
+    places.write_whole(receipt, address + places.RECEIPT_SUFFIX)
+    return entry
+
+
+def _write_records(shard: _Shard, path: Path) -> tuple[dict, bytes]:
+    """Write a shard's TFRecord file; gives its entry in the index, and its rows as CSV."""
+    import tensorflow as tf
+
+    offsets, kept, left_out, offset = [], [], [], 0
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in shard.rows.itertuples(index=False):
+            try:
+                data = encode_record(record)
+            except ImageReadError as error:
+                row = SkippedRow(record.path, record.image_id, str(error), "see the reason")
+                left_out.append(asdict(row))
+                kept.append(False)
+                continue
+            writer.write(data)
+            offsets.append(offset)
+            kept.append(True)
+            offset += len(data) + FRAME_BYTES
+    rows = shard.rows[kept].drop(columns=list(LEFT_OUT), errors="ignore")
+    rows[OFFSET] = offsets
+    text = rows.to_csv(index=False, lineterminator="\n").encode()
+    entry = {
+        "name": shard.name,
+        "split": shard.split,
+        "rows": len(rows),
+        "bytes": path.stat().st_size,
+        "sha256": places.file_sha256(str(path)),
+        "rows_bytes": len(text),
+        "rows_sha256": hashlib.sha256(text).hexdigest(),
+        "expressions": expression_counts(rows),
+        "valence_arousal": int(rows[["valence", "arousal"]].notna().all(axis=1).sum()),
+        "skipped": left_out,
+    }
+    return entry, text
+
+
+def expression_counts(rows: pd.DataFrame) -> dict[str, int]:
+    """Count rows by AffectNet code, as text; "-1" is not annotated."""
+    counts = rows["expression"].fillna(-1).value_counts()
+    return {str(code): int(count) for code, count in sorted(counts.items())}
+
+
+# FOLD affectkit.data.shard_records: """One record of a shard: an image as it was encoded, and its labels, as a `tf.train.Example`.
+#
+# ======================  =======  ==================================================================
+# feature                 type     meaning
+# ======================  =======  ==================================================================
+# image                   bytes    the bytes of the source file; PNG of what was in a container
+# crc32                   int64    CRC-32 of `image`, for reading single records
+# image_id, subject       bytes    UTF-8; subject "" where unknown
+# split                   bytes    train, validation or test
+# expression              int64    AffectNet code, -1 = not annotated
+# valence_arousal         float    2, NaN = not annotated
+# soft_labels             float    8, in the order of `affectkit.labels.EXPRESSIONS`, or all NaN
+# box                     bytes    4 float64, little-endian: left, top, width, height, or all NaN
+# ======================  =======  ==================================================================
+#
+# The bytes are kept as they are, so that a face decoded from a shard is the face decoded from the
+# file, for any size and margin: cropped faces would have to be encoded again, which either changes
+# them (JPEG, WebP) or makes them several times as large (PNG), and fixes the margin for good.
+# """
+def encode_record(record: object) -> bytes:
+    """Encode one row of a table (a named tuple of `DataFrame.itertuples`).
+
+    Raises
+    ------
+    ImageReadError
+        If its image can't be decoded.
+    """
+    import tensorflow as tf
+
+    image = image_bytes(record)
+    code = -1 if pd.isna(record.expression) else int(record.expression)
+    box = np.array([getattr(record, name) for name in BOX_COLUMNS], "<f8")
+    soft = [getattr(record, name) for name in SOFT_LABEL_COLUMNS]
+    subject = "" if pd.isna(record.subject) else str(record.subject)
+
+    def texts(*values: bytes) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+    def integers(*values: int) -> tf.train.Feature:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    def floats(*values: float) -> tf.train.Feature:
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+    features = {
+        "image": texts(image),
+        "crc32": integers(zlib.crc32(image)),
+        "image_id": texts(record.image_id.encode()),
+        "subject": texts(subject.encode()),
+        "split": texts(record.split.encode()),
+        "expression": integers(code),
+        "valence_arousal": floats(record.valence, record.arousal),
+        "soft_labels": floats(*soft),
+        "box": texts(box.tobytes()),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def image_bytes(record: object) -> bytes:
+    """Give the encoded image of a row, and make sure that it can be decoded.
+
+    Returns
+    -------
+    bytes
+        What is in its file; for an array, or a row of a container, PNG, which loses nothing.
+    """
+    path, in_memory = record.path, isinstance(getattr(record, "image", None), np.ndarray)
+    if not in_memory and path.endswith(SUFFIX) and not pd.isna(record.row):
+        return read_record_image(path, int(record.row))
+    pixels = read_table_image(record)
+    if not in_memory and pd.isna(record.row):
+        return Path(path).read_bytes()
+    return cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()

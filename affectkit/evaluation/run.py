@@ -1,0 +1,193 @@
+"""Evaluate a saved model on a data set and write metrics and predictions to a folder."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkit.data.datasets import load_table
+from affectkit.data.skipped import SkippedRows
+from affectkit.data.table import annotated_rows
+from affectkit.evaluation import evaluate_classification, evaluate_regression, write_metrics
+from affectkit.files.atomic import remove_partials, write_atomically
+from affectkit.files.safe_text import spreadsheet_name
+from affectkit.labels import EXPRESSIONS
+from affectkit.models.inference import predict_table
+from affectkit.models.keras_models import LoadedModel
+from affectkit.pipeline.detect.boxes import add_face_boxes
+
+
+class NoLabelsError(ValueError):
+    """No row of the data has what the model predicts."""
+
+
+@dataclass(frozen=True)
+class EvaluationRun:
+    """A result and what it was computed from.
+
+    Attributes
+    ----------
+    result : dict
+        As in `affectkit.evaluation`.
+    predictions : numpy.ndarray
+        float32, shape (n, 8): probabilities; or (n, 2): valence and arousal.
+    table : pandas.DataFrame
+        The rows that were evaluated, in the order of the predictions.
+    """
+
+    result: dict
+    predictions: np.ndarray
+    table: pd.DataFrame
+
+
+def evaluate_run(
+    loaded: LoadedModel,
+    name: str,
+    dataset: str,
+    output: str | Path,
+    root: str | Path | None = None,
+    split: str | None = None,
+    protocol: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    bootstrap: int = 1000,
+    flip: bool = False,
+    find_faces: bool | None = None,
+) -> EvaluationRun:
+    """Evaluate a loaded model.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        From `affectkit.models.opening.load_any_models`.
+    name : str
+        What the result is called.
+    dataset, root, protocol, limit, seed
+        As in `affectkit.data.datasets.load_table`.
+    output : str or Path
+        Folder; gets metrics.json, predictions.csv and skipped_rows.csv.
+    split : str, optional
+        train, validation, test or all; default: all of a folder, test of other data sets.
+    bootstrap : int
+        Resamples behind each interval.
+    flip : bool
+        As in `affectkit.models.inference.predict_faces`.
+    find_faces : bool, optional
+        Where a row has no face box, cut out the largest face that BlazeFace finds; otherwise the
+        whole image is the face. Default: only of a folder.
+
+    Returns
+    -------
+    EvaluationRun
+        The result and what it was computed from.
+
+    Raises
+    ------
+    ValueError
+        If the data set lacks what the model predicts, or a setting is impossible.
+    FileNotFoundError
+        If the data set is missing.
+    """
+    split = split or ("all" if dataset == "folder" else "test")
+    skipped = SkippedRows()
+    try:
+        table, train = _load(dataset, root, split, protocol, skipped, limit, seed)
+        _check_labels(table, loaded.task)
+        _warn_if_seen(loaded, table, split)
+        if dataset == "folder" if find_faces is None else find_faces:
+            table = add_face_boxes(table)
+        predictions, table = predict_table(loaded, table, skipped, flip)
+    finally:
+        skipped.to_csv(Path(output) / "skipped_rows.csv")
+    settings = {"bootstrap": bootstrap, "seed": seed, "train_table": train}
+    settings["name"] = name
+    if loaded.task == "classification":
+        temperature = None if loaded.temperature == 1 else loaded.temperature
+        result = evaluate_classification(predictions, table, temperature=temperature, **settings)
+    else:
+        result = evaluate_regression(predictions, table, **settings)
+    folder = Path(output)
+    remove_partials(folder)
+    write_metrics(result, folder / "metrics.json")
+    rows = predictions_table(predictions, table)
+    rows["image_id"] = rows["image_id"].map(spreadsheet_name)
+    write_atomically(folder / "predictions.csv", rows.to_csv(index=False))
+    return EvaluationRun(result, predictions, table)
+
+
+def predictions_table(predictions: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
+    """Put predictions beside the labels.
+
+    Parameters
+    ----------
+    predictions : numpy.ndarray
+        Shape (n, 8): probabilities; or (n, 2): valence and arousal.
+    table : pandas.DataFrame
+        The same rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        image_id, split, and for a classifier: expression (name, empty if unknown), predicted,
+        and the probability of each expression; for a regressor: valence, arousal,
+        predicted_valence and predicted_arousal.
+    """
+    columns = table[["image_id", "split"]].copy()
+    if predictions.shape[1] == 2:
+        columns[["valence", "arousal"]] = table[["valence", "arousal"]]
+        columns["predicted_valence"], columns["predicted_arousal"] = predictions.T
+        return columns
+    names = dict(enumerate(EXPRESSIONS))
+    columns["expression"] = table["expression"].map(names)
+    columns["predicted"] = [names[code] for code in predictions.argmax(axis=1)]
+    columns[[f"probability_{name.lower()}" for name in EXPRESSIONS]] = predictions
+    return columns
+
+
+def _load(
+    dataset: str,
+    root: str | Path | None,
+    split: str,
+    protocol: str | None,
+    skipped: SkippedRows,
+    limit: int | None,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Load the rows to evaluate, and the training rows that baselines are fitted on."""
+    if split == "all":
+        table = load_table(dataset, root, split, protocol, skipped, limit, seed)
+        return table, None
+    table = load_table(dataset, root, split, protocol, skipped, limit, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the same rows were reported just now
+        everything = load_table(dataset, root, "all", protocol, limit=limit, seed=seed)
+    train = everything[everything["split"] == "train"]
+    return table, None if train.empty else train
+
+
+def _check_labels(table: pd.DataFrame, task: str) -> None:
+    if not annotated_rows(table, task).any():
+        needed = "expressions 0..7" if task == "classification" else "valence and arousal"
+        other = "classifier" if task == "regression" else "regressor"
+        raise NoLabelsError(
+            f"this model is for {task}, but none of the {len(table)} rows of "
+            f"{table.attrs['dataset']!r} has {needed}; evaluate a {other}, choose another "
+            "protocol, or add the labels"
+        )
+
+
+def _warn_if_seen(loaded: LoadedModel, table: pd.DataFrame, split: str) -> None:
+    """Warn where a model is judged on what it may have learned from."""
+    training = dict(loaded.card.get("training") or {})
+    if split != "test" and training.get("dataset") == table.attrs["dataset"]:
+        warnings.warn(
+            f"the model was trained on {training['dataset']!r}, so it may have seen the "
+            f"{'rows' if split == 'all' else split + ' rows'} that it is evaluated on: such "
+            "numbers are too good. Use --split test for an honest one",
+            UserWarning,
+            stacklevel=3,
+        )

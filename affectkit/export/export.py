@@ -1,0 +1,174 @@
+"""Export a model to another runtime, verified on the spot, with a manifest that explains it."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from affectkit.data.datasets import load_table
+from affectkit.export.check import (
+    TOLERANCES,
+    calibration_faces,
+    check_comparison,
+    compare_networks,
+    drawn_faces,
+    faces_of_pictures,
+)
+from affectkit.export.formats import check_packages, convert, describe_tensors
+from affectkit.files.atomic import replace_path, temporary_folder
+from affectkit.files.hashes import describe_files
+from affectkit.files.json_forms import write_json
+from affectkit.labels import EXPRESSIONS
+from affectkit.models.cards import LABELS, MANIFEST_VERSION, SUFFIXES, check_format
+from affectkit.models.opening import ExportSource, load_source
+from affectkit.models.runtimes import KerasNetwork, load_network
+from affectkit.pipeline.detect.boxes import add_face_boxes
+from affectkit.version import __version__
+
+CALIBRATION_FACES = 500
+"""So many training faces are looked at for the ranges of int8."""
+
+
+def export_model(
+    model: str | Path,
+    format: str,
+    output: str | Path,
+    dataset: str = "affectfaces",
+    root: str | Path | None = None,
+    pictures: str | Path | None = None,
+) -> Path:
+    """Export a model, compare it with its source on faces, and write its manifest.
+
+    An earlier export of the same name and format is replaced, once the new one has passed.
+
+    Parameters
+    ----------
+    model : str or Path
+        See `affectkit.models.opening.load_source`.
+    format : str
+        A key of `affectkit.models.cards.SUFFIXES`.
+    output : str or Path
+        Folder; gets NAME with the format's suffix, and NAME.FORMAT.json.
+    dataset, root
+        As in `affectkit.data.datasets.load_table`: int8 is calibrated on its training faces.
+    pictures : str or Path, optional
+        Folder of pictures whose faces are compared too.
+
+    Returns
+    -------
+    Path
+        The manifest.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown, the model no model, or the export is not what it was made from
+        (`affectkit.export.check.TOLERANCES`); then no file is left.
+    FileNotFoundError
+        If a file or folder is missing.
+    ImportError
+        If a package for ONNX is missing.
+    """
+    check_packages(check_format(format))
+    source = load_source(model)
+    faces = {"affectfaces, test": drawn_faces(source.preprocessing)}
+    if pictures is not None:
+        faces[f"pictures in {Path(pictures).name}"] = faces_of_pictures(
+            pictures, source.preprocessing
+        )
+    calibration = None
+    if format == "tflite-int8":
+        calibration = _calibration_faces(source, dataset, root)
+    output = Path(output).expanduser()
+    manifest = {
+        "manifest_version": MANIFEST_VERSION,
+        "affectkit": __version__,
+        "format": format,
+        "artefact": source.name + SUFFIXES[format],
+    }
+    with temporary_folder(output) as folder:
+        path = folder / manifest["artefact"]
+        convert(source.model, format, path, calibration)
+        verification = verify_export(path, format, source, faces)
+        manifest |= {"files": describe_files(path, folder)}
+        manifest |= describe_tensors(source.model, format, path, LABELS)
+        manifest |= {
+            "preprocessing": source.preprocessing.to_dict(),
+            "labels": list(EXPRESSIONS),
+            "temperature": source.temperature,
+            "parameters": source.model.count_params(),
+            "source": {"name": source.name, "files": source.files},
+            "training": source.training,
+            "calibration": None
+            if calibration is None
+            else {"dataset": dataset, "faces": len(calibration)},
+            "verification": verification,
+            "versions": versions(),
+            "exported": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        replace_path(path, output / path.name)
+    return write_json(manifest, output / f"{source.name}.{format}.json")
+
+
+def verify_export(
+    path: Path, format: str, source: ExportSource, faces: dict[str, np.ndarray]
+) -> dict[str, dict[str, object]]:
+    """Compare an exported file with its source.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    format : str
+        A key of `affectkit.models.cards.SUFFIXES`.
+    source : ExportSource
+        What it was made from.
+    faces : dict of str to numpy.ndarray
+        By name, float32, shape (n, size, size, 3), RGB, -1..1.
+
+    Returns
+    -------
+    dict of str to dict
+        What `affectkit.export.check.compare_networks` says of each.
+
+    Raises
+    ------
+    ValueError
+        If the file is not what it was made from.
+    """
+    network, original = load_network(path, format), KerasNetwork(source.model)
+    results = {}
+    for name, some in faces.items():
+        results[name] = compare_networks(network, original, some)
+        check_comparison(results[name], TOLERANCES[format], f"{path.name} ({name})")
+    return results
+
+
+def _calibration_faces(source: ExportSource, dataset: str, root: str | Path | None) -> np.ndarray:
+    if dataset == "affectfaces" != source.training.get("dataset"):
+        warnings.warn(
+            "int8 is calibrated on drawn faces; for a model of photographs, photographs are "
+            "better: --dataset ferplus (or another) --root PATH. The int8 files that ship with "
+            "affectkit-real were calibrated on such",
+            UserWarning,
+            stacklevel=3,
+        )
+    table = load_table(dataset, root, split="train", limit=CALIBRATION_FACES)
+    if dataset == "folder":
+        table = add_face_boxes(table)
+    return calibration_faces({"train": table}, source.preprocessing, CALIBRATION_FACES)
+
+
+def versions() -> dict[str, str | None]:
+    """Give the versions of what converts, as far as it is installed."""
+    found: dict[str, str | None] = {}
+    for name in ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found

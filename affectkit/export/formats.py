@@ -1,0 +1,227 @@
+"""Convert a network to each format that `affectkit export` writes."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from affectkit.export.weight_rounding import round_weights
+from affectkit.models.cards import KINDS
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+OPSET = 13
+"""Of ONNX: of 2020, so that old runtimes read the file too."""
+
+ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
+
+
+def check_packages(format: str) -> None:
+    """Check that what the format needs is installed.
+
+    Raises
+    ------
+    ImportError
+        If a package is missing.
+    """
+    missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if format == "onnx" and missing:
+        raise ImportError(
+            f"exporting to ONNX needs {', '.join(missing)}: pip install {' '.join(ONNX_PACKAGES)} "
+            "(or choose another format)"
+        )
+
+
+def convert(
+    model: keras.Model, format: str, path: Path, calibration_faces: np.ndarray | None = None
+) -> None:
+    """Write a network in a format.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Input float32 (batch, size, size, 3); a dict of outputs, whose keys name the outputs of
+        the file.
+    format : str
+        A key of `affectkit.models.cards.SUFFIXES`. TFLite takes one face at a time, the others
+        take any number.
+    path : Path
+        The file, or the folder of a SavedModel.
+    calibration_faces : numpy.ndarray, optional
+        For int8, as in `affectkit.export.formats.convert_to_tflite`.
+    """
+    if format == "saved-model":
+        _write_saved_model(model, path)
+    elif format == "frozen-graph":
+        path.write_bytes(freeze(model))
+    elif format == "onnx":
+        _write_onnx(model, path)
+    else:
+        (kind,) = [kind for kind in KINDS if format == f"tflite-{kind}"]
+        path.write_bytes(convert_to_tflite(model, kind, calibration_faces))
+
+
+def freeze(model: keras.Model) -> bytes:
+    """Turn a network into a graph whose weights are constants.
+
+    Returns
+    -------
+    bytes
+        A serialised GraphDef: placeholder "face", and nodes named as the model's outputs.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(_trace(model).get_concrete_function())
+    return frozen.graph.as_graph_def().SerializeToString(deterministic=True)
+
+
+def describe_tensors(
+    model: keras.Model, format: str, path: Path, labels: dict[str, list[str]]
+) -> dict[str, dict[str, object]]:
+    """Describe input and outputs of an exported file for its manifest.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What was exported.
+    format : str
+        A key of `affectkit.models.cards.SUFFIXES`.
+    path : Path
+        The exported file.
+    labels : dict of str to list of str
+        What the units of each output mean.
+
+    Returns
+    -------
+    dict
+        "input" with tensor name, shape (None where any number goes) and dtype; "outputs": the same
+        of each, and its labels. TFLite and SavedModel have the keys "face", "expression" and
+        "valence_arousal" in their signature "serving_default" besides.
+    """
+    names = {name: name for name in ("face", *model.output)}
+    batch = None
+    if format == "frozen-graph":
+        names = {name: f"{name}:0" for name in names}
+    elif format.startswith("tflite"):
+        names, batch = _tflite_tensor_names(path), 1
+    face = {
+        "name": names["face"],
+        "shape": [batch, *model.input_shape[1:]],
+        "dtype": "float32",
+    }
+    outputs = {
+        name: {
+            "name": names[name],
+            "shape": [batch, int(one.shape[-1])],
+            "dtype": "float32",
+            "labels": labels[name],
+        }
+        for name, one in model.output.items()
+    }
+    return {"input": face, "outputs": outputs}
+
+
+def _tflite_tensor_names(path: Path) -> dict[str, str]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(str(path)).get_signature_runner("serving_default")
+    details = runner.get_input_details() | runner.get_output_details()
+    return {name: detail["name"] for name, detail in details.items()}
+
+
+def _trace(model: keras.Model) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Make a function of TensorFlow whose argument is "face" and whose results are named."""
+    import tensorflow as tf
+
+    spec = tf.TensorSpec(model.input_shape, tf.float32, name="face")
+
+    def answer(face: tf.Tensor) -> dict[str, tf.Tensor]:
+        answers = model(face, training=False)
+        return {name: tf.identity(one, name=name) for name, one in answers.items()}
+
+    return tf.function(answer, input_signature=[spec])
+
+
+def _write_saved_model(model: keras.Model, path: Path) -> None:
+    """Write a SavedModel; Keras' own export stores every weight twice."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    module.answer = _trace(model)
+    tf.saved_model.save(module, str(path), signatures={"serving_default": module.answer})
+
+
+def _write_onnx(model: keras.Model, path: Path) -> None:
+    import onnx
+
+    signature = [keras.InputSpec(shape=model.input_shape, dtype="float32", name="face")]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+        model.export(path, "onnx", False, signature, opset_version=OPSET)
+    content = onnx.load(path)
+    for tensor in (*content.graph.input, *content.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.checker.check_model(content)
+    onnx.save(content, path)
+
+
+# FOLD affectkit.tflite_models: """Convert networks to TFLite, float16 or full-integer int8; `affectkit.models.runtimes` runs them."""
+def convert_to_tflite(
+    model: keras.Model, kind: str, calibration_faces: np.ndarray | None = None
+) -> bytes:
+    """Convert a Keras model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Input float32 (batch, size, size, 3), RGB, -1..1; one output or a dict of outputs.
+    kind : {"float16", "int8"}
+        "float16" stores half-precision weights, about half the size; "int8" computes in integers,
+        with a scale for each channel of the weights, about a quarter of the size. What rounding
+        shifts is corrected first: `affectkit.export.weight_rounding`.
+    calibration_faces : numpy.ndarray, optional
+        float32, shape (n, size, size, 3), as the model takes them; needed for int8: the ranges of
+        all activations are measured on them. Some hundred of the real kind are enough.
+
+    Returns
+    -------
+    bytes
+        The content of a `.tflite` file; input and outputs stay float32, a batch is one face.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, or int8 is asked for without faces.
+    """
+    import tensorflow as tf
+
+    if kind not in KINDS:
+        raise ValueError(f"expected a kind of {', '.join(KINDS)}, got {kind!r}")
+    if kind == "int8" and (calibration_faces is None or not len(calibration_faces)):
+        raise ValueError("int8 needs calibration_faces: some hundred faces as the model takes them")
+    if kind == "int8":
+        model = round_weights(model, calibration_faces)
+    size = model.input_shape[1]
+    signature = [keras.InputSpec(shape=(1, size, size, 3), dtype="float32", name="face")]
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, format="tf_saved_model", input_signature=signature, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        else:
+            converter.representative_dataset = lambda: (
+                [face[None].astype(np.float32)] for face in calibration_faces
+            )
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        return converter.convert()

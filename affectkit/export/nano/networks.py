@@ -1,0 +1,260 @@
+"""The networks of a Nano's bundle: each in three forms, compared with Keras."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from affectkit.export.check import EXACT, check_comparison, compare_networks
+from affectkit.export.nano.device.bundle import put_in_weights
+from affectkit.export.nano.graph import (
+    INPUT,
+    convert_to_onnx,
+    convert_to_tflite_float,
+    locate_graph,
+    portable_graph,
+    quiet,
+    write_saved_model,
+)
+from affectkit.models.cards import LABELS
+from affectkit.models.runtimes import (
+    KerasNetwork,
+    LiteRTNetwork,
+    Network,
+    OnnxNetwork,
+    SavedModelNetwork,
+)
+
+NAMES = {"expression": "classifier", "valence_arousal": "regressor"}
+"""What a network with one output is called."""
+
+
+def split_networks(model: keras.Model) -> dict[str, keras.Model]:
+    """Give the networks that are converted each by itself.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With a dict of outputs.
+
+    Returns
+    -------
+    dict of str to keras.Model
+        One network "affect" if both outputs share the backbone, since that is one engine; else
+        "classifier" and "regressor", or the one of them that there is.
+    """
+    parts = {
+        NAMES[name]: keras.Model(model.input, {name: one}) for name, one in model.output.items()
+    }
+    apart = sum(part.count_params() for part in parts.values()) == model.count_params()
+    return parts if apart else {"affect": model}
+
+
+@quiet()
+def write_network(
+    model: keras.Model, name: str, folder: Path, faces: np.ndarray
+) -> tuple[dict[str, object], dict[str, dict]]:
+    """Write a network in every form, and compare each with Keras.
+
+    The weights of the ONNX file are left out: they are the SavedModel's. What is compared is the
+    file that the device puts together again.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With a dict of outputs.
+    name : str
+        Names files and folder.
+    folder : Path
+        The bundle.
+    faces : numpy.ndarray
+        float32, shape (n, size, size, 3), RGB, -1..1.
+
+    Returns
+    -------
+    tuple of dict
+        What bundle.json says of it, and `affectkit.export.check.compare_networks` by form.
+
+    Raises
+    ------
+    ValueError
+        If a form is not what it was made from.
+    """
+    graph, outputs = portable_graph(model), list(model.output)
+    paths = {
+        "saved_model": f"{name}/saved_model",
+        "tflite": f"{name}/{name}.tflite",
+    }
+    for path in paths.values():
+        (folder / path).parent.mkdir(exist_ok=True)
+    write_saved_model(graph, outputs, folder / paths["saved_model"])
+    tflite = convert_to_tflite_float(folder / paths["saved_model"])
+    (folder / paths["tflite"]).write_bytes(tflite)
+    file = f"{paths['saved_model']}/saved_model.pb"
+    onnx, place = _write_onnx(convert_to_onnx(graph, outputs), graph, name, folder, file)
+    original = KerasNetwork(model)
+    written = {
+        "saved_model": OneByOne(SavedModelNetwork(folder / paths["saved_model"])),
+        "tflite": LiteRTNetwork(tflite),
+        "onnx": OneByOne(onnx),
+    }
+    verification = {}
+    for form, network in written.items():
+        verification[form] = compare_networks(network, original, faces)
+        check_comparison(verification[form], EXACT, f"{name} as {form}")
+    return paths | {"onnx": place} | _describe(graph, model, folder, paths), verification
+
+
+class OneByOne:
+    """A network that takes one face at a time, for those who give it several."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.image_size, self.outputs = network.image_size, network.outputs
+
+    def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
+        """Answer for faces; see `affectkit.models.runtimes.Network`."""
+        answers = [self._network(face[None]) for face in faces]
+        return {name: np.concatenate([one[name] for one in answers]) for name in self.outputs}
+
+
+def _write_onnx(
+    content: bytes, graph: bytes, name: str, folder: Path, file: str
+) -> tuple[OnnxNetwork, dict[str, object]]:
+    """Write what remains of an ONNX file without the weights in `file`.
+
+    Returns
+    -------
+    tuple of OnnxNetwork and dict
+        The network as the device puts it together, and how it does so, for bundle.json.
+    """
+    saved_model = (folder / file).read_bytes()
+    rest, weights = take_out_weights(content, saved_model, graph)
+    path = folder / "trtexec" / f"{name}.onnx.rest"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(rest)
+    with tempfile.TemporaryDirectory() as temporary:
+        whole = Path(temporary) / f"{name}.onnx"
+        whole.write_bytes(put_in_weights(rest, saved_model, weights))
+        network = OnnxNetwork(whole)
+    return network, {
+        "rest": path.relative_to(folder).as_posix(),
+        "weights_in": file,
+        "weights": weights,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _describe(
+    graph: bytes, model: keras.Model, folder: Path, paths: dict[str, str]
+) -> dict[str, object]:
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    nodes = tf.compat.v1.GraphDef.FromString(graph).node
+    file = f"{paths['saved_model']}/saved_model.pb"
+    content = (folder / file).read_bytes()
+    offset, length = locate_graph(content)
+    runner = Interpreter(str(folder / paths["tflite"])).get_signature_runner("serving_default")
+    details = runner.get_input_details() | runner.get_output_details()
+    return {
+        "input": {
+            "name": INPUT,
+            "tensor": f"{INPUT}:0",
+            "shape": [1, *model.input_shape[1:]],
+            "dtype": "float32",
+        },
+        "outputs": {
+            name: {
+                "tensor": f"{name}:0",
+                "shape": [1, int(one.shape[-1])],
+                "dtype": "float32",
+                "labels": LABELS[name],
+            }
+            for name, one in model.output.items()
+        },
+        "tflite_tensors": {name: detail["name"] for name, detail in details.items()},
+        "frozen_graph": {
+            "file": file,
+            "offset": offset,
+            "bytes": length,
+            "sha256": hashlib.sha256(content[offset : offset + length]).hexdigest(),
+        },
+        "nodes": len(nodes),
+        "operations": dict(Counter(node.op for node in nodes)),
+        "parameters": model.count_params(),
+    }
+
+
+# FOLD affectkit.nano_weights: """Take out of a file the weights that a SavedModel of the same network holds already."""
+LEAST_BYTES = 1024
+"""Smaller tensors stay where they are."""
+
+
+def take_out_weights(
+    content: bytes, saved_model: bytes, graph: bytes
+) -> tuple[bytes, list[dict[str, object]]]:
+    """Take the weights out of a file; `affectkit.export.nano.device.bundle.put_in_weights` puts them back.
+
+    Other formats keep the very same numbers, but some of them with the axes in another order.
+
+    Parameters
+    ----------
+    content : bytes
+        The file, of any format that keeps weights as little-endian float32, uncompressed.
+    saved_model : bytes
+        The content of a `saved_model.pb`.
+    graph : bytes
+        The GraphDef in it.
+
+    Returns
+    -------
+    tuple of bytes and list of dict
+        The file without the weights, and where each of them belongs, in the order of the file:
+        "at", its place in the file; "from", its place in `saved_model`; "shape", of float32 there;
+        and "axes", their order in the file. Weights that are not found in both stay in the file.
+    """
+    found = {}
+    for weight, start in _weights(saved_model, graph):
+        for axes in itertools.permutations(range(weight.ndim)):
+            at = content.find(weight.transpose(axes).tobytes())
+            if at >= 0:
+                found[at] = {
+                    "at": at,
+                    "from": start,
+                    "shape": list(weight.shape),
+                    "axes": list(axes),
+                }
+                break
+    rest, taken, end = [], [], 0
+    for at, one in sorted(found.items()):
+        if at < end:  # inside another one
+            continue
+        rest.append(content[end:at])
+        taken.append(one)
+        end = at + 4 * int(np.prod(one["shape"]))
+    rest.append(content[end:])
+    return b"".join(rest), taken
+
+
+def _weights(saved_model: bytes, graph: bytes) -> Iterator[tuple[np.ndarray, int]]:
+    """Give the constants of a graph, and where in the file they lie as they are in memory."""
+    import tensorflow as tf
+
+    for node in tf.compat.v1.GraphDef.FromString(graph).node:
+        if node.op != "Const" or node.attr["dtype"].type != tf.float32.as_datatype_enum:
+            continue
+        raw = node.attr["value"].tensor.tensor_content
+        if len(raw) < LEAST_BYTES:
+            continue
+        start = saved_model.find(raw)
+        if start >= 0:
+            yield tf.make_ndarray(node.attr["value"].tensor), start

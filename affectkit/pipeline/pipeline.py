@@ -1,0 +1,190 @@
+"""From an image to faces with expression, valence and arousal: detector, crop, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from affectkit.labels import EXPRESSIONS
+from affectkit.models.opening import load_networks
+from affectkit.models.temperature import apply_temperature
+from affectkit.pipeline.detect.detectors import load_detector
+from affectkit.pipeline.detect.face import Face
+from affectkit.pipeline.stage_timer import StageTimer
+from affectkit.pipeline.tracking import FaceTracker
+from affectkit.preprocess import Preprocessing, crop_face, scale_pixels
+
+KEPT_FRAMES = 10_000
+"""Frames that a pipeline's own timer keeps, so that a long video does not fill the memory."""
+
+
+@dataclass(frozen=True)
+class FaceAffect:
+    """What the pipeline says about one face.
+
+    Attributes
+    ----------
+    box : tuple of 4 float
+        Left, top, width and height of the square that was looked at, in pixels; it may reach
+        beyond the image.
+    score : float
+        How certain the detector is, 0..1.
+    expression : str or None
+        The most probable of `affectkit.labels.EXPRESSIONS`; None without a classifier.
+    probabilities : dict of str to float
+        Of each expression, calibrated with the checkpoint's temperature; empty without a
+        classifier.
+    valence, arousal : float or None
+        In [-1, 1]; None without a regressor.
+    track : int or None
+        Number of the face within a video; None where faces are not followed.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    expression: str | None
+    probabilities: dict[str, float]
+    valence: float | None
+    arousal: float | None
+    track: int | None = None
+
+
+class AffectPipeline:
+    """Find the faces of an image and tell expression, valence and arousal of each.
+
+    Not for several threads at once: give each thread a pipeline of its own.
+
+    Parameters
+    ----------
+    model : str or Path
+        A checkpoint's name: "affectkit-real-int8" (the default, LiteRT in 8-bit integers),
+        "affectkit-real-float16", "affectkit-real" (Keras), the same of "affectkit-synthetic"; or a
+        `.keras` file, a course's run folder, or the manifest of an exported model.
+    detector : str or callable
+        A name of `affectkit.pipeline.detect.detectors.DETECTORS`, or a function from an image (uint8, RGB) to a
+        list of `Face`.
+    threads : int
+        Of the detector and the networks.
+    smoothing : float
+        See `affectkit.pipeline.tracking.FaceTracker`; 0, the default, leaves every frame to itself.
+    track : bool
+        Number the faces of a video; implied by smoothing.
+    timer : StageTimer, optional
+        Gets the time of every stage; see `affectkit.pipeline.stage_timer.STAGES`. The default one keeps the
+        last `KEPT_FRAMES` frames.
+
+    Examples
+    --------
+    >>> from affectkit import AffectPipeline
+    >>> from affectkit.faces.render import render_face
+    >>> pipeline = AffectPipeline("affectkit-synthetic-int8")
+    >>> faces = pipeline(render_face(0, 256)[0])
+    >>> len(faces), -1 <= faces[0].valence <= 1
+    (1, True)
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "affectkit-real-int8",
+        detector: str | Callable[[np.ndarray], list[Face]] = "blazeface",
+        threads: int = 1,
+        smoothing: float = 0.0,
+        track: bool = False,
+        timer: StageTimer | None = None,
+    ) -> None:
+        """Load detector and networks.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, a setting out of range or a file damaged.
+        FileNotFoundError
+            If a file is missing.
+        """
+        self.networks = load_networks(model, threads)
+        self.detect = load_detector(detector, threads) if isinstance(detector, str) else detector
+        self.timer = timer or StageTimer(keep=KEPT_FRAMES)
+        self._smoothing, self._follow = smoothing, bool(track or smoothing)
+        self.forget_faces()
+
+    def forget_faces(self) -> None:
+        """Begin another video: faces are numbered from 0 again, and nothing is averaged."""
+        self._tracker = FaceTracker(self._smoothing) if self._follow else None
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How faces are cut out for the networks."""
+        return self.networks.preprocessing
+
+    def __call__(self, image: np.ndarray) -> list[FaceAffect]:
+        """Read one image, or the next frame of a video.
+
+        Parameters
+        ----------
+        image : numpy.ndarray
+            uint8, shape (height, width, 3), channel order RGB.
+
+        Returns
+        -------
+        list of FaceAffect
+            The largest face first; empty if there is none.
+
+        Raises
+        ------
+        ValueError
+            If the image has another shape or type.
+        """
+        timer = self.timer
+        with timer.stage("detect"):
+            faces = self.detect(image)
+        answers = self._answer(image, faces)
+        numbers: list[int | None] = [None] * len(faces)
+        if self._tracker is not None:
+            with timer.stage("smooth"):
+                numbers, answers = self._tracker.update(faces, answers)
+        return [
+            _describe(face, answer, number)
+            for face, answer, number in zip(faces, answers, numbers, strict=True)
+        ]
+
+    def _answer(self, image: np.ndarray, faces: list[Face]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Give probabilities (8,) or (0,), and valence and arousal (2,) or (0,), of each face."""
+        if not faces:
+            return []
+        timer, preprocessing = self.timer, self.networks.preprocessing
+        with timer.stage("crop"):
+            crops = [crop_face(image, face.box, preprocessing) for face in faces]
+        with timer.stage("preprocess"):
+            crops = np.stack(crops)
+            inputs = scale_pixels(crops, out=np.empty(crops.shape, np.float32))
+        outputs: dict[str, np.ndarray] = {}
+        for network in self.networks.networks:
+            stage = "classify" if "expression" in network.outputs else "regress"
+            with timer.stage(stage):
+                outputs |= network(inputs)
+        nothing = np.empty((len(faces), 0), np.float32)
+        probabilities = outputs.get("expression", nothing)
+        if probabilities.size:
+            with timer.stage("classify"):
+                probabilities = apply_temperature(probabilities, self.networks.temperature)
+        return list(zip(probabilities, outputs.get("valence_arousal", nothing), strict=True))
+
+
+def _describe(face: Face, answer: tuple[np.ndarray, np.ndarray], track: int | None) -> FaceAffect:
+    probabilities, valence_arousal = answer
+    valence, arousal = (float(value) for value in valence_arousal) if valence_arousal.size else (
+        None, None
+    )  # fmt: skip
+    known = bool(probabilities.size)
+    return FaceAffect(
+        face.box,
+        face.score,
+        EXPRESSIONS[int(probabilities.argmax())] if known else None,
+        dict(zip(EXPRESSIONS, probabilities.tolist(), strict=True)) if known else {},
+        valence,
+        arousal,
+        track,
+    )

@@ -1,0 +1,92 @@
+"""The script that writes the tables of a checkpoint's card."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from affectkit.labels import EXPRESSIONS
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "measure_checkpoint.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("measure_checkpoint", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_tables_tell_what_was_measured(script, tmp_path):
+    source = {"dataset": "affectfaces", "limit": 80, "bootstrap": 20}
+    name = "affectkit-synthetic"
+    results = script.evaluate(name, {"AffectFaces": source}, tmp_path)
+    assert len(results) == 3 * 3  # forms; expressions, the same mirrored, valence and arousal
+    text = script.report(results, name, tmp_path)
+    for form in (name, f"{name}-float16", f"{name}-int8"):
+        key = ("AffectFaces", form, "classification")
+        (told,) = re.findall(rf"^\| {form} \| [\d.]+ \| ([\d.]+) \(", text, flags=re.MULTILINE)
+        answers = pd.read_csv(script.folder_of(tmp_path, key) / "predictions.csv")
+        assert len(answers) == 80
+        accuracy = (answers["expression"] == answers["predicted"]).mean()
+        assert float(told) == pytest.approx(accuracy, abs=5e-4)
+    recalls = dict(re.findall(r"^\| (\w+) \| \d+ \| [\d.]+ \| ([\d.]+) \|", text, re.MULTILINE))
+    assert set(recalls) == set(EXPRESSIONS)
+    key = ("AffectFaces", name, "classification")
+    happy = pd.read_csv(script.folder_of(tmp_path, key) / "predictions.csv")
+    happy = happy[happy["expression"] == "Happy"]
+    assert float(recalls["Happy"]) == pytest.approx(
+        (happy["predicted"] == "Happy").mean(), abs=5e-4
+    )
+    assert "| against true values |" in text
+
+
+def test_smiles_begin_where_happys_logit_is_told_to(script, tmp_path):
+    """Two faces, by hand: the smile of .2 against .7 wins once ln(.7 / .2) = 1.25 is added."""
+    key = ("two faces", "some-network", "classification")
+    folder = script.folder_of(tmp_path, key)
+    folder.mkdir()
+    names = [f"probability_{expression.lower()}" for expression in EXPRESSIONS]
+    answers = pd.DataFrame(0.02, index=range(2), columns=names)
+    answers["probability_neutral"], answers["probability_happy"] = (0.7, 0.85), (0.2, 0.04)
+    answers.assign(expression=["Happy", "Neutral"]).to_csv(folder / "predictions.csv", index=False)
+    table = script.thresholds_table({key: {}}, "some-network", tmp_path).splitlines()
+    rows = {row.split(" | ")[0].strip("| "): row for row in table[2:]}
+    assert rows["1"] == "| 1 | 0.500 | 0.000 |"
+    assert rows["1.5"] == "| 1.5 | 1.000 | 1.000 |"
+    assert list(rows) == ["0", "0.5", "1", "1.5", "2", "2.5"]
+
+
+def test_the_threshold_for_a_smile_comes_from_the_raters_of_the_first_set(script):
+    """By hand: half of the raters see a smile from .6 on, a tenth of them from .25 on.
+
+    The fifth face is for neither, since most raters saw something else.
+    """
+    happy = [0.1, 0.25, 0.6, 0.9, 0.01]
+    first = pd.DataFrame({"image_id": list("abcde"), "expression": "Neutral"})
+    first["probability_happy"] = happy
+    first["probability_neutral"] = 1 - first["probability_happy"]
+    votes = pd.DataFrame({"image_id": list("edcba")})  # in another order
+    votes["soft_happy"] = [0.3, 0.9, 0.4, 0.1, 0.0]
+    votes["soft_neutral"] = [0.0, 0.1, 0.4, 0.9, 0.7]
+    second = pd.DataFrame({"expression": ["Happy", "Happy", "Neutral", "Neutral"]})
+    second["probability_happy"] = [0.3, 0.7, 0.2, 0.26]
+    second["probability_neutral"] = 1 - second["probability_happy"]
+    table = script.raters_table({"first": first, "second": second}, votes).splitlines()
+    rows = {row.split(" | ")[0].strip("| "): row for row in table[2:]}
+    assert rows["0.5"] == "| 0.5 | 0.41 | 1.000 | 0.750 | 1.000 | 0.500 |"  # ln(.6 / .4)
+    assert rows["0.2"] == rows["0.5"].replace("0.5 |", "0.2 |", 1)
+    assert rows["0.1"] == "| 0.1 | -1.10 | 1.000 | 0.750 | 0.500 | 1.000 |"  # ln(.25 / .75)
+
+
+@pytest.mark.needs_shared
+def test_portraits_without_ratings_get_a_copy_with_constant_ones(script, shared, tmp_path):
+    copy = script.labelled_copy(shared / "data/london_faces", tmp_path)
+    labels = pd.read_csv(copy / "labels.csv")
+    assert len(labels) == 40
+    assert (labels[["valence", "arousal"]] == 0).all(axis=None)
+    assert all((copy / file).is_file() for file in labels["file"])

@@ -1,0 +1,254 @@
+import csv
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from affectkit import __version__
+from affectkit.cli import app
+from affectkit.cli.faces import parse_value, parse_variation
+from affectkit.faces.render import render_face
+from affectkit.labels import EXPRESSIONS
+
+
+def run(*arguments, exit_code=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == exit_code, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.output.split())
+
+
+def make_folder(root, count=48, valence_arousal=True):
+    """Images whose brightness tells the expression (0..7), a third of them in each split."""
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    rows = []
+    for index in range(count):
+        code = index % 8
+        pixels = rng.normal(30 * code + 20, 5, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(root / f"{index}.png")
+        row = {"file": f"{index}.png", "expression": EXPRESSIONS[code]}
+        if valence_arousal:
+            row |= {"valence": round(code / 4 - 1, 2), "arousal": round(1 - code / 4, 2)}
+        rows.append(row | {"split": ("train", "validation", "test")[index // 8 % 3]})
+    write_labels(root, rows)
+    return root
+
+
+def write_labels(root, rows):
+    with (root / "labels.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def save_tiny_classifier(path):
+    """A classifier of the form that affectkit expects, small enough to be traced in a moment."""
+    import keras
+
+    from affectkit.models.keras_models import save_model
+    from affectkit.preprocess import Preprocessing
+
+    inputs = keras.Input((32, 32, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    backbone = keras.Model(inputs, features, name="backbone")
+    faces = keras.Input((32, 32, 3), name="face")
+    outputs = keras.layers.Dense(8, activation="softmax")(backbone(faces))
+    return save_model(keras.Model(faces, outputs), path, Preprocessing(image_size=32))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A data folder, and a run folder with both models, trained on it by the command line."""
+    home = tmp_path_factory.mktemp("trained")
+    data = make_folder(home / "data")
+    (data / "3.png").write_bytes(b"no image")  # in the training split
+    output = home / "run"
+    common = ["--dataset", "folder", "--root", data, "--output", output, "--epochs", 1]
+    tiny = save_tiny_classifier(home / "tiny.keras")
+    texts = [
+        run("train", "classifier", *common),
+        run("train", "regressor", *common, "--classifier", tiny),
+    ]
+    return data, output, texts
+
+
+@pytest.mark.slow
+def test_train_writes_models_with_their_facts(trained):
+    data, output, texts = trained
+    assert "Best of 1 epochs: 1, validation accuracy" in texts[0]
+    assert "validation rmse" in texts[1]
+    assert "1 rows were skipped" in texts[0]
+    assert "3.png" in (output / "skipped_rows.csv").read_text()
+    paths = {
+        "classifier": output / "models" / "classifier.json",
+        "regressor": output / "models" / "regressor.json",
+        "tiny": output.parent / "tiny.json",
+    }
+    cards = {name: json.loads(path.read_text()) for name, path in paths.items()}
+    training = cards["classifier"]["training"]
+    assert (training["dataset"], training["epochs"], training["rows"]) == ("folder", 1, 15)
+    assert training["profile"]["name"] == "quick"
+    assert cards["classifier"]["temperature"] != 1.0
+    assert cards["regressor"]["training"]["classifier_sha256"] == cards["tiny"]["sha256"]
+    again = ["--dataset", "folder", "--root", data, "--output", output]
+    assert "already holds a classifier" in run("train", "classifier", *again, exit_code=2)
+    wrong = ["--classifier", output / "models" / "regressor.keras", "--output", output / "other"]
+    assert "expected a classifier" in run("train", "regressor", *wrong, exit_code=2)
+
+
+@pytest.mark.slow
+def test_evaluate_writes_results_of_both_models(trained, tmp_path):
+    data, output, _ = trained
+    arguments = ["--dataset", "folder", "--root", data, "--bootstrap", 20]
+    for name, metric, plots in (
+        ("classifier", "accuracy", {"metrics", "confusion_matrix", "reliability"}),
+        ("regressor", "valence_ccc", {"metrics", "slices", "valence_arousal"}),
+    ):
+        folder = tmp_path / name
+        model = output / "models" / f"{name}.keras"
+        text = run("evaluate", model, *arguments, "--split", "test", "--output", folder)
+        result = json.loads((folder / "metrics.json").read_text())
+        assert (result["name"], result["rows"], result["split"]) == (name, 16, "test")
+        assert result["baselines_fitted_on"] == "train"
+        assert metric in result["metrics"]
+        assert "95 %" in text
+        assert "may have seen" not in text
+        predictions = pd.read_csv(folder / "predictions.csv")
+        assert len(predictions) == 16
+        assert {path.stem for path in (folder / "plots").glob("*.png")} == plots
+    result = json.loads((tmp_path / "classifier" / "metrics.json").read_text())
+    predictions = pd.read_csv(tmp_path / "classifier" / "predictions.csv")
+    accuracy = (predictions["expression"] == predictions["predicted"]).mean()
+    assert result["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
+    columns = [f"probability_{name.lower()}" for name in EXPRESSIONS]
+    np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-5)
+
+    text = run("evaluate", output / "models" / "classifier.keras", *arguments, "--output",
+               tmp_path / "all")  # fmt: skip
+    result = json.loads((tmp_path / "all" / "metrics.json").read_text())
+    assert result["rows"] == 47  # a folder is evaluated whole, without the unreadable image
+    assert "Note: the model was trained on 'folder', so it may have seen" in text
+    assert "3.png" in (tmp_path / "all" / "skipped_rows.csv").read_text()
+
+
+@pytest.mark.slow
+def test_a_regressor_needs_valence_and_arousal(trained, tmp_path):
+    data = make_folder(tmp_path / "data", 16, valence_arousal=False)
+    text = run("evaluate", trained[1] / "models" / "regressor.keras", "--dataset", "folder",
+               "--root", data, "--output", tmp_path / "out", exit_code=2)  # fmt: skip
+    assert "none of the 16 rows of 'folder' has valence and arousal" in text
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_help_is_quick_and_version_is_told():
+    start = time.monotonic()
+    code = (
+        "import sys, affectkit.cli\n"
+        "heavy = {'tensorflow', 'keras', 'pandas', 'numpy', 'matplotlib', 'papermill'}\n"
+        "sys.exit(' '.join(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip() == ""
+    assert time.monotonic() - start < 5  # generous: machines are shared
+    assert run("--version") == f"affectkit {__version__}"
+    text = run("--help")
+    for command in ("course", "train", "evaluate", "doctor", "datasets", "faces"):
+        assert command in text
+    for command in (["course"], ["train", "classifier"], ["evaluate"], ["faces", "render"]):
+        assert "Usage" in run(*command, "--help")
+
+
+def test_datasets_are_listed_counted_and_written_to_a_card(tmp_path):
+    text = run("datasets")
+    for name in ("affectfaces", "affectnet", "ferplus", "folder"):
+        assert name in text
+    data = make_folder(tmp_path / "data")
+    card = tmp_path / "card.md"
+    card.write_text("Before\n<!-- snapshot -->\n<!-- /snapshot -->\nAfter\n")
+    text = run("datasets", "folder", "--root", data, "--card", card)
+    assert "Contempt" in text
+    assert "12.5 %" in text
+    assert "| train | 2 | 2 |" in card.read_text()
+    assert card.read_text().startswith("Before\n")
+    card.write_text("no markers")
+    assert "card.md" in run("datasets", "folder", "--root", data, "--card", card, exit_code=2)
+
+
+def test_rows_that_can_not_be_used_are_noted_and_the_rest_is_kept(tmp_path):
+    data = make_folder(tmp_path / "data", 16)
+    with (data / "labels.csv").open("a") as file:
+        file.write("0.png,Hungry,0,0,train\n")
+    text = run("datasets", "folder", "--root", data)
+    assert "Note: skipped 1 of 17 rows" in text
+    assert "Hungry" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["datasets", "affectnot"], "affectnot"),
+        (["datasets", "affectnet"], "needs a root folder"),
+        (["datasets", "ferplus", "--root", "absent"], "absent"),
+        (["datasets", "--root", "absent"], "name the data set"),
+        (["course", "--profile", "huge"], "quick, standard, full"),
+        (["course", "--root", "absent"], "absent"),
+        (["course", "--from", "3"], "earlier run"),
+        (["train", "classifier", "--profile", "huge"], "quick, standard, full"),
+        (["train", "regressor"], "--classifier"),
+        (["evaluate", "model.h5", "--output", "out"], "model.h5"),
+        (["evaluate", "absent.keras", "--output", "out"], "absent.keras"),
+        (["faces", "render", "--output", "out", "--vary", "yaw"], "NAME=VALUE"),
+        (["faces", "render", "--output", "out", "--vary", "yaw=1:x"], "LOW:HIGH"),
+        (["faces", "render", "--output", "out", "--fix", "yaw=1", "--vary", "yaw=1,2"], "both"),
+    ],
+)
+def test_an_error_is_one_message_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    text = run(*arguments, exit_code=2)
+    assert "Error: " in text
+    assert message in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_where_an_error_arose():
+    with pytest.raises(ValueError, match="affectnot"):
+        CliRunner().invoke(app, ["--debug", "datasets", "affectnot"], catch_exceptions=False)
+
+
+def test_faces_are_rendered_with_varied_and_fixed_parameters(tmp_path):
+    out = tmp_path / "faces"
+    run("faces", "render", "--output", out, "--count", 1, "--size", 32, "--workers", 1,
+        "--vary", "yaw=-30:30:2", "--fix", "light_strength=1")  # fmt: skip
+    extras = pd.read_csv(out / "extras.csv")
+    assert sorted(extras["yaw"]) == [-30, 30]
+    assert (extras["light_strength"] == 1).all()
+
+
+def test_faces_of_a_folder_are_found_and_its_course_says_so_before(tmp_path):
+    course = ("course", "--dataset", "folder", "--root", tmp_path, "--from", "3")
+    canvas = np.full((150, 200, 3), 90, np.uint8)
+    canvas[30:126, 60:156] = render_face(3, 96)[0]
+    (tmp_path / "Happy").mkdir()
+    Image.fromarray(canvas).save(tmp_path / "Happy/a.png")
+    assert f"affectkit faces find --root {tmp_path}" in run(*course, exit_code=2)
+    text = run("faces", "find", "--root", tmp_path)
+    assert f"1 of 1 pictures have a face box: {tmp_path / 'labels.csv'}" in text
+    assert "faces find" not in run(*course, exit_code=2)
+
+
+def test_variations_are_read():
+    assert parse_variation("yaw=-30:30") == ("yaw", [-30, -15, 0, 15, 30])
+    assert parse_variation("yaw = 0:1:3") == ("yaw", [0, 0.5, 1])
+    assert parse_variation("hair=long, bald") == ("hair", ["long", "bald"])
+    assert parse_variation("age=0.5") == ("age", [0.5])
+    for text in ("yaw", "=1", "yaw=", "yaw=1:2:1", "yaw=1:2:3:4", "yaw=a:b"):
+        with pytest.raises(ValueError, match="expected"):
+            parse_variation(text)
+    assert [parse_value(text) for text in ("1", "1.5", "True", "long")] == [1, 1.5, True, "long"]

@@ -1,0 +1,54 @@
+"""The wheel carries what `affectkit course` needs without a checkout."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import affectkit
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", folder]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("affectkit-*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def test_wheel_has_every_module_notebook_and_asset(wheel):
+    found = set(wheel.namelist())
+    modules = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/**/*.py")}
+    notebooks = {f"affectkit/notebooks/{path.name}" for path in ROOT.glob("notebooks/*.ipynb")}
+    assets = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/assets/**/*.*")}
+    assert len(modules) > 10
+    assert len(notebooks) >= 5
+    others = {f"affectkit/{name}" for name in ("faces/head.npz", "widgets/camera.js")}
+    others |= {"affectkit/widgets/camera.css"}
+    assert modules | notebooks | assets | others <= found
+
+
+def test_wheel_has_nothing_else(wheel):
+    allowed = ("affectkit/", f"affectkit-{affectkit.__version__}.dist-info/")
+    unwanted = ("__pycache__", ".ipynb_checkpoints", "/runs/")
+    assert [name for name in wheel.namelist() if not name.startswith(allowed)] == []
+    assert [name for name in wheel.namelist() if any(part in name for part in unwanted)] == []
+
+
+def test_command_and_version():
+    assert importlib.metadata.version("affectkit") == affectkit.__version__
+    commands = importlib.metadata.distribution("affectkit").entry_points
+    assert [(entry.name, entry.value) for entry in commands] == [("affectkit", "affectkit.cli:app")]
+
+
+def test_citation_names_the_version():
+    assert f"\nversion: {affectkit.__version__}\n" in (ROOT / "CITATION.cff").read_text()
