@@ -26,15 +26,12 @@ import keras
 import numpy as np
 import pandas as pd
 
-from affectkit.data.batches import load_faces
-from affectkit.data.table import SOFT_LABEL_COLUMNS
+from affectkit.data import SOFT_LABEL_COLUMNS, load_faces
 from affectkit.evaluation import evaluate_classification
-from affectkit.files.json_forms import write_json
-from affectkit.models.build import build_classifier
-from affectkit.models.inference import predict_faces
-from affectkit.models.keras_models import LoadedModel
+from affectkit.files import write_json
+from affectkit.models import LoadedModel, build_classifier, predict_faces
 from affectkit.preprocess import Preprocessing
-from affectkit.training.fit import train_model
+from affectkit.training import train_model
 from affectkit.training.recipes.rows import drop_copies, mixed_splits
 from affectkit.training.recipes.stages import PROFILE
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from PIL import Image
 
-from affectkit.faces.render import render_face
+from affectkit.faces import render_face
 from affectkit.pipeline.predict.cluster import open_cluster
 from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
 from affectkit.pipeline.predict.remote import PredictionSettings, predict_on_cluster

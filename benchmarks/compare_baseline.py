@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from affectkit.course.benchmark_runs import BASELINE, compare_ratios, load_runs
+from affectkit.course import BASELINE, compare_ratios, load_runs
 
 
 def main(command: list[str]) -> int:

@@ -68,8 +68,7 @@ def ask_peer(python: Path, peer: str, faces: np.ndarray) -> np.ndarray:
 
 def read_ferplus(root: Path) -> tuple[np.ndarray, np.ndarray]:
     """Colour-less RGB faces (n, 48, 48, 3) and expressions of FER+'s test rows with a majority."""
-    from affectkit.data.batches import load_faces
-    from affectkit.data.datasets import load_table
+    from affectkit.data import load_faces, load_table
     from affectkit.preprocess import Preprocessing
 
     faces, table = load_faces(load_table("ferplus", root, "test"), Preprocessing(48))
@@ -78,9 +77,8 @@ def read_ferplus(root: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def read_london(root: Path, yunet: Path) -> tuple[np.ndarray, np.ndarray]:
     """Faces (n, 200, 200, 3) of a folder of portraits, found by YuNet, and expressions."""
-    from affectkit.data.datasets import load_table
-    from affectkit.data.images import read_table_image
-    from affectkit.pipeline.detect.detectors import load_detector
+    from affectkit.data import load_table, read_table_image
+    from affectkit.pipeline import load_detector
     from affectkit.preprocess import Preprocessing, crop_face
 
     table, detect, faces = load_table("folder", root), load_detector(str(yunet)), []
@@ -92,8 +90,8 @@ def read_london(root: Path, yunet: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def ask_checkpoint(name: str, faces: np.ndarray, folder: Path | None) -> np.ndarray:
     """Probabilities (n, 8) of a checkpoint for square RGB crops."""
+    from affectkit.models import load_checkpoint
     from affectkit.models.cards import FOLDER
-    from affectkit.models.opening import load_checkpoint
     from affectkit.preprocess import crop_face, scale_pixels
 
     loaded = load_checkpoint(name, folder=folder or FOLDER)["classification"]
@@ -115,7 +113,7 @@ def score(scores: np.ndarray, true: np.ndarray) -> dict[str, float]:
 
 def main() -> None:
     """Read the faces, ask every network, write the table."""
-    from affectkit.files.json_forms import write_json
+    from affectkit.files import write_json
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="affectkit-real")

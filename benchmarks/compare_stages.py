@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.evaluation.run import evaluate_run
-from affectkit.models.keras_models import LoadedModel, load_model
+from affectkit.evaluation import evaluate_run
+from affectkit.models import LoadedModel, load_model
 
 HEADER = """# What each stage gives
 

@@ -29,7 +29,7 @@ import pandas as pd
 from report import Report, add_load, new_parser
 from video_legs import peak_memory
 
-from affectkit.data.datasets import load_splits, load_table
+from affectkit.data import load_splits, load_table
 from affectkit.labels import EXPRESSIONS
 from affectkit.plots import plot_growth
 
@@ -72,10 +72,7 @@ def _link(source: str, place: Path) -> None:
 
 def run_stage(stage: str, files: str, shards: str) -> dict[str, float]:
     """Run one stage in this process."""
-    from affectkit.data.batches import make_batches
-    from affectkit.data.shards.batches import shard_batches
-    from affectkit.data.shards.index import read_index
-    from affectkit.data.shards.writer import write_shards
+    from affectkit.data import make_batches, read_index, shard_batches, write_shards
     from affectkit.preprocess import Preprocessing
 
     before, preprocessing = peak_memory(), Preprocessing(64)

@@ -32,18 +32,20 @@ import pandas as pd
 import tensorflow as tf
 from report import Report, add_load, limited_to, new_parser
 
-from affectkit.data.batches import make_batches
-from affectkit.data.datasets import load_table
-from affectkit.data.images import read_table_image
-from affectkit.data.shards.index import read_index
-from affectkit.data.shards.table import load_shards
-from affectkit.data.shards.writer import write_shards
-from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import make_table
-from affectkit.models.build import build_classifier
-from affectkit.plots.benchmarks import plot_input_costs
+from affectkit.data import (
+    SkippedRows,
+    load_shards,
+    load_table,
+    make_batches,
+    make_table,
+    read_index,
+    read_table_image,
+    write_shards,
+)
+from affectkit.models import build_classifier
+from affectkit.plots import plot_input_costs
 from affectkit.preprocess import Preprocessing, resize_face, scale_pixels
-from affectkit.training.augmentation import build_augmentation
+from affectkit.training import build_augmentation
 
 STRENGTHS = ("light", "strong", "heavy")
 BAR = 0.05

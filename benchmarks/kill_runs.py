@@ -276,7 +276,7 @@ def predictions(folder: Path) -> dict[str, str]:
 
 def models(folder: Path) -> dict[str, str]:
     """Give digests of weights (a zip holds times), and logs."""
-    from affectkit.models.keras_models import load_model
+    from affectkit.models import load_model
 
     found = files_of(folder)
     for path in (folder / "models").glob("*.keras"):
@@ -306,9 +306,8 @@ def prepare(folder: Path) -> dict[str, Scenario]:
     import nbformat
     import numpy as np
 
-    from affectkit.faces.dataset import render_dataset
-    from affectkit.faces.shard import pack
-    from affectkit.pipeline.video.write import VideoWriter
+    from affectkit.faces import pack, render_dataset
+    from affectkit.pipeline import VideoWriter
 
     faces = render_dataset(folder / "faces", 8, 9, 160, workers=1, progress=False)
     pack(faces, folder / "faces.zip")

@@ -29,11 +29,11 @@ matplotlib.use("Agg")
 
 from sklearn.metrics import roc_curve
 
-from affectkit.data.datasets import load_table
-from affectkit.evaluation.run import evaluate_run
+from affectkit.data import load_table
+from affectkit.evaluation import evaluate_run
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.cards import FOLDER, checkpoint_names
-from affectkit.models.opening import load_any_models
+from affectkit.models import checkpoint_names, load_any_models
+from affectkit.models.cards import FOLDER
 
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 ADDED = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from affectkit.labels import EXPRESSIONS, FERPLUS_TO_AFFECTNET
-from affectkit.models.batch_norm import average_statistics
+from affectkit.models import average_statistics
 from affectkit.training.recipes.rows import RAISE_BOX
 
 SEVEN = 7  # the classes without contempt
@@ -296,7 +296,7 @@ def measure_transfer(model, ferplus: Path) -> None:
 
 def measure_speed(count: int, seeds: int) -> None:
     """Images a second of one process at 112 px, growth of memory, crashes over seeds."""
-    from affectkit.faces.render import render_face
+    from affectkit.faces import render_face
 
     cv2.setNumThreads(1)
     for seed in range(seeds):
@@ -314,7 +314,7 @@ def measure_speed(count: int, seeds: int) -> None:
 
 def measure_rendering(count: int) -> None:
     """Images a second that `affectkit faces render` writes with two processes, start included."""
-    from affectkit.faces.dataset import render_dataset
+    from affectkit.faces import render_dataset
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from report import markdown_table
 
-from affectkit.course.benchmark_runs import BASELINE, BenchmarkRun, read_run
-from affectkit.files.atomic import write_atomically
+from affectkit.course import BASELINE, BenchmarkRun, read_run
+from affectkit.files import write_atomically
 from affectkit.profiles import PROFILES
 
 BEGIN, END = "<!-- plan -->", "<!-- /plan -->"

@@ -26,7 +26,7 @@ Run = Callable[[np.ndarray], object]
 
 def load_network(model: str) -> Run:
     """Load a model as the pipeline does, for one thread."""
-    from affectkit.models.opening import load_networks
+    from affectkit.models import load_networks
 
     networks = load_networks(model, threads=1).networks
     return lambda faces: [network(faces) for network in networks]
@@ -34,7 +34,7 @@ def load_network(model: str) -> Run:
 
 def load_predict(model: str) -> Run:
     """Load a checkpoint's Keras model, to be called by `predict`."""
-    from affectkit.models.cards import find_checkpoint
+    from affectkit.models import find_checkpoint
     from affectkit.models.opening import load_joined
 
     joined = load_joined(find_checkpoint(model))

@@ -24,11 +24,10 @@ matplotlib.use("Agg")
 
 from affectkit.course.benchmark_runs import SCHEMA_VERSION
 from affectkit.evaluation.results import json_ready
-from affectkit.files.hashes import file_hash
-from affectkit.files.json_forms import write_json
+from affectkit.files import file_hash, write_json
 from affectkit.machine import git_commit, machine, versions
-from affectkit.models.cards import checkpoint_names, find_checkpoint, read_manifest
-from affectkit.pipeline.stage_timer import samples_needed, summarise
+from affectkit.models import checkpoint_names, find_checkpoint, read_manifest
+from affectkit.pipeline import samples_needed, summarise
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = ("avx2", "fma", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "amx_bf16", "asimddp")
@@ -229,8 +228,8 @@ def model_file(name: str) -> dict[str, object]:
 
 def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> list[dict]:
     """Evaluate the models as `affectkit evaluate` does, on the sets that were named."""
-    from affectkit.evaluation.run import evaluate_run
-    from affectkit.models.opening import load_any_models
+    from affectkit.evaluation import evaluate_run
+    from affectkit.models import load_any_models
 
     sets = {}
     if arguments.ferplus:

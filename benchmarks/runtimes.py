@@ -29,9 +29,9 @@ import pandas as pd
 from probe_runtime import Run, load_network, load_predict
 from report import Report, latency_row, limited_to, measure_accuracy, model_file, new_parser
 
-from affectkit.course.benchmark_runs import add_accuracy
-from affectkit.export.export import export_model
-from affectkit.models.cards import find_checkpoint
+from affectkit.course import add_accuracy
+from affectkit.export import export_model
+from affectkit.models import find_checkpoint
 from affectkit.plots import plot_rates, plot_trade_off
 
 OURS = "LiteRT int8"

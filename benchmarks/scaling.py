@@ -23,9 +23,8 @@ import pandas as pd
 from report import Report, latency_row, limited_to, measure_accuracy, model_file, new_parser
 
 from affectkit import AffectPipeline
-from affectkit.data.datasets import load_table
-from affectkit.data.images import read_table_image
-from affectkit.pipeline.detect.detectors import load_detector
+from affectkit.data import load_table, read_table_image
+from affectkit.pipeline import load_detector
 from affectkit.plots import plot_scaling
 from affectkit.preprocess import Preprocessing, crop_face, resize_face
 
@@ -66,7 +65,7 @@ def read_portraits(london: Path | None) -> list[np.ndarray]:
 def read_pictures(london: Path | None) -> list[np.ndarray]:
     """Read or draw pictures of a face each, RGB."""
     if london is None:
-        from affectkit.faces.render import render_face
+        from affectkit.faces import render_face
 
         return [render_face(seed, 256)[0] for seed in range(2 * COLUMNS * ROWS)]
     table = load_table("folder", london)

@@ -10,8 +10,7 @@ from time import perf_counter
 import cv2
 
 from affectkit import AffectPipeline
-from affectkit.pipeline.drawing import draw_faces
-from affectkit.pipeline.video.annotate import VideoSummary
+from affectkit.pipeline import VideoSummary, draw_faces
 from affectkit.pipeline.video.write import CODECS
 
 

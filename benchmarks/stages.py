@@ -39,8 +39,7 @@ from report import (
 from sequential_video import annotate_frames, open_output, open_video, shorten
 
 from affectkit import AffectPipeline
-from affectkit.pipeline.stage_timer import END_TO_END, RESIDUAL, StageTimer
-from affectkit.pipeline.video.annotate import VideoSummary, process_video
+from affectkit.pipeline import END_TO_END, RESIDUAL, StageTimer, VideoSummary, process_video
 from affectkit.plots import plot_stage_bars
 
 MOST = 1.15

@@ -25,10 +25,9 @@ import numpy as np
 import pandas as pd
 from report import Report, latency_row, limited_to, measure_accuracy, model_file, new_parser
 
-from affectkit.data.batches import load_faces
-from affectkit.data.datasets import load_table
-from affectkit.models.opening import Networks, load_networks
-from affectkit.pipeline.stage_timer import samples_needed
+from affectkit.data import load_faces, load_table
+from affectkit.models import Networks, load_networks
+from affectkit.pipeline import samples_needed
 from affectkit.plots import plot_rates
 from affectkit.preprocess import scale_pixels
 

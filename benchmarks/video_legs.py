@@ -204,7 +204,7 @@ def load_affectkit(threads: int, overlapped: bool = True) -> Annotate:
     from sequential_video import annotate_sequentially
 
     from affectkit import AffectPipeline
-    from affectkit.pipeline.video.annotate import process_video
+    from affectkit.pipeline import process_video
 
     pipeline = AffectPipeline(threads=threads)
 

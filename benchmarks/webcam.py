@@ -38,10 +38,10 @@ from lab_browser import (
 )
 from report import Report, new_parser, summary_rows
 
-from affectkit.pipeline.stage_timer import END_TO_END
+from affectkit.pipeline import END_TO_END
 from affectkit.plots import plot_stage_bars
+from affectkit.widgets import sample_frames
 from affectkit.widgets.frame_results import PAGE_STAGES
-from affectkit.widgets.sample_clip import sample_frames
 
 FASTEST, SLOWEST_LATENCY, MOST_GROWTH = 25, 60, 20
 """Frames a second at least, milliseconds of the median latency and MB of growth at most."""

@@ -31,7 +31,7 @@ def variable_rate_video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     """An MP4 of six dark frames that are shown for different times, and these times in seconds."""
     import numpy as np
 
-    from affectkit.pipeline.video.write import VideoWriter
+    from affectkit.pipeline import VideoWriter
 
     path = tmp_path_factory.mktemp("videos") / "variable.mp4"
     with VideoWriter(path, 25) as writer:

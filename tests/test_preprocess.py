@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affectkit.data.batches import load_faces, make_batches, read_face
-from affectkit.data.table import make_table
+from affectkit.data import load_faces, make_batches, make_table, read_face
 from affectkit.preprocess import Preprocessing, crop_face, face_input, resize_face, scale_pixels
 
 EXACT = Preprocessing(image_size=32, crop_margin=0.0)

@@ -12,20 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from affectkit.data.batches import load_faces, make_batches
+from affectkit.data import load_faces, make_batches, make_table
 from affectkit.data.shards.batches import decode_faces
-from affectkit.data.table import make_table
 from affectkit.export.nano.sources import script_sources
-from affectkit.faces.render import render_face
-from affectkit.models.inference import predict_table
-from affectkit.models.keras_models import LoadedModel
-from affectkit.models.opening import Networks
-from affectkit.pipeline.detect.detectors import Face
-from affectkit.pipeline.pipeline import AffectPipeline
+from affectkit.faces import render_face
+from affectkit.models import LoadedModel, Networks, predict_table
+from affectkit.pipeline import AffectPipeline, Face, process_video, read_video, run_camera
 from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
-from affectkit.pipeline.video.annotate import process_video
-from affectkit.pipeline.video.camera import run_camera
-from affectkit.pipeline.video.read import read_video
 from affectkit.preprocess import Preprocessing, face_input
 from affectkit.training.augmentation import with_augmentation
 from affectkit.widgets.frame_processor import FrameProcessor

@@ -1,5 +1,22 @@
-"""The notebooks as one run: papermill, summary.json and report.html."""
+"""The notebooks as one run: papermill, summary.json and report.html; sweeps; benchmark files."""
 
-from affectkit.course.runner import CourseResult, run_course
+import lazy_loader
 
-__all__ = ["CourseResult", "run_course"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "benchmark_runs": [
+            "BASELINE",
+            "BenchmarkRun",
+            "add_accuracy",
+            "compare_ratios",
+            "load_runs",
+            "overview",
+            "read_run",
+            "targets",
+        ],
+        "runner": ["CourseResult", "run_course"],
+        "summary": ["read_summary"],
+        "sweep": ["sweep_notebook"],
+    },
+)

@@ -39,21 +39,26 @@ Regression adds `derived_rows`: how many targets were derived from expressions i
 annotated. Numbers on derived targets are no evidence about people's ratings.
 """
 
-from affectkit.evaluation.classification import evaluate_classification
-from affectkit.evaluation.mistakes import worst_mistakes
-from affectkit.evaluation.probabilities import protocol_probabilities
-from affectkit.evaluation.published import published_results
-from affectkit.evaluation.regression import evaluate_regression
-from affectkit.evaluation.results import SCHEMA_VERSION, compare, read_metrics, write_metrics
+import lazy_loader
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "compare",
-    "evaluate_classification",
-    "evaluate_regression",
-    "protocol_probabilities",
-    "published_results",
-    "read_metrics",
-    "worst_mistakes",
-    "write_metrics",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "classification": ["evaluate_classification"],
+        "metrics.baselines": ["constant_predictions", "dummy_probabilities"],
+        "metrics.bootstrap": ["bootstrap_intervals", "bootstrap_metric"],
+        "metrics.calibration": [
+            "expected_calibration_error",
+            "fit_temperature",
+            "reliability_table",
+        ],
+        "metrics.classification": ["classification_metrics"],
+        "metrics.regression": ["regression_metrics"],
+        "mistakes": ["worst_mistakes"],
+        "probabilities": ["protocol_probabilities"],
+        "published": ["published_results"],
+        "regression": ["evaluate_regression"],
+        "results": ["SCHEMA_VERSION", "compare", "read_metrics", "write_metrics"],
+        "run": ["EvaluationRun", "NoLabelsError", "evaluate_run"],
+    },
+)

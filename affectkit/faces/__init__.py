@@ -4,5 +4,17 @@ The head is MakeHuman's CC0 base mesh (see ``LICENSE-CC0.txt``). `render.render_
 image with its ground truth, `dataset.render_dataset` writes a data set in AffectNet's layout.
 """
 
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "dataset": ["render_dataset"],
+        "render": ["render_face", "render_sweep"],
+        "sampling": ["draw_face"],
+        "shard": ["pack"],
+    },
+)
+
 GENERATOR_VERSION = "2"
 """Raised whenever the same seed no longer gives the same image."""

@@ -4,45 +4,32 @@ A notebook shows the figure as the value of a cell; `figure.savefig(path)` keeps
 or lightness tell things apart, never colour alone.
 """
 
-from affectkit.plots.benchmarks import (
-    plot_growth,
-    plot_input_costs,
-    plot_rates,
-    plot_scaling,
-    plot_stage_bars,
-    plot_trade_off,
-)
-from affectkit.plots.camera_record import plot_camera_circumplex, plot_camera_record
-from affectkit.plots.data import plot_class_balance, plot_sample_grid, plot_training_curves
-from affectkit.plots.results import (
-    plot_confusion_matrix,
-    plot_metric_intervals,
-    plot_reliability,
-    plot_slices,
-)
-from affectkit.plots.valence_arousal import (
-    draw_circumplex,
-    plot_valence_arousal,
-    plot_valence_arousal_predictions,
-)
+import lazy_loader
 
-__all__ = [
-    "draw_circumplex",
-    "plot_camera_circumplex",
-    "plot_camera_record",
-    "plot_class_balance",
-    "plot_confusion_matrix",
-    "plot_growth",
-    "plot_input_costs",
-    "plot_metric_intervals",
-    "plot_rates",
-    "plot_reliability",
-    "plot_sample_grid",
-    "plot_scaling",
-    "plot_slices",
-    "plot_stage_bars",
-    "plot_trade_off",
-    "plot_training_curves",
-    "plot_valence_arousal",
-    "plot_valence_arousal_predictions",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "benchmarks": [
+            "plot_growth",
+            "plot_input_costs",
+            "plot_rates",
+            "plot_scaling",
+            "plot_stage_bars",
+            "plot_trade_off",
+        ],
+        "camera_record": ["plot_camera_circumplex", "plot_camera_record"],
+        "data": ["plot_class_balance", "plot_sample_grid", "plot_training_curves"],
+        "results": [
+            "plot_confusion_matrix",
+            "plot_metric_intervals",
+            "plot_reliability",
+            "plot_slices",
+            "save_result_figures",
+        ],
+        "valence_arousal": [
+            "draw_circumplex",
+            "plot_valence_arousal",
+            "plot_valence_arousal_predictions",
+        ],
+    },
+)

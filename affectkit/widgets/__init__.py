@@ -1,24 +1,12 @@
 """Widgets for notebooks: the camera."""
 
-from __future__ import annotations
+import lazy_loader
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from affectkit.widgets.camera import AffectCamera
-    from affectkit.widgets.frame_results import Snapshot
-
-__all__ = ["AffectCamera", "Snapshot"]
-
-
-def __getattr__(name: str) -> object:
-    """Import the camera when it is first asked for, so that `import affectkit.widgets` is quick."""
-    if name == "AffectCamera":
-        from affectkit.widgets.camera import AffectCamera
-
-        return AffectCamera
-    if name == "Snapshot":
-        from affectkit.widgets.frame_results import Snapshot
-
-        return Snapshot
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "camera": ["AffectCamera"],
+        "frame_results": ["Snapshot"],
+        "sample_clip": ["COURSE", "sample_frames"],
+    },
+)

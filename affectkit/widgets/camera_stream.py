@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
+import anywidget
 import cv2
 import numpy as np
 
@@ -20,9 +20,6 @@ from affectkit.widgets.kernel_source import KernelSource
 from affectkit.widgets.newest_worker import NewestWorker
 from affectkit.widgets.page_link import PageLink
 from affectkit.widgets.sample_clip import clip_jpegs, decode_frame, encode_frame
-
-if TYPE_CHECKING:
-    from affectkit.widgets.camera import AffectCamera
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,8 @@ class CameraStream:
     """Takes frames from the page, or gives them to it, and answers with faces.
 
     Messages of the page are dealt with at once, in whichever thread they come; frames are worked
-    on in a thread of their own, the newest only.
+    on in a thread of their own, the newest only. The widget is an `AffectCamera`, whose traits hold
+    what its user sets.
 
     Attributes
     ----------
@@ -51,7 +49,7 @@ class CameraStream:
         Frames that a newer one has replaced since the session began.
     """
 
-    def __init__(self, widget: AffectCamera, processor: FrameProcessor) -> None:
+    def __init__(self, widget: anywidget.AnyWidget, processor: FrameProcessor) -> None:
         self._widget, self._processor = widget, processor
         self.link = PageLink(widget)
         self.status = "no page"

@@ -51,7 +51,7 @@ def test_portraits_are_cut_as_fer2013_cuts(script, shared):
 @pytest.mark.needs_shared
 def test_a_checkpoint_is_asked_as_the_pipeline_asks_it(script, shared):
     from affectkit import AffectPipeline
-    from affectkit.pipeline.detect.face import Face
+    from affectkit.pipeline import Face
 
     yunet = shared / "models/face_detection_yunet_2026may.onnx"
     faces = script.read_london(shared / "data/london_faces", yunet)[0][:4]

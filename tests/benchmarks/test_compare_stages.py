@@ -7,8 +7,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from affectkit.models.build import build_classifier
-from affectkit.models.keras_models import save_model
+from affectkit.models import build_classifier, save_model
 from affectkit.preprocess import Preprocessing
 from affectkit.training.recipes.stages import AGAIN, SETTLING
 

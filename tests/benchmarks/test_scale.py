@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from affectkit.course.benchmark_runs import BASELINE, read_run
-from affectkit.data.datasets import load_table
+from affectkit.course import BASELINE, read_run
+from affectkit.data import load_table
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 PAGE = FOLDER.parent / "data_cards" / "scale.md"

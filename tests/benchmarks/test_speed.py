@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from affectkit.course.benchmark_runs import BASELINE, BENCHMARKS, load_runs, read_run
-from affectkit.faces.render import render_face
-from affectkit.models.cards import find_checkpoint
-from affectkit.models.opening import load_networks
-from affectkit.pipeline.stage_timer import STAGES, samples_needed
+from affectkit.course import BASELINE, load_runs, read_run
+from affectkit.course.benchmark_runs import BENCHMARKS
+from affectkit.faces import render_face
+from affectkit.models import find_checkpoint, load_networks
+from affectkit.pipeline import samples_needed
+from affectkit.pipeline.stage_timer import STAGES
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 MODEL = "affectkit-synthetic-int8"

@@ -20,7 +20,7 @@ from playwright.sync_api import expect
 
 from affectkit import AffectPipeline
 from affectkit.labels import EXPRESSIONS
-from affectkit.widgets.sample_clip import sample_frames
+from affectkit.widgets import sample_frames
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"

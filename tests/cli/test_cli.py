@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from affectkit import __version__
 from affectkit.cli import app
 from affectkit.cli.faces import parse_value, parse_variation
-from affectkit.faces.render import render_face
+from affectkit.faces import render_face
 from affectkit.labels import EXPRESSIONS
 
 
@@ -52,7 +52,7 @@ def save_tiny_classifier(path):
     """A classifier of the form that affectkit expects, small enough to be traced in a moment."""
     import keras
 
-    from affectkit.models.keras_models import save_model
+    from affectkit.models import save_model
     from affectkit.preprocess import Preprocessing
 
     inputs = keras.Input((32, 32, 3))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affectkit.course.benchmark_runs import (
+from affectkit.course import (
     BenchmarkRun,
     add_accuracy,
     compare_ratios,

@@ -10,7 +10,7 @@ import pytest
 from affectkit.course.metric_tables import interval, metric_name, metric_table, number
 from affectkit.course.report import read_figures, write_report
 from affectkit.course.summary import new_summary
-from affectkit.data.table import make_table
+from affectkit.data import make_table
 from affectkit.evaluation import evaluate_classification, evaluate_regression
 
 PNG = base64.b64encode(b"\x89PNG first").decode()

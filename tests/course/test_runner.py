@@ -7,10 +7,10 @@ import nbformat
 import pytest
 
 import affectkit
-from affectkit.course import run_course
+from affectkit.course import read_summary, run_course
 from affectkit.course.notebook_files import find_notebooks
 from affectkit.course.notebook_runs import check_parameters, open_log, run_notebook
-from affectkit.course.summary import collect_metrics, new_summary, read_summary, summary_metrics
+from affectkit.course.summary import collect_metrics, new_summary, summary_metrics
 
 PARAMETERS = """
 dataset: str = ""

@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 
-from affectkit.course import run_course
-from affectkit.course.summary import read_summary
+from affectkit.course import read_summary, run_course
 from affectkit.data.sets.affectfaces import bundled_faces
 
 

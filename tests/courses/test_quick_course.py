@@ -2,8 +2,7 @@
 
 import pytest
 
-from affectkit.course import run_course
-from affectkit.course.summary import read_summary
+from affectkit.course import read_summary, run_course
 
 
 @pytest.fixture(scope="module")

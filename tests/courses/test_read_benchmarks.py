@@ -6,7 +6,8 @@ from pathlib import Path
 import papermill
 import pytest
 
-from affectkit.course.benchmark_runs import BENCHMARKS, load_runs, targets
+from affectkit.course import load_runs, targets
+from affectkit.course.benchmark_runs import BENCHMARKS
 from affectkit.record import read_records
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "07_read_benchmarks.ipynb"

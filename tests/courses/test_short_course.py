@@ -5,8 +5,8 @@ from pathlib import Path
 import papermill
 import pytest
 
-from affectkit.course import run_course
-from affectkit.course.summary import read_summary, summary_metrics
+from affectkit.course import read_summary, run_course
+from affectkit.course.summary import summary_metrics
 from affectkit.evaluation import read_metrics
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "04_evaluate_models.ipynb"

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from affectkit.data.batches import CHUNK_ROWS, load_faces, make_batches
-from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import make_table
+from affectkit.data import SkippedRows, load_faces, make_batches, make_table
+from affectkit.data.batches import CHUNK_ROWS
 from affectkit.preprocess import Preprocessing
 
 SIZE = Preprocessing(32)

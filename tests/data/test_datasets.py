@@ -5,9 +5,14 @@ import sys
 
 import pytest
 
-from affectkit.data.datasets import DATASETS, dataset_overview, load_splits, load_table
-from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import make_table
+from affectkit.data import (
+    DATASETS,
+    SkippedRows,
+    dataset_overview,
+    load_splits,
+    load_table,
+    make_table,
+)
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from affectkit.data import make_table
 from affectkit.data.derived import derive_valence_arousal, expected_valence_arousal
-from affectkit.data.table import make_table
 
 
 def test_mean_of_class_means_by_hand():

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from affectkit.data import images
-from affectkit.data.images import as_rgb, load_container, read_image
-from affectkit.data.table import make_table
-from affectkit.files.pictures import ImageReadError
+from affectkit.data import images, make_table, read_image
+from affectkit.data.images import as_rgb, load_container
+from affectkit.files import ImageReadError
 
 
 def picture(width=40, height=20):

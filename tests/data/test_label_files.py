@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from affectkit.data import SkippedRows
 from affectkit.data.label_files import LINE, read_label_csv
-from affectkit.data.skipped import SkippedRows
 
 
 def write(path, content):

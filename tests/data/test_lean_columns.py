@@ -10,15 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from affectkit.data import SOFT_LABEL_COLUMNS, make_table
 from affectkit.data.table import (
     BLOCK_ROWS,
-    SOFT_LABEL_COLUMNS,
     TextColumn,
     divide_rows,
     join_chunks,
     keep_rows,
     look_up,
-    make_table,
     map_text,
     may_repeat,
     row_blocks,

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
+from affectkit.data import make_table
 from affectkit.data.protocols import PROTOCOLS, apply_protocol, default_protocol, get_protocol
-from affectkit.data.table import make_table
 
 
 def affectnet(prefix="1/", contempt=500):

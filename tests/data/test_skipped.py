@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from affectkit.data.skipped import SkippedRows, merge_skipped_files
+from affectkit.data import SkippedRows
+from affectkit.data.skipped import merge_skipped_files
 
 
 def filled():

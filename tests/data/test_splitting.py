@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from affectkit.data import make_table
 from affectkit.data.splitting import (
     assign_splits,
     hold_out_validation,
     limit_rows,
     stratified_order,
 )
-from affectkit.data.table import make_table
 
 
 def table_of(codes, subjects=None, split="train"):

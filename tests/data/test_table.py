@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from affectkit.data.table import (
+from affectkit.data import (
     BOX_COLUMNS,
     SOFT_LABEL_COLUMNS,
-    STANDARD_COLUMNS,
     make_table,
     slice_columns,
     soft_labels,
 )
+from affectkit.data.table import STANDARD_COLUMNS
 
 MINIMAL = {"image_id": ["a", "b"], "split": ["train", "test"]}
 

@@ -8,9 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from affectkit.data.table import make_table
-from affectkit.evaluation import compare, evaluate_classification, evaluate_regression
-from affectkit.evaluation.metrics.calibration import fit_temperature
+from affectkit.data import make_table
+from affectkit.evaluation import (
+    compare,
+    evaluate_classification,
+    evaluate_regression,
+    fit_temperature,
+)
 from affectkit.evaluation.metrics.classification import CLASSIFICATION_METRICS
 from affectkit.evaluation.metrics.regression import REGRESSION_METRICS
 from affectkit.labels import EXPRESSIONS, VALENCE_AROUSAL

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from affectkit.data.table import make_table
-from affectkit.evaluation.mistakes import worst_mistakes
+from affectkit.data import make_table
+from affectkit.evaluation import worst_mistakes
 
 
 def case():

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from affectkit.data.table import make_table
+from affectkit.data import make_table
 from affectkit.evaluation.noise_ceiling import noise_ceiling
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from affectkit.evaluation.probabilities import check_probabilities, protocol_probabilities
+from affectkit.evaluation import protocol_probabilities
+from affectkit.evaluation.probabilities import check_probabilities
 
 
 def test_rounded_rows_are_made_to_sum_to_one():

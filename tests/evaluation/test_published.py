@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from affectkit.data.protocols import PROTOCOLS
-from affectkit.evaluation.published import _CLASSIFIERS, _REGRESSORS, published_results
+from affectkit.evaluation import published_results
+from affectkit.evaluation.published import _CLASSIFIERS, _REGRESSORS
 
 # rows true, columns predicted: the predecessor's matrix on AffectNet's 4,000 validation faces
 PREDECESSOR_DIAGONAL = (280, 371, 314, 293, 312, 269, 293, 265)

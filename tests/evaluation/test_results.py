@@ -6,7 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from affectkit.evaluation.results import compare, json_ready, read_metrics, write_metrics
+from affectkit.evaluation import compare, read_metrics, write_metrics
+from affectkit.evaluation.results import json_ready
 
 
 def result(name="a", accuracy=0.6, **changes):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affectkit.data.table import make_table
+from affectkit.data import make_table
 from affectkit.evaluation.slices import slice_entries, slice_groups, slice_masks
 
 

@@ -17,19 +17,26 @@ from typer.testing import CliRunner
 
 from affectkit import AffectPipeline
 from affectkit.cli import app
-from affectkit.data.batches import load_faces
-from affectkit.data.datasets import load_table
+from affectkit.data import load_faces, load_table
 from affectkit.evaluation import read_metrics
-from affectkit.export.export import export_model, verify_export
+from affectkit.export import export_model
+from affectkit.export.export import verify_export
 from affectkit.export.formats import check_packages, convert
-from affectkit.faces.render import render_face
+from affectkit.faces import render_face
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.build import build_regressor, get_backbone
-from affectkit.models.cards import SUFFIXES, find_manifest, read_manifest
-from affectkit.models.inference import predict_table
-from affectkit.models.keras_models import load_model, save_model
-from affectkit.models.opening import load_any_models, load_networks, load_source
-from affectkit.pipeline.detect.face import Face
+from affectkit.models import (
+    build_regressor,
+    get_backbone,
+    load_any_models,
+    load_model,
+    load_networks,
+    load_source,
+    predict_table,
+    read_manifest,
+    save_model,
+)
+from affectkit.models.cards import SUFFIXES, find_manifest
+from affectkit.pipeline import Face
 from affectkit.preprocess import Preprocessing, scale_pixels
 
 PREPROCESSING = Preprocessing(32, crop_margin=0.05, grey=True)

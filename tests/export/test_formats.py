@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from affectkit.export.formats import convert_to_tflite
-from affectkit.models.build import build_classifier, build_regressor, get_backbone, join_models
+from affectkit.export import convert_to_tflite
+from affectkit.models import (
+    LiteRTNetwork,
+    build_classifier,
+    build_regressor,
+    get_backbone,
+    join_models,
+)
 from affectkit.models.cards import KINDS
-from affectkit.models.runtimes import LiteRTNetwork, NetworkView
+from affectkit.models.runtimes import NetworkView
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +27,7 @@ def networks():
 
 @pytest.fixture(scope="module")
 def faces():
-    from affectkit.faces.render import render_face
+    from affectkit.faces import render_face
 
     pictures = np.stack([render_face(seed, 64)[0] for seed in range(16)])
     return pictures.astype(np.float32) / 127.5 - 1

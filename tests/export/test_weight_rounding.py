@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from affectkit.export.weight_rounding import LEVELS, round_weights
-from affectkit.models.build import build_classifier, get_backbone
-from affectkit.models.opening import load_checkpoint
+from affectkit.export import round_weights
+from affectkit.export.weight_rounding import LEVELS
+from affectkit.models import build_classifier, get_backbone, load_checkpoint
 
 
 def two_channels(weights: list[float]) -> keras.Model:
@@ -77,7 +77,7 @@ def test_every_output_channel_has_its_own_steps():
 
 @pytest.fixture(scope="module")
 def drawn_faces():
-    from affectkit.faces.render import render_face
+    from affectkit.faces import render_face
 
     pictures = np.stack([render_face(seed, 112)[0] for seed in range(80)])
     grey = pictures.astype(np.float32).mean(axis=-1, keepdims=True) / 127.5 - 1

@@ -11,11 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from affectkit.faces import dataset
+from affectkit.faces import dataset, pack, render_dataset
 from affectkit.faces.annotation import annotator_matrix
-from affectkit.faces.dataset import render_dataset
 from affectkit.faces.schedule import class_priors, class_schedule, labels_of_face
-from affectkit.faces.shard import pack
 from affectkit.faces.tables import AFFECTNET_COLUMNS, EXTRA_COLUMNS
 
 SIZE = 48

@@ -5,10 +5,10 @@ import resource
 import numpy as np
 import pytest
 
+from affectkit.faces import draw_face, render_face, render_sweep
 from affectkit.faces.camera import face_box, project
 from affectkit.faces.parameters import CHOICES, LIMITS
-from affectkit.faces.render import render_face, render_sweep
-from affectkit.faces.sampling import draw_face, skin_tone_category
+from affectkit.faces.sampling import skin_tone_category
 
 SIZE = 64
 PLAIN = {"blur": 0.0, "occluder": "none", "glasses": "none", "grey": False, "light_strength": 0.3}

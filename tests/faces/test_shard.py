@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import affectkit.faces
+from affectkit.faces import render_face
 from affectkit.faces.dataset import FACES_PER_SUBJECT
-from affectkit.faces.render import render_face
 from affectkit.faces.schedule import class_schedule, derived_seed, labels_of_face
 from affectkit.faces.shard import SHARD_COUNTS, SHARD_SEED
 

@@ -7,14 +7,8 @@ import textwrap
 
 import pytest
 
-from affectkit.files.atomic import (
-    atomic_path,
-    left_partials,
-    remove_partials,
-    replace_path,
-    temporary_folder,
-    write_atomically,
-)
+from affectkit.files import atomic_path, remove_partials, write_atomically
+from affectkit.files.atomic import left_partials, replace_path, temporary_folder
 
 
 def test_text_and_bytes_replace_what_was_there(tmp_path):

@@ -16,11 +16,10 @@ from basis import Target
 from mutations import mutate
 from target_tables import check_table, make_pictures
 
-from affectkit.data.datasets import load_table
-from affectkit.data.images import load_container, read_image
+from affectkit.data import SkippedRows, load_table, read_image
+from affectkit.data.images import load_container
 from affectkit.data.sets.affectfaces import unpack
 from affectkit.data.sets.affectnet_reduced import read_scalar
-from affectkit.data.skipped import SkippedRows
 
 HEADERS = (
     *("", "{", "None", "[]", "{}", "(" * 5000, "[" * 90 + "]" * 90, "1" * 5000, "{'descr': 1}"),

@@ -10,13 +10,13 @@ import numpy as np
 from basis import Document
 from target_tables import check_table, make_pictures
 
-from affectkit.course.benchmark_runs import compare_ratios, load_runs, overview, read_run, targets
-from affectkit.course.summary import read_summary, summary_metrics
-from affectkit.data.datasets import load_table
-from affectkit.data.skipped import SkippedRows
-from affectkit.evaluation.results import compare, read_metrics
-from affectkit.export.nano.reports import read_benchmarks, read_conversions
-from affectkit.models.cards import find_checkpoint, find_manifest, read_manifest
+from affectkit.course import compare_ratios, load_runs, overview, read_run, read_summary, targets
+from affectkit.course.summary import summary_metrics
+from affectkit.data import SkippedRows, load_table
+from affectkit.evaluation import compare, read_metrics
+from affectkit.export import read_benchmarks, read_conversions
+from affectkit.models import find_checkpoint, read_manifest
+from affectkit.models.cards import find_manifest
 from affectkit.preprocess import Preprocessing, crop_face
 
 

@@ -12,10 +12,11 @@ from basis import Target
 from mutations import mend_png
 from PIL import Image
 
-from affectkit.data.images import MAX_PIXELS, read_image
+from affectkit.data import read_image
+from affectkit.data.images import MAX_PIXELS
+from affectkit.pipeline import read_video
 from affectkit.pipeline.predict.inputs import find_inputs
 from affectkit.pipeline.predict.pictures import _warn_if_animated
-from affectkit.pipeline.video.read import read_video
 
 
 def _picture(width: int = 33, height: int = 21) -> Image.Image:

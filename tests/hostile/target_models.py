@@ -101,7 +101,8 @@ class BehindManifest(Behind):
         return content
 
     def check(self) -> object:
-        from affectkit.models.cards import find_manifest, read_manifest
+        from affectkit.models import read_manifest
+        from affectkit.models.cards import find_manifest
 
         return read_manifest(find_manifest(self.path)).path
 
@@ -122,7 +123,7 @@ class BehindCard(Behind):
         return content
 
     def check(self) -> object:
-        from affectkit.models.cards import find_checkpoint
+        from affectkit.models import find_checkpoint
 
         return find_checkpoint("hostile-int8", self.folder).path
 
@@ -133,13 +134,13 @@ class BehindKerasCard(Behind):
     file = "hostile.keras"
 
     def network(self) -> bytes:
-        from affectkit.models.keras_models import save_model
+        from affectkit.models import save_model
 
         save_model(make_keras(), self.path, Preprocessing(image_size=SIZE))
         return self.path.read_bytes()
 
     def check(self) -> object:
-        from affectkit.models.keras_models import load_model
+        from affectkit.models import load_model
 
         load_model(self.path)
         return self.path
@@ -246,7 +247,7 @@ class Keras(Target):
     file = "hostile.keras"
 
     def make_seeds(self) -> list[bytes]:
-        from affectkit.models.keras_models import save_model
+        from affectkit.models import save_model
 
         save_model(make_keras(), self.path, Preprocessing(image_size=SIZE))
         self.card = json.loads(self.path.with_suffix(".json").read_text())
@@ -284,7 +285,7 @@ class Keras(Target):
         return stream.getvalue()
 
     def read(self) -> None:
-        from affectkit.models.keras_models import load_model
+        from affectkit.models import load_model
 
         loaded = load_model(self.path)
         faces = np.zeros((1, SIZE, SIZE, 3), np.float32)

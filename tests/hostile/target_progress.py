@@ -13,11 +13,13 @@ from basis import Document, Target
 from target_documents import RESULT
 from target_tables import Labels
 
+from affectkit.course import read_run
 from affectkit.course.earlier_runs import cut_off_run, earlier_notebooks
 from affectkit.course.report import read_figures, write_report
 from affectkit.course.summary import collect_metrics
-from affectkit.course.sweep import SweepRun, _write_table, new_entry, read_run
-from affectkit.data.skipped import SkippedRows, merge_skipped_files
+from affectkit.course.sweep import SweepRun, _write_table, new_entry
+from affectkit.data import SkippedRows
+from affectkit.data.skipped import merge_skipped_files
 from affectkit.pipeline.predict.rows import COLUMNS, face_rows
 from affectkit.pipeline.predict.sink import PredictionOutput
 from affectkit.record import RECORD_TYPE, read_records

@@ -24,15 +24,21 @@ from PIL import Image
 from target_arrays import Archive, archive, npy
 from target_tables import Labels
 
-from affectkit.data.batches import load_faces
-from affectkit.data.datasets import load_table
-from affectkit.data.shards.batches import shard_batches
-from affectkit.data.shards.index import ShardIndex, find_damage, finished_shards, read_index
+from affectkit.data import (
+    BOX_COLUMNS,
+    ShardIndex,
+    SkippedRows,
+    load_faces,
+    load_shards,
+    load_table,
+    make_table,
+    read_index,
+    shard_batches,
+    write_shards,
+)
+from affectkit.data.shards.index import find_damage, finished_shards
 from affectkit.data.shards.streams import damage_named
-from affectkit.data.shards.table import load_shards
-from affectkit.data.shards.writer import write_shards
-from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import BOX_COLUMNS, make_table, validate_table
+from affectkit.data.table import validate_table
 from affectkit.files.tfrecords import read_record_image
 from affectkit.preprocess import Preprocessing
 from affectkit.training.backup import TrainingBackup, WorkerBackup

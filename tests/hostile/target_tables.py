@@ -12,9 +12,8 @@ import pandas as pd
 from basis import Target
 from mutations import TEXTS
 
-from affectkit.data.datasets import load_table
-from affectkit.data.images import load_container, read_image
-from affectkit.data.skipped import SkippedRows
+from affectkit.data import SkippedRows, load_table, read_image
+from affectkit.data.images import load_container
 from affectkit.data.table import validate_table
 from affectkit.labels import FERPLUS_VOTE_COLUMNS
 

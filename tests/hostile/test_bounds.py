@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affectkit.data.images import load_container, read_image
-from affectkit.files.pictures import ImageReadError
+from affectkit.data import read_image
+from affectkit.data.images import load_container
+from affectkit.files import ImageReadError
+from affectkit.pipeline import read_video
 from affectkit.pipeline.predict.inputs import find_inputs
 from affectkit.pipeline.predict.pictures import _warn_if_animated
-from affectkit.pipeline.video.read import read_video
 
 
 @contextmanager
@@ -183,8 +184,8 @@ def write_manifest(folder, format, artefact, files):
 
 
 def test_a_manifest_vouches_for_all_that_is_loaded_and_for_nothing_elsewhere(tmp_path):
-    from affectkit.files.hashes import file_hash
-    from affectkit.models.cards import read_manifest
+    from affectkit.files import file_hash
+    from affectkit.models import read_manifest
 
     folder = tmp_path / "model"
     folder.mkdir()
@@ -215,7 +216,7 @@ def test_a_manifest_vouches_for_all_that_is_loaded_and_for_nothing_elsewhere(tmp
 
 
 def test_a_tflite_file_without_manifest_or_card_is_refused(tmp_path):
-    from affectkit.models.opening import load_networks
+    from affectkit.models import load_networks
 
     (tmp_path / "net.int8.tflite").write_bytes(b"TFL3")
     (tmp_path / "net.tflite").write_bytes(b"TFL3")
@@ -229,7 +230,7 @@ def test_onnx_weights_in_other_files_are_not_read(tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper
 
-    from affectkit.models.runtimes import OnnxNetwork
+    from affectkit.models import OnnxNetwork
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret.bin").write_bytes(np.ones((3, 8), np.float32).tobytes())

@@ -17,11 +17,9 @@ from typer.testing import CliRunner
 
 from affectkit.cli import app
 from affectkit.cli.faces import parse_value, parse_variation, split_assignment
-from affectkit.data.datasets import load_table
+from affectkit.data import SkippedRows, load_table
 from affectkit.data.image_files import list_files, relative_names, unsafe
-from affectkit.data.skipped import SkippedRows
-from affectkit.files.json_forms import read_json
-from affectkit.files.safe_text import spreadsheet_name, terminal_text
+from affectkit.files import read_json, spreadsheet_name, terminal_text
 from affectkit.pipeline.predict.inputs import find_inputs
 
 quick = settings(derandomize=True, database=None, deadline=None, max_examples=300)

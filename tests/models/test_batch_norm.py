@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from affectkit.models.batch_norm import average_statistics, is_folded, restore_statistics
+from affectkit.models import average_statistics
+from affectkit.models.batch_norm import is_folded, restore_statistics
 from affectkit.models.build import build_backbone
 
 

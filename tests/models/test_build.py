@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from affectkit.models.build import build_classifier, build_regressor, get_backbone, task_of
+from affectkit.models import build_classifier, build_regressor, get_backbone
+from affectkit.models.build import task_of
 
 
 @pytest.fixture(scope="module")

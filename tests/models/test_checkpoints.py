@@ -9,14 +9,18 @@ import pytest
 from typer.testing import CliRunner
 
 from affectkit.cli import app
-from affectkit.data.datasets import load_table
+from affectkit.data import load_table
 from affectkit.evaluation import read_metrics
-from affectkit.export.checkpoint import save_checkpoint
-from affectkit.models.build import build_classifier, build_regressor, get_backbone
-from affectkit.models.cards import checkpoint_names
-from affectkit.models.inference import predict_table
-from affectkit.models.keras_models import LoadedModel
-from affectkit.models.opening import load_checkpoint
+from affectkit.export import save_checkpoint
+from affectkit.models import (
+    LoadedModel,
+    build_classifier,
+    build_regressor,
+    checkpoint_names,
+    get_backbone,
+    load_checkpoint,
+    predict_table,
+)
 from affectkit.preprocess import Preprocessing
 
 GREY = Preprocessing(32, grey=True)

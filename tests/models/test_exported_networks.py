@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
+from affectkit.models import OnnxNetwork
 from affectkit.models.cards import SUFFIXES
-from affectkit.models.runtimes import OnnxNetwork, load_network
+from affectkit.models.runtimes import load_network
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", bytes(range(256)) * 8])

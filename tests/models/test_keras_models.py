@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from affectkit.files.json_forms import write_json
-from affectkit.models.build import build_classifier, build_regressor
-from affectkit.models.keras_models import load_model, save_model
+from affectkit.files import write_json
+from affectkit.models import build_classifier, build_regressor, load_model, save_model
 from affectkit.preprocess import Preprocessing
 
 PREPROCESSING = Preprocessing(image_size=32, crop_margin=0.2)

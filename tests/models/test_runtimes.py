@@ -4,8 +4,7 @@ import sys
 
 import numpy as np
 
-from affectkit.models.cards import find_checkpoint
-from affectkit.models.runtimes import LiteRTNetwork
+from affectkit.models import LiteRTNetwork, find_checkpoint
 
 
 def test_a_profiler_that_keeps_every_frame_does_not_stop_a_network():

@@ -8,20 +8,16 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from affectkit.data.batches import load_faces
-from affectkit.data.datasets import load_table
-from affectkit.evaluation import evaluate_classification
-from affectkit.evaluation.metrics.calibration import expected_calibration_error
+from affectkit.data import load_faces, load_table
+from affectkit.evaluation import evaluate_classification, expected_calibration_error
 from affectkit.evaluation.slices import slice_groups
-from affectkit.files.run_folder import open_run_folder
+from affectkit.files import open_run_folder
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.cards import FOLDER, checkpoint_names
-from affectkit.models.inference import predict_faces
-from affectkit.models.opening import load_checkpoint
-from affectkit.models.temperature import apply_temperature
+from affectkit.models import apply_temperature, checkpoint_names, load_checkpoint, predict_faces
+from affectkit.models.cards import FOLDER
 from affectkit.pipeline.detect.boxes import add_face_boxes
 from affectkit.profiles import get_profile
-from affectkit.training.runs import find_or_train_classifier, find_or_train_regressor
+from affectkit.training import find_or_train_classifier, find_or_train_regressor
 
 NAMES = ("affectkit-real", "affectkit-synthetic")
 FORMS = ("affectkit-real", "affectkit-real-float16", "affectkit-real-int8")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
-from affectkit.pipeline.drawing import describe_face, draw_faces
-from affectkit.pipeline.pipeline import FaceAffect
+from affectkit.pipeline import FaceAffect, draw_faces
+from affectkit.pipeline.drawing import describe_face
 
 
 def make_face(box=(200.0, 100.0, 120.0, 120.0), expression="Happy"):

@@ -8,21 +8,19 @@ import pytest
 
 import affectkit
 from affectkit import AffectPipeline
-from affectkit.data.images import read_image
+from affectkit.data import read_image
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.cards import FOLDER, find_checkpoint
-from affectkit.models.opening import load_networks
-from affectkit.models.runtimes import LiteRTNetwork, NetworkView
-from affectkit.models.temperature import apply_temperature
-from affectkit.pipeline.detect.face import Face
-from affectkit.pipeline.stage_timer import StageTimer
+from affectkit.models import LiteRTNetwork, apply_temperature, find_checkpoint, load_networks
+from affectkit.models.cards import FOLDER
+from affectkit.models.runtimes import NetworkView
+from affectkit.pipeline import Face, StageTimer
 from affectkit.preprocess import face_input
 
 
 @pytest.fixture(scope="module")
 def faces():
     """Eight drawn faces of 160 pixels."""
-    from affectkit.faces.render import render_face
+    from affectkit.faces import render_face
 
     return [render_face(seed, 160)[0] for seed in range(8)]
 
@@ -142,8 +140,7 @@ def test_a_picture_without_faces_gives_none():
 def test_two_networks_of_a_course_run_one_after_the_other(tmp_path, crowd):
     import keras
 
-    from affectkit.models.build import build_classifier, build_regressor
-    from affectkit.models.keras_models import save_model
+    from affectkit.models import build_classifier, build_regressor, save_model
     from affectkit.preprocess import Preprocessing
 
     picture, squares = crowd

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkit.pipeline.stage_timer import STAGES, StageTimer, samples_needed, summarise
+from affectkit.pipeline import StageTimer, samples_needed, summarise
+from affectkit.pipeline.stage_timer import STAGES
 
 
 def test_stages_of_a_frame_are_added_up():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from affectkit.pipeline.detect.face import Face, intersection_over_union
-from affectkit.pipeline.tracking import FaceTracker
+from affectkit.pipeline import Face, FaceTracker
+from affectkit.pipeline.detect.face import intersection_over_union
 
 
 def face(x, side=100.0):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from affectkit import plots
-from affectkit.data.table import make_table
+from affectkit.data import make_table
 from affectkit.evaluation import evaluate_classification, evaluate_regression
 
 

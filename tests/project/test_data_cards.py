@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from affectkit.data.datasets import load_table
+from affectkit.data import load_table
 from affectkit.data.protocols import PROTOCOLS
 from affectkit.labels import EXPRESSIONS, VALENCE_AROUSAL
 

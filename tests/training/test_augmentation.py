@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from affectkit.models.build import build_classifier
+from affectkit.models import build_classifier
 from affectkit.preprocess import scale_pixels
-from affectkit.training.augmentation import build_augmentation, mix_up, with_augmentation
+from affectkit.training import build_augmentation
+from affectkit.training.augmentation import mix_up, with_augmentation
 
 
 @pytest.fixture

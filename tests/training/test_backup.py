@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkit.data.table import make_table
+from affectkit.data import make_table
 from affectkit.models.build import BACKBONE
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
+from affectkit.training import train_model
 from affectkit.training.backup import TrainingBackup, training_identity
 from affectkit.training.callbacks import EpochProgress
-from affectkit.training.fit import forget_backup, train_model
+from affectkit.training.fit import forget_backup
 
 SIZE = Preprocessing(32)
 RECIPES = {

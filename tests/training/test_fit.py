@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkit.data.table import make_table
-from affectkit.models.build import build_classifier, build_regressor, get_backbone
+from affectkit.data import make_table
+from affectkit.models import build_classifier, build_regressor, get_backbone
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
+from affectkit.training import train_model
 from affectkit.training.callbacks import StopOnNaN
-from affectkit.training.fit import train_model
 
 SIZE = Preprocessing(32)
 COLOURS = [(255, 0, 0), (0, 0, 255)]

@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from affectkit.data.datasets import load_table
-from affectkit.data.shards.writer import write_shards
+from affectkit.data import load_table, write_shards
+from affectkit.models import build_regressor, get_backbone
 from affectkit.models.batch_norm import is_folded
-from affectkit.models.build import BACKBONE, build_regressor, get_backbone
+from affectkit.models.build import BACKBONE
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import PROFILES, TrainingSettings
 from affectkit.training.backup import WorkerBackup

@@ -17,16 +17,12 @@ import pytest
 from typer.testing import CliRunner
 
 from affectkit.cli import app
-from affectkit.data.datasets import load_table
-from affectkit.data.shards.index import read_index
-from affectkit.data.shards.writer import write_shards
-from affectkit.files.run_folder import open_run_folder
-from affectkit.models.build import build_classifier
-from affectkit.models.keras_models import load_model, save_model
+from affectkit.data import load_table, read_index, write_shards
+from affectkit.files import open_run_folder
+from affectkit.models import build_classifier, load_model, save_model
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import get_profile
-from affectkit.training import runs
-from affectkit.training.runs import train_classifier_from_shards
+from affectkit.training import runs, train_classifier_from_shards
 from affectkit.training.workers import cluster_settings
 
 STEPS = ["--epochs", 1, "--batch-size", 16, "--learning-rate", 1e-5]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkit.data.table import annotated_rows, make_table
-from affectkit.training.targets import class_weights, training_targets
+from affectkit.data import annotated_rows, make_table
+from affectkit.training import class_weights, training_targets
 
 
 def table_of(expressions, **columns):

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from affectkit import AffectPipeline
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
-from affectkit.pipeline.pipeline import FaceAffect
-from affectkit.pipeline.video.write import VideoWriter
-from affectkit.widgets import AffectCamera, Snapshot
-from affectkit.widgets.sample_clip import decode_frame, encode_frame, sample_frames
+from affectkit.pipeline import FaceAffect, VideoWriter
+from affectkit.widgets import AffectCamera, Snapshot, sample_frames
+from affectkit.widgets.sample_clip import decode_frame, encode_frame
 from affectkit.widgets.session_record import COLUMNS
 
 LONG = 60

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affectkit.labels import EXPRESSIONS
-from affectkit.pipeline.pipeline import FaceAffect
+from affectkit.pipeline import FaceAffect
 from affectkit.widgets.frame_results import KEPT_TIMES, PAGE_STAGES, FrameTimes, face_messages
 
 anything = st.recursive(

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from affectkit.pipeline.video.write import VideoWriter
+from affectkit.pipeline import VideoWriter
 from affectkit.widgets.kernel_source import KernelSource
 
 LONG = 60

@@ -5,13 +5,12 @@ import pytest
 
 from affectkit import AffectPipeline
 from affectkit.labels import EXPRESSIONS
+from affectkit.widgets import COURSE, sample_frames
 from affectkit.widgets.sample_clip import (
-    COURSE,
     LONGEST,
     clip_jpegs,
     decode_frame,
     encode_frame,
-    sample_frames,
 )
 
 

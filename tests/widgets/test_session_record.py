@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from affectkit.labels import EXPRESSIONS
-from affectkit.pipeline.pipeline import FaceAffect
+from affectkit.pipeline import FaceAffect
 from affectkit.widgets.session_record import COLUMNS, SessionRecord
 
 

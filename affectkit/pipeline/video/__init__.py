@@ -1,1 +1,1 @@
-"""TODO."""
+"""Videos and cameras: read, answered frame by frame, drawn on and written."""

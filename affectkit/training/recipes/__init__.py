@@ -1,1 +1,1 @@
-"""TODO."""
+"""How the networks that ship were trained."""

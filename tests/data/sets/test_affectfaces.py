@@ -7,10 +7,8 @@ import zipfile
 
 import pytest
 
-from affectkit.data.datasets import load_splits, load_table
+from affectkit.data import SkippedRows, load_splits, load_table, slice_columns
 from affectkit.data.sets.affectfaces import load_affectfaces, unpack
-from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import slice_columns
 
 HEADER = (
     "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,"

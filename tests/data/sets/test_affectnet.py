@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from affectkit.data.datasets import load_splits, load_table
+from affectkit.data import SkippedRows, load_splits, load_table
 from affectkit.data.sets.affectnet import load_affectnet
 from affectkit.data.sets.affectnet_reduced import read_scalar
-from affectkit.data.skipped import SkippedRows
 
 HEADER = (
     "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,"

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affectkit.data.datasets import load_splits, load_table
-from affectkit.data.images import read_image
+from affectkit.data import SkippedRows, load_splits, load_table, read_image
 from affectkit.data.sets.ferplus import load_ferplus
-from affectkit.data.skipped import SkippedRows
 from affectkit.labels import FERPLUS_VOTE_COLUMNS
 
 HAPPY = [0, 10, 0, 0, 0, 0, 0, 0, 0, 0]

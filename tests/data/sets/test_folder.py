@@ -7,11 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from affectkit.data.datasets import load_splits, load_table
-from affectkit.data.images import read_image
-from affectkit.data.sets.folder import load_folder
-from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import make_table, slice_columns
+from affectkit.data import (
+    SkippedRows,
+    load_folder,
+    load_splits,
+    load_table,
+    make_table,
+    read_image,
+    slice_columns,
+)
 
 
 def folder(root, csv, *files):

@@ -21,25 +21,33 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from affectkit.cli import app
-from affectkit.data.batches import load_faces, make_batches, read_face
-from affectkit.data.datasets import load_splits, load_table
-from affectkit.data.images import read_table_image
-from affectkit.data.shards.batches import shard_batches, weights_of_counts
+from affectkit.data import (
+    SOFT_LABEL_COLUMNS,
+    ShardError,
+    SkippedRows,
+    load_faces,
+    load_shards,
+    load_splits,
+    load_table,
+    make_batches,
+    make_table,
+    read_face,
+    read_index,
+    read_table_image,
+    shard_batches,
+    write_shards,
+)
+from affectkit.data.shards.batches import weights_of_counts
 from affectkit.data.shards.checks import check_shard, record_number
-from affectkit.data.shards.index import ShardError, find_damage, read_index
+from affectkit.data.shards.index import find_damage
 from affectkit.data.shards.streams import damage_named, stream_records, stream_rows
-from affectkit.data.shards.table import load_shards
-from affectkit.data.shards.writer import write_shards
-from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import SOFT_LABEL_COLUMNS, make_table
-from affectkit.files.pictures import ImageReadError
+from affectkit.files import ImageReadError
 from affectkit.files.places import folder_address
 from affectkit.files.tfrecords import read_record_image
 from affectkit.models.build import BACKBONE
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
-from affectkit.training.fit import train_model
-from affectkit.training.targets import class_weights, training_targets
+from affectkit.training import class_weights, train_model, training_targets
 
 SIZE = Preprocessing(32, crop_margin=0.1)
 ROWS = 60

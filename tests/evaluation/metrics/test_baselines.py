@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from affectkit.data.table import make_table
+from affectkit.data import make_table
 from affectkit.evaluation.metrics import baselines
 
 

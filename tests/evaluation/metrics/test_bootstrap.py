@@ -7,10 +7,9 @@ import pytest
 import scipy.stats
 from sklearn.metrics import accuracy_score
 
-from affectkit.data.table import make_table
+from affectkit.data import make_table
+from affectkit.evaluation import bootstrap_intervals, bootstrap_metric
 from affectkit.evaluation.metrics.bootstrap import (
-    bootstrap_intervals,
-    bootstrap_metric,
     clusters_of,
     percentile_interval,
     resample_weights,

@@ -7,15 +7,13 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
+from affectkit.evaluation import expected_calibration_error, fit_temperature, reliability_table
 from affectkit.evaluation.metrics.calibration import (
     brier_scores,
-    expected_calibration_error,
     fit_corrected_temperature,
-    fit_temperature,
     negative_log_likelihoods,
-    reliability_table,
 )
-from affectkit.models.temperature import apply_temperature
+from affectkit.models import apply_temperature
 
 
 def synthetic(rows, scale, seed=0):

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from affectkit.evaluation import classification_metrics
 from affectkit.evaluation.metrics.classification import (
     CLASSIFICATION_METRICS,
-    classification_metrics,
     confusion_metrics,
     resampled_classification_metrics,
 )

@@ -10,11 +10,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import pearsonr
 from sklearn.metrics import root_mean_squared_error
 
-from affectkit.evaluation.metrics.regression import (
-    REGRESSION_METRICS,
-    axis_metrics,
-    regression_metrics,
-)
+from affectkit.evaluation import regression_metrics
+from affectkit.evaluation.metrics.regression import REGRESSION_METRICS, axis_metrics
 from affectkit.labels import VALENCE_AROUSAL
 
 UNIT = st.floats(-1, 1, allow_nan=False, width=32)

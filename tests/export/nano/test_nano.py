@@ -28,18 +28,15 @@ from typer.testing import CliRunner
 
 from affectkit import AffectPipeline
 from affectkit.cli import app
-from affectkit.data.batches import read_face
-from affectkit.data.datasets import load_table
-from affectkit.export.nano.bundle import TOLERANCES, read_description, write_bundle
+from affectkit.data import load_table, read_face
+from affectkit.export import read_benchmarks, read_conversions, read_description, write_bundle
+from affectkit.export.nano.bundle import TOLERANCES
 from affectkit.export.nano.device.bundle import DAMAGED, put_in_weights
 from affectkit.export.nano.graph import locate_graph, make_portable, write_saved_model
 from affectkit.export.nano.networks import take_out_weights
-from affectkit.export.nano.reports import read_benchmarks, read_conversions
 from affectkit.export.nano.sources import FOLDER, preprocessing_source, script_sources
-from affectkit.faces.render import render_face
-from affectkit.models.build import build_classifier, build_regressor
-from affectkit.models.keras_models import load_model, save_model
-from affectkit.models.runtimes import OnnxNetwork
+from affectkit.faces import render_face
+from affectkit.models import OnnxNetwork, build_classifier, build_regressor, load_model, save_model
 from affectkit.preprocess import Preprocessing, crop_face, scale_pixels
 
 HERE = Path(__file__).parent

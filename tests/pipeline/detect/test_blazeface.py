@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from affectkit.data.images import read_image
+from affectkit.data import read_image
 from affectkit.pipeline.detect.blazeface import STRIDES, BlazeFace, make_anchors, merge_overlapping
 from affectkit.pipeline.detect.face import frame_face
 

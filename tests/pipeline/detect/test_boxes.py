@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affectkit.data.datasets import load_table
-from affectkit.data.table import BOX_COLUMNS, make_table
-from affectkit.faces.render import render_face
-from affectkit.pipeline.detect.boxes import KEPT_LABELS, add_face_boxes, write_face_boxes
-from affectkit.pipeline.detect.face import Face
+from affectkit.data import BOX_COLUMNS, load_table, make_table
+from affectkit.faces import render_face
+from affectkit.pipeline import Face, write_face_boxes
+from affectkit.pipeline.detect.boxes import KEPT_LABELS, add_face_boxes
 
 BOXES = list(BOX_COLUMNS)
 

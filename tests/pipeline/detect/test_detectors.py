@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from affectkit.data.images import read_image
+from affectkit.data import read_image
+from affectkit.pipeline import Face, load_detector
 from affectkit.pipeline.detect.blazeface import BlazeFace
-from affectkit.pipeline.detect.detectors import DETECTORS, TILE, load_detector, tiles
-from affectkit.pipeline.detect.face import Face, intersection_over_union, keep_distinct
+from affectkit.pipeline.detect.detectors import DETECTORS, TILE, tiles
+from affectkit.pipeline.detect.face import intersection_over_union, keep_distinct
 from affectkit.pipeline.detect.opencv import YuNet
 
 

@@ -16,10 +16,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from affectkit.cli import app
+from affectkit.pipeline import VideoWriter
 from affectkit.pipeline.predict.cluster import open_cluster
 from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
 from affectkit.pipeline.predict.remote import PredictionSettings, VideoTask, predict_on_cluster
-from affectkit.pipeline.video.write import VideoWriter
 
 pytest.importorskip("distributed")
 
@@ -30,7 +30,7 @@ PICTURES = 48
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
     """Pictures with a face, one that is damaged, one without a face, and two videos."""
-    from affectkit.faces.render import render_face
+    from affectkit.faces import render_face
 
     folder = tmp_path_factory.mktemp("material")
     face = np.pad(render_face(3, 160)[0], ((20, 20), (20, 20), (0, 0)), "edge")

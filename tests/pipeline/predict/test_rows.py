@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affectkit.labels import EXPRESSIONS
-from affectkit.pipeline.pipeline import FaceAffect
+from affectkit.pipeline import FaceAffect
 from affectkit.pipeline.predict.rows import (
     COLUMNS,
     check_format,

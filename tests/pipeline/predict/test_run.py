@@ -19,10 +19,8 @@ from typer.testing import CliRunner
 
 from affectkit.cli import app
 from affectkit.labels import EXPRESSIONS
+from affectkit.pipeline import VideoWriter, predict_files, read_video
 from affectkit.pipeline.predict.rows import COLUMNS, PROBABILITY_COLUMNS
-from affectkit.pipeline.predict.run import predict_files
-from affectkit.pipeline.video.read import read_video
-from affectkit.pipeline.video.write import VideoWriter
 
 PROGRAM = [sys.executable, "-c", "from affectkit.cli import app; app()", "predict"]
 
@@ -30,7 +28,7 @@ PROGRAM = [sys.executable, "-c", "from affectkit.cli import app; app()", "predic
 @pytest.fixture(scope="module")
 def face():
     """A drawn face, uint8 (200, 200, 3), RGB."""
-    from affectkit.faces.render import render_face
+    from affectkit.faces import render_face
 
     return np.pad(render_face(3, 160)[0], ((20, 20), (20, 20), (0, 0)), "edge")
 

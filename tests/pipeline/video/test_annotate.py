@@ -5,10 +5,7 @@ import psutil
 import pytest
 
 from affectkit import AffectPipeline
-from affectkit.pipeline.stage_timer import StageTimer
-from affectkit.pipeline.video.annotate import process_video
-from affectkit.pipeline.video.read import read_video
-from affectkit.pipeline.video.write import VideoWriter
+from affectkit.pipeline import StageTimer, VideoWriter, process_video, read_video
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +16,7 @@ def pipeline():
 @pytest.fixture(scope="module")
 def portrait(tmp_path_factory):
     """A drawn face that moves to the right, 20 frames of 160 pixels."""
-    from affectkit.faces.render import render_face
+    from affectkit.faces import render_face
 
     face = render_face(3, 160)[0]
     path = tmp_path_factory.mktemp("videos") / "portrait.mp4"

@@ -14,12 +14,8 @@ from typer.testing import CliRunner
 
 from affectkit import AffectPipeline
 from affectkit.cli import app
-from affectkit.pipeline.detect.face import Face
-from affectkit.pipeline.pipeline import FaceAffect
-from affectkit.pipeline.stage_timer import StageTimer
-from affectkit.pipeline.video.camera import CameraWindow, check_display, draw_mirrored, run_camera
-from affectkit.pipeline.video.read import read_video
-from affectkit.pipeline.video.write import VideoWriter
+from affectkit.pipeline import Face, FaceAffect, StageTimer, VideoWriter, read_video, run_camera
+from affectkit.pipeline.video.camera import CameraWindow, check_display, draw_mirrored
 
 BOX = (20.0, 30.0, 60.0, 60.0)
 

@@ -9,8 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from affectkit.pipeline.video.read import read_video
-from affectkit.pipeline.video.write import VideoWriter
+from affectkit.pipeline import VideoWriter, read_video
 
 
 def write_video(path, count=30, size=(160, 120), rate=25.0):

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from affectkit.data.batches import load_faces
-from affectkit.data.datasets import load_table
-from affectkit.models.inference import predict_faces
-from affectkit.models.keras_models import LoadedModel, save_model
-from affectkit.models.opening import load_any_models
-from affectkit.models.temperature import apply_temperature
+from affectkit.data import load_faces, load_table
+from affectkit.models import (
+    LoadedModel,
+    apply_temperature,
+    load_any_models,
+    predict_faces,
+    save_model,
+)
 from affectkit.training.recipes.calibration import (
     class_frequencies,
     correct_biases,

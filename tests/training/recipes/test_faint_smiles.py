@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkit.data.table import SOFT_LABEL_COLUMNS, make_table, soft_labels
+from affectkit.data import SOFT_LABEL_COLUMNS, make_table, soft_labels
 from affectkit.training.recipes.faint_smiles import (
     SMILE_SHARE,
     STRENGTHS,

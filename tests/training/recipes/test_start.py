@@ -8,11 +8,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from affectkit.data.batches import load_faces
-from affectkit.data.datasets import load_splits
-from affectkit.models.build import BUNDLED_ALPHA, build_classifier, get_backbone
+from affectkit.data import load_faces, load_splits
+from affectkit.models import build_classifier, get_backbone
+from affectkit.models.build import BUNDLED_ALPHA
 from affectkit.preprocess import Preprocessing, scale_pixels
-from affectkit.training.recipes.start import face_targets, pretrain_backbone, unit_names
+from affectkit.training import pretrain_backbone
+from affectkit.training.recipes.start import face_targets, unit_names
 
 
 @pytest.fixture(scope="module")

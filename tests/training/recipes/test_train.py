@@ -8,15 +8,17 @@ from sklearn.metrics import log_loss
 from typer.testing import CliRunner
 
 from affectkit.cli import app
-from affectkit.data.batches import load_faces
-from affectkit.data.datasets import load_splits
-from affectkit.data.table import SOFT_LABEL_COLUMNS, make_table
+from affectkit.data import SOFT_LABEL_COLUMNS, load_faces, load_splits, make_table
+from affectkit.models import (
+    apply_temperature,
+    build_classifier,
+    get_backbone,
+    load_checkpoint,
+    load_model,
+    predict_faces,
+    save_model,
+)
 from affectkit.models.batch_norm import batch_norms
-from affectkit.models.build import build_classifier, get_backbone
-from affectkit.models.inference import predict_faces
-from affectkit.models.keras_models import load_model, save_model
-from affectkit.models.opening import load_checkpoint
-from affectkit.models.temperature import apply_temperature
 from affectkit.preprocess import Preprocessing
 from affectkit.training.recipes.rows import (
     DRAWN_ROWS,
