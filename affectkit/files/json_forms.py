@@ -6,9 +6,12 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from affectkit.files.atomic import write_atomically
 
@@ -17,6 +20,15 @@ MAX_BYTES = 256 << 20
 
 NUMBER = (int, float)
 """Form of a finite number; true and false are none."""
+
+Integer = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
+"""Form of a whole number that NumPy and other readers of JSON take; true and false are none."""
+
+Number = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
+"""Form of a finite number, whole or not."""
+
+OPEN = ConfigDict(extra="allow", strict=True)
+"""Of a form (a `typing_extensions.TypedDict`, `__pydantic_config__ = OPEN`): more keys may follow."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -109,6 +121,8 @@ def find_misfit(value: object, form: object, place: str = "") -> str | None:
     >>> find_misfit({"rows": [1, True]}, {"rows": [int]})
     'rows.1 is True, expected int'
     """
+    if not isinstance(form, (dict, list, tuple, Each, Maybe)) and form is not dict:
+        return _pydantic_misfit(value, form, place)
     inner: list[tuple[object, object, object]] = []
     if isinstance(form, dict):
         kinds = (dict,)
@@ -137,6 +151,26 @@ def find_misfit(value: object, form: object, place: str = "") -> str | None:
     for key, one, part in inner:
         if found := find_misfit(one, part, f"{place}.{_short(str(key))}" if place else str(key)):
             return found
+    return None
+
+
+@cache
+def _adapter(form: type) -> TypeAdapter:
+    return TypeAdapter(form)
+
+
+def _pydantic_misfit(value: object, form: type, place: str) -> str | None:
+    """Say where a value differs from a form of pydantic, in our words."""
+    try:
+        _adapter(form).validate_python(value, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        parts = (*([place] if place else []), *first["loc"])
+        where = ".".join(_short(str(part)) for part in parts)
+        if first["type"] == "missing":
+            parent, _, key = where.rpartition(".")
+            return f"{parent or 'it'} has no {key}"
+        return f"{where or 'it'} is {_short(repr(first['input']))}: {first['msg'].lower()}"
     return None
 
 
