@@ -1,5 +1,6 @@
 # make course   set everything up in .venv and run the course on the bundled pictures
-# make test     set everything up in .venv and run every check
+# make test     set everything up in .venv and run what a change needs: lint and the quick tests
+# make test-all then whole courses, kills, old TensorFlows, several workers, all hostile inputs
 # make lab      set everything up in .venv and open the notebooks in JupyterLab
 # make outputs  run the notebooks anew for the cells that keep their outputs, strip the others
 # make licences write data_cards/dependencies.md: what is installed, under which licence
@@ -18,10 +19,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUIET := $(if $(CI),--quiet,)
+# Two files at a time, each on one core.
+PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/pytest --durations=25 \
+  --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 # The notebooks whose kept outputs are compared with a new run; the others are run with papermill.
 KEPT_OUTPUTS := $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
 
-.PHONY: help install course test lab outputs licences audit lint format lock clean
+.PHONY: help install course test test-all lab outputs licences audit lint format lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -57,12 +61,16 @@ $(INSTALLED): requirements.lock pyproject.toml
 course: $(INSTALLED)
 	$(BIN)/affectkit course
 
-# First alone, as it is timed: the course as it is committed. Then the rest, two files at a time.
+# What a change needs: lint and every quick test, two files at a time.
 test: lint
+	$(PYTEST) -m 'not slow and not notebooks' tests
+
+# Then what takes long: whole courses (the first alone, as it is timed), kept outputs of notebooks,
+# kills, the Nano's legs, several workers, all hostile inputs.
+test-all: test
 	$(BIN)/pytest tests/courses/test_quick_course.py
-	TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/pytest --durations=25 --nbval-lax \
-	  --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
-	  --ignore=tests/courses/test_quick_course.py tests $(KEPT_OUTPUTS)
+	$(PYTEST) --nbval-lax --ignore=tests/courses/test_quick_course.py \
+	  -m 'slow or notebooks' tests $(KEPT_OUTPUTS)
 
 lab: $(INSTALLED)
 	$(BIN)/jupyter lab notebooks

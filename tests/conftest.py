@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import struct
 from pathlib import Path
 
@@ -61,6 +62,33 @@ def _set_durations(path: Path, durations: list[int]) -> None:
     path.write_bytes(content)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with whole courses: they take longest, and pytest-xdist hands out files in order."""
+    for item in items:
+        if item.path.suffix == ".ipynb":  # nbval's cells
+            item.add_marker("notebooks")
     items.sort(key=lambda item: "notebooks" not in item.keywords)  # stable
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the main process how much memory this worker has had at most."""
+    if hasattr(session.config, "workeroutput"):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        session.config.workeroutput["peak_kilobytes"] = peak
+
+
+PEAKS: list[int] = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Keep what a worker said at its end."""
+    PEAKS.append(getattr(node, "workeroutput", {}).get("peak_kilobytes", 0))
+
+
+def pytest_terminal_summary(terminalreporter: object) -> None:
+    """Say how much memory the workers have had."""
+    if PEAKS:
+        most = ", ".join(f"{peak / 1e6:.1f}" for peak in PEAKS)
+        terminalreporter.write_line(f"most memory of a worker, GB: {most}")
