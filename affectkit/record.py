@@ -6,10 +6,21 @@ import json
 from pathlib import Path
 from textwrap import shorten
 
-from affectkit.files.json_forms import find_misfit, json_ready
+from typing_extensions import TypedDict
+
+from affectkit.files.json_forms import OPEN, find_misfit, json_ready
 
 RECORD_TYPE = "application/vnd.affectkit.record+json"
 """Mimetype of the cell output that holds one name and its value."""
+
+
+class _Record(TypedDict):
+    """What such an output holds."""
+
+    __pydantic_config__ = OPEN | {"extra": "forbid"}
+
+    name: str
+    value: object
 
 
 def record(name: str, value: object) -> None:
@@ -73,7 +84,7 @@ def read_records(notebook_path: str | Path) -> dict[str, object]:
             content = output.get("data", {}).get(RECORD_TYPE)
             if content is None:
                 continue
-            if find_misfit(content, {"name": str}) or set(content) != {"name", "value"}:
+            if find_misfit(content, _Record):
                 raise ValueError(
                     f"cell {number} of {notebook_path} holds a damaged record; run it again"
                 )
@@ -89,6 +100,16 @@ def read_records(notebook_path: str | Path) -> dict[str, object]:
 
 def read_notebook(notebook_path: str | Path) -> dict:
     """Read a notebook of format 4 as it is in the file: text can be a list of lines.
+
+    Parameters
+    ----------
+    notebook_path : str or Path
+        An `.ipynb` file.
+
+    Returns
+    -------
+    dict
+        The notebook.
 
     Raises
     ------

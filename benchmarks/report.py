@@ -25,7 +25,7 @@ matplotlib.use("Agg")
 from affectkit.course.benchmark_runs import SCHEMA_VERSION
 from affectkit.evaluation.results import json_ready
 from affectkit.files import file_hash, write_json
-from affectkit.machine import git_commit, machine, versions
+from affectkit.machine import git_commit, machine_facts, versions
 from affectkit.models import checkpoint_names, find_checkpoint, read_manifest
 from affectkit.pipeline import samples_needed, summarise
 
@@ -159,11 +159,11 @@ def add_load(report: Report) -> None:
 
 
 def describe_machine() -> dict[str, object]:
-    """Describe the hardware and how busy it is: what `machine` says, flags, load, cores to use."""
+    """Describe the hardware and how busy it is: what `machine_facts` says, flags, load, cores to use."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     known = next((line for line in lines if line.startswith(("flags", "Features"))), "").split()
-    return machine() | {
+    return machine_facts() | {
         "flags": [flag for flag in FLAGS if flag in known],
         "usable_cores": len(usable_cores()),
         "load_average": round(os.getloadavg()[0], 2),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from affectkit.evaluation.results import RESULT_FORM, read_metrics, write_metrics
 from affectkit.files.json_forms import NUMBER, Each, find_misfit, read_json
-from affectkit.machine import git_commit, machine, versions
+from affectkit.machine import git_commit, machine_facts, versions
 from affectkit.version import __version__
 
 SUMMARY_VERSION = 1
@@ -48,7 +48,7 @@ def new_summary(settings: dict[str, object], notebooks: list[dict[str, object]])
         "skipped_rows": 0,
         "notebooks": notebooks,
         "versions": versions(),
-        "machine": machine(),
+        "machine": machine_facts(),
         "seconds": 0.0,
         "peak_memory_bytes": None,
     }

@@ -33,17 +33,9 @@ DAMAGED = (
 
 @lru_cache(maxsize=256)
 def parse_header(header: bytes) -> tuple[np.dtype, bool, tuple[int, ...]]:
-    """Parse the text of a .npy header.
+    """Read type (of one of `KINDS`), Fortran's order and shape from the text of a .npy header.
 
-    Returns
-    -------
-    tuple of (numpy.dtype, bool, tuple of int)
-        Of one of `KINDS`; whether it is in Fortran's order; the shape.
-
-    Raises
-    ------
-    ValueError
-        If it describes anything else.
+    Anything else is a ValueError.
     """
     try:
         if len(header) > HEADER_BYTES:
@@ -61,13 +53,7 @@ def parse_header(header: bytes) -> tuple[np.dtype, bool, tuple[int, ...]]:
 
 
 def header_place(start: bytes, name: str) -> tuple[int, int]:
-    """Give where the header of the .npy file `name` begins and ends, from its first 12 bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Give where the header of the .npy file `name` begins and ends, from its first 12 bytes."""
     if start[:6] != MAGIC or len(start) < 12:
         raise ValueError(f"{name} is not a .npy file")
     size = 2 if start[6] == 1 else 4
@@ -75,13 +61,7 @@ def header_place(start: bytes, name: str) -> tuple[int, int]:
 
 
 def check_text(array: np.ndarray) -> np.ndarray:
-    """Give an array back, unless it is of text that is no Unicode: NumPy takes any numbers.
-
-    Raises
-    ------
-    ValueError
-        If it is.
-    """
+    """Give an array back; a ValueError if its text is no Unicode, since NumPy takes any numbers."""
     if array.dtype.kind == "U":
         codes = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).view(np.uint32)
         if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
@@ -90,15 +70,9 @@ def check_text(array: np.ndarray) -> np.ndarray:
 
 
 class ArrayArchive:
-    """An .npz file; a context manager that turns what damage raises into a ValueError.
+    """An .npz file; a context manager that turns what damage raises into an `error`, a ValueError.
 
-    Parameters
-    ----------
-    path : str or Path
-    what : str
-        What the file should be, and the remedy, for messages: "a FER+ archive, expected ...".
-    error : type
-        Of ValueError.
+    `what` tells, in messages, what the file should be, and the remedy: "a FER+ archive, ...".
     """
 
     def __init__(self, path: str | Path, what: str, error: type[ValueError] = ValueError) -> None:

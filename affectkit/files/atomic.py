@@ -74,7 +74,25 @@ def replace_path(new: Path, old: Path) -> None:
 
 
 def write_atomically(path: str | Path, content: str | bytes) -> Path:
-    """Write a file in one step, text as UTF-8, and give its path back."""
+    """Write a file in one step: a reader finds the old or the new one, also after a kill.
+
+    Parameters
+    ----------
+    path : str or Path
+        An older file is replaced, folders above are made.
+    content : str or bytes
+        Text is written as UTF-8.
+
+    Returns
+    -------
+    Path
+        Of the file.
+
+    Raises
+    ------
+    OSError
+        If it can't be written.
+    """
     path = Path(path)
     with atomic_path(path) as partial:
         partial.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
@@ -82,16 +100,9 @@ def write_atomically(path: str | Path, content: str | bytes) -> Path:
 
 
 def left_partials(folder: str | Path, name: str | None = None, deep: bool = False) -> list[Path]:
-    """List what processes that have ended left of files that they were writing.
+    """List what processes that have ended left of files, or of those called `name`, in a folder.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Where to look.
-    name : str, optional
-        Only what was to be a file of this name.
-    deep : bool
-        Look into all folders below, too.
+    With `deep`, in all folders below, too.
     """
     found = Path(folder).rglob(".partial-*") if deep else Path(folder).glob(".partial-*")
     matches = ((path, _PARTIAL.fullmatch(path.name)) for path in found)
@@ -103,7 +114,15 @@ def left_partials(folder: str | Path, name: str | None = None, deep: bool = Fals
 
 
 def remove_partials(folder: str | Path, deep: bool = False) -> None:
-    """Remove what `left_partials` lists."""
+    """Remove what processes that have ended left of files that they were writing.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to look.
+    deep : bool
+        Look into all folders below, too.
+    """
     for path in left_partials(folder, deep=deep):
         _remove(path)
 

@@ -28,7 +28,7 @@ Number = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
 """Form of a finite number, whole or not."""
 
 OPEN = ConfigDict(extra="allow", strict=True)
-"""Of a form (a `typing_extensions.TypedDict`, `__pydantic_config__ = OPEN`): more keys may follow."""
+"""Of a form, a `typing_extensions.TypedDict`, as `__pydantic_config__`: more keys may follow."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -82,7 +82,7 @@ def read_json(path: str | Path, what: str, remedy: str, form: object = dict) -> 
 def parse_json(
     data: bytes, path: str | Path, what: str, remedy: str, form: object = dict
 ) -> dict[str, object]:
-    """Parse what was read from a file; the other arguments and errors are those of `read_json`."""
+    """Parse what was read from a file; arguments and errors are those of `read_json`."""
     try:
         text = data.decode("utf-8")
         content = json.loads(text)
@@ -191,13 +191,33 @@ def _short(text: str) -> str:
 
 
 def write_json(content: dict[str, object], path: str | Path) -> Path:
-    """Write JSON in one step, so that readers never see half of it."""
-    return write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """Write an object as JSON in one step, so that readers never see half of it.
+
+    Parameters
+    ----------
+    content : dict
+        Of what `json_ready` takes.
+    path : str or Path
+        An older file is replaced, folders above are made.
+
+    Returns
+    -------
+    Path
+        Of the file: UTF-8, indented by two.
+
+    Raises
+    ------
+    OSError
+        If it can't be written.
+    TypeError
+        If JSON has no such values.
+    """
+    text = json.dumps(json_ready(content), indent=2, ensure_ascii=False, allow_nan=False)
+    return write_atomically(path, text + "\n")
 
 
-# FOLD affectkit.json_values: """Make values of NumPy ready to be written as JSON."""
 def json_ready(value: object) -> object:
-    """Turn numpy values into plain ones and NaN or infinity into None, all the way down."""
+    """Turn NumPy's values into plain ones and NaN or infinity into None, all the way down."""
     if isinstance(value, dict):
         return {str(key): json_ready(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):

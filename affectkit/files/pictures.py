@@ -29,22 +29,9 @@ DAMAGED = (
 
 
 def open_picture(source: str | Path | BinaryIO) -> Image.Image:
-    """Open a picture; nothing of it is decoded yet.
+    """Open a picture of one of `FORMATS`, as a context manager; nothing of it is decoded yet.
 
-    Parameters
-    ----------
-    source : str, Path or binary file
-        Of one of `FORMATS`.
-
-    Returns
-    -------
-    PIL.Image.Image
-        To be used as a context manager.
-
-    Raises
-    ------
-    OSError
-        If it is not a file (a pipe or a device may never end), or of another format.
+    An OSError if it is of another format, or no file: a pipe or a device may never end.
     """
     if isinstance(source, (str, Path)) and not stat.S_ISREG(os.stat(source).st_mode):  # noqa: PTH116
         raise OSError(f"{source} is a folder, pipe or device, expected a file")
@@ -52,13 +39,7 @@ def open_picture(source: str | Path | BinaryIO) -> Image.Image:
 
 
 def check_density(image: Image.Image, source: str | Path | BinaryIO) -> None:
-    """Check an opened picture before it is decoded.
-
-    Raises
-    ------
-    ValueError
-        If it claims far more pixels than its bytes can hold.
-    """
+    """Refuse (ValueError) an opened picture that claims far more pixels than its bytes can hold."""
     pixels = image.width * image.height
     if pixels <= DENSE_PIXELS:
         return

@@ -36,13 +36,7 @@ def join(folder: str, name: str) -> str:
 
 
 def open_file(address: str) -> BinaryIO:
-    """Open for reading bytes; the file can seek.
-
-    Raises
-    ------
-    OSError
-        If there is none or it can't be read.
-    """
+    """Open for reading bytes, able to seek; an OSError if that can't be."""
     if not is_remote(address):
         path = Path(address)
         if path.exists() and not path.is_file():  # a pipe would be waited for
@@ -65,10 +59,7 @@ def file_size(address: str) -> int | None:
 def file_state(address: str) -> tuple[int, int] | None:
     """Give size in bytes and time of the last change in ns (0 if unknown), None if no such file.
 
-    Raises
-    ------
-    OSError
-        If a remote address can't be reached.
+    An OSError if a remote address can't be reached.
     """
     if not is_remote(address):
         path = Path(address)
@@ -126,13 +117,7 @@ def remove(address: str) -> None:
 
 
 def make_folder(folder: str) -> None:
-    """Make a folder with its parents.
-
-    Raises
-    ------
-    OSError
-        If it can't be made.
-    """
+    """Make a folder with its parents."""
     if not is_remote(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
         return

@@ -62,5 +62,11 @@ def open_run_folder(output: str | Path = "") -> RunFolder:
 
 
 def new_run_path() -> Path:
-    """Give the path of a new run, `runs/<date>_<time>` in the working directory; not made yet."""
+    """Give the path of a new run in the working directory; not made yet.
+
+    Returns
+    -------
+    Path
+        `runs/<date>_<time>`, absolute.
+    """
     return Path.cwd() / "runs" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")

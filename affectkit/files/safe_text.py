@@ -10,6 +10,16 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 def spreadsheet_name(name: str) -> str:
     """Give a relative path that no spreadsheet takes for a formula, and that names the same file.
 
+    Parameters
+    ----------
+    name : str
+        A relative path, with "/".
+
+    Returns
+    -------
+    str
+        The path, with "./" before it if it began as a formula does.
+
     Examples
     --------
     >>> spreadsheet_name("=HYPERLINK(1).png"), spreadsheet_name("a/=b.png")
@@ -22,6 +32,16 @@ def terminal_text(text: str) -> str:
     r"""Give a text whose control characters, and those that turn the direction, are spelt out.
 
     A file can be called so that its name, once printed, clears the screen, or reads backwards.
+
+    Parameters
+    ----------
+    text : str
+        Any.
+
+    Returns
+    -------
+    str
+        Without characters of Unicode's categories Cc, Cf and Cs but line ends and tabulators.
 
     Examples
     --------

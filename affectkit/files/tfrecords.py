@@ -1,4 +1,7 @@
-"""TODO."""
+"""Read the image of one record of a TFRecord shard, without reading the shard.
+
+Here and not in `affectkit.data.shards`, which needs the reader of images, which needs this.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,21 @@ import zlib
 from affectkit.files.pictures import ImageReadError
 from affectkit.files.places import file_size, open_file
 
+LENGTH_BYTES = 8
+HEADER_BYTES = 12
+"""Before each record: its length as a little-endian number, and the length's checksum."""
+
+FRAME_BYTES = 16
+"""What a TFRecord file adds to each record: the header, and the record's checksum."""
+
+REMEDY = (
+    "Copy it again from where it was whole, or run the same `affectkit shard` command again: it "
+    "keeps the good shards and writes this one anew"
+)
+
 
 def read_record_image(address: str, offset: int) -> bytes:
-    """Read the encoded image of one record.
-
-    Parameters
-    ----------
-    address : str
-        Of the shard.
-    offset : int
-        In bytes, of the record in the shard; what column `row` of the table holds.
-
-    Returns
-    -------
-    bytes
-        The encoded image.
+    """Read the encoded image of the record that begins at byte `offset` of a shard.
 
     Raises
     ------
@@ -48,16 +51,3 @@ def read_record_image(address: str, offset: int) -> bytes:
     raise ImageReadError(
         f"the record at byte {offset} of {address} can't be read: {problem}. {REMEDY}"
     )
-
-
-FRAME_BYTES = 16
-"""What a TFRecord file adds to each record: length, its checksum, and the record's checksum."""
-
-
-LENGTH_BYTES, HEADER_BYTES = 8, 12
-
-
-REMEDY = (
-    "Copy it again from where it was whole, or run the same `affectkit shard` command again: it "
-    "keeps the good shards and writes this one anew"
-)
