@@ -159,7 +159,7 @@ def add_load(report: Report) -> None:
 
 
 def describe_machine() -> dict[str, object]:
-    """Describe the hardware and how busy it is: what `machine_facts` says, flags, load, cores to use."""
+    """Describe the hardware and how busy it is: `machine_facts`, flags, load, cores to use."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     known = next((line for line in lines if line.startswith(("flags", "Features"))), "").split()
