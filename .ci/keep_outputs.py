@@ -1,7 +1,7 @@
 """Strip the notebooks, but run them anew for the cells that keep their outputs.
 
 `make outputs` runs this. Cells tagged `keep_output` get the output of a fresh run; all others lose
-theirs. nbval compares the kept ones in `make test-all` (they carry its tag `nbval-check-output` too).
+theirs. nbval compares the kept ones in `make test-all` (tag `nbval-check-output`).
 """
 
 from __future__ import annotations
