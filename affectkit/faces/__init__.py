@@ -15,6 +15,3 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "shard": ["pack"],
     },
 )
-
-GENERATOR_VERSION = "2"
-"""Raised whenever the same seed no longer gives the same image."""

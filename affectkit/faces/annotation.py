@@ -62,12 +62,8 @@ def annotator_matrix(agreement: float = ANNOTATOR_AGREEMENT) -> np.ndarray:
     """Probability (8, 8) that one annotator gives label k to an image of clean class c (row).
 
     Two independent annotators with this matrix agree on the wanted share of a balanced sample:
-    the mean over classes of the sum of squares of a row equals `agreement`.
-
-    Raises
-    ------
-    ValueError
-        If the agreement cannot be reached by scaling the published errors.
+    the mean over classes of the sum of squares of a row equals `agreement`. A ValueError if scaling
+    the published errors can't reach it.
     """
     published = PUBLISHED_CONFUSION / PUBLISHED_CONFUSION.sum(1, keepdims=True)
     errors = published * (1 - np.eye(len(published)))

@@ -15,7 +15,11 @@ HAIR = 8
 
 @dataclass(frozen=True)
 class Head:
-    """The template head; lengths in centimetres, origin between the eyes, +x subject's left."""
+    """The template head; lengths in centimetres, origin between the eyes, +x subject's left.
+
+    Positions (V, 3) float32; triangles (T, 3) int32 with material (T,); targets as matrices (K, 3
+    V) that add to the flattened positions at weight 1.
+    """
 
     positions: np.ndarray
     quads: np.ndarray
@@ -42,19 +46,7 @@ def _targets(codes: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def load_head() -> Head:
-    """Load the packaged head asset.
-
-    Returns
-    -------
-    Head
-        Positions (V, 3) float32; triangles (T, 3) int32 with material (T,); targets as
-        matrices (K, 3 V) that add to the flattened positions at weight 1.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the package was installed without its data files.
-    """
+    """Load the packaged head; a FileNotFoundError if the package lacks its data files."""
     path = Path(__file__).with_name("head.npz")
     if not path.is_file():
         raise FileNotFoundError(f"expected the head asset at {path}; reinstall affectkit")

@@ -16,16 +16,17 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from affectkit.faces import GENERATOR_VERSION
 from affectkit.faces.parameters import check_parameters
 from affectkit.faces.render import render_face
 from affectkit.faces.schedule import SPLITS, class_schedule, derived_seed, labels_of_face
 from affectkit.faces.tables import IMAGE_ROOT, face_row, tree_hash, write_tables
 from affectkit.files.atomic import remove_partials, write_atomically
 
+GENERATOR_VERSION = "2"
+"""Raised whenever the same seed no longer gives the same image."""
+
 FACES_PER_SUBJECT = 5
 WEBP_QUALITY = 85
-_LABELS = ("expression", "expression_clean")
 
 
 class _Block(NamedTuple):

@@ -91,28 +91,10 @@ LARGEST_UNIT = 1.25
 def sample_action_units(
     expression: str, intensity: float, rng: np.random.Generator, side: str | None = None
 ) -> dict[str, tuple[float, float]]:
-    """Draw the action units of an expression.
+    """Draw the action units of an expression: (subject's left, right) intensity, 0 to 1.25.
 
-    Parameters
-    ----------
-    expression : str
-        One of `affectkit.labels.EXPRESSIONS`.
-    intensity : float
-        0 (nothing) to about 1.2 (very strong); scales all units of the prototype.
-    rng : numpy.random.Generator
-        Source of the variant, the jitter, the asymmetry and the idle movement.
-    side : {"left", "right"}, optional
-        The subject's side that one-sided units move; drawn when omitted.
-
-    Returns
-    -------
-    dict
-        Action unit to (subject's left, subject's right) intensity, each in [0, 1.25].
-
-    Raises
-    ------
-    ValueError
-        If the expression or the side is unknown.
+    Intensity, 0 (nothing) to about 1.2 (very strong), scales all units of the prototype; `side` is
+    the subject's side that one-sided units move, drawn when omitted.
     """
     if expression not in EXPRESSIONS:
         raise ValueError(f"expected an expression of {EXPRESSIONS}, got {expression!r}")
@@ -153,13 +135,7 @@ def blend_action_units(first: dict, second: dict, share: float) -> dict[str, tup
 
 
 def morph_weights(units: dict[str, tuple[float, float]], names: tuple[str, ...]) -> np.ndarray:
-    """Turn action units into weights (K,) float32 of the morph targets called `names`.
-
-    Raises
-    ------
-    ValueError
-        If an action unit is unknown.
-    """
+    """Turn action units into weights (K,) float32 of the morph targets called `names`."""
     index = {name: number for number, name in enumerate(names)}
     weights = np.zeros(len(names), np.float32)
     for unit, (left, right) in units.items():

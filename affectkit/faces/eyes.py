@@ -20,21 +20,10 @@ def _inside(radius: np.ndarray, edge: float, softness: float) -> np.ndarray:
 def paint_eyes(
     material: np.ndarray, place: np.ndarray, normals: np.ndarray, face: dict
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colour points of the eyeballs.
+    """Colour points (P,) of the eyeballs, by template position and camera-space normal (P, 3).
 
-    Parameters
-    ----------
-    material : ndarray, shape (P,)
-        `LEFT_EYE` or `RIGHT_EYE` for each point.
-    place, normals : ndarray, shape (P, 3)
-        Template position and camera-space normal.
-
-    Returns
-    -------
-    albedo : ndarray, shape (P, 3)
-        Linear RGB, darkened under the upper lid.
-    glint : ndarray, shape (P,)
-        Strength of the mirrored light.
+    Returns the albedo (P, 3), linear RGB, darkened under the upper lid; and the strength (P,) of
+    the mirrored light.
     """
     head = load_head()
     rng = stream(face["subject"], "eyes")

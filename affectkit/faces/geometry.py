@@ -10,14 +10,10 @@ from affectkit.faces.assets import Head
 
 
 def identity_vertices(head: Head, macro: np.ndarray, detail: np.ndarray) -> np.ndarray:
-    """Return the neutral head (V, 3) float32 of one subject.
+    """Return the neutral head (V, 3) float32 of one subject, in centimetres.
 
-    Parameters
-    ----------
-    macro : ndarray, shape (12,)
-        Weights of `head.macro_names` (ethnicity x gender x age), summing to one.
-    detail : ndarray, shape (K,)
-        Weights of `head.detail_names`, each in about [0, 1].
+    `macro` (12,) weighs `head.macro_names` (ethnicity x gender x age) and sums to one; `detail`
+    (K,) weighs `head.detail_names`, each in about [0, 1].
     """
     moved = head.positions.ravel() + macro @ head.macros
     used = np.flatnonzero(detail)

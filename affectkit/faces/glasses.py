@@ -19,27 +19,11 @@ def add_glasses(
     image: np.ndarray, landmarks: np.ndarray, to_camera: Callable, frame: tuple, face: dict,
     light: float,
 ) -> np.ndarray:  # fmt: skip
-    """Draw glasses on a picture.
+    """Draw glasses on a picture (S, S, 3) float32 in linear RGB.
 
-    Parameters
-    ----------
-    image : ndarray, shape (S, S, 3), float32
-        Linear RGB.
-    landmarks : ndarray, shape (68, 3)
-        Landmarks of the expressionless face, which carries the glasses, in centimetres.
-    to_camera : callable
-        Maps head-space points (N, 3) to camera space.
-    frame : tuple
-        See `camera.project`.
-    face : dict
-        Parameters, among them `glasses`: "clear" or "sun".
-    light : float
-        Mean light on the face.
-
-    Returns
-    -------
-    ndarray, shape (S, S, 3), float32
-        The picture with glasses.
+    The landmarks (68, 3) are those of the expressionless face, which carries the glasses, in
+    centimetres; `to_camera` maps head space to camera space, `frame` is that of `camera.project`,
+    `light` the mean light on the face.
     """
     rng = stream(face["subject"], "glasses_shape")
     size = image.shape[0]

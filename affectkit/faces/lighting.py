@@ -79,24 +79,11 @@ def _behind_hair() -> np.ndarray:
 
 
 def light_vertices(normals: np.ndarray, turn: np.ndarray, face: dict, curtain: int) -> np.ndarray:
-    """Light every vertex.
+    """Light every vertex: normals (V + C, 3) in camera space, head-to-camera rotation `turn`.
 
-    Parameters
-    ----------
-    normals : ndarray, shape (V + C, 3)
-        Unit normals in camera space, the curtain's C vertices last.
-    turn : ndarray, shape (3, 3)
-        Head-to-camera rotation.
-    face : dict
-        Parameters of the image.
-    curtain : int
-        C, the number of vertices of long hair; they are lit without shadows.
-
-    Returns
-    -------
-    ndarray, shape (V + C, 6), float32
-        Diffuse irradiance (linear RGB), gloss of the key light, Fresnel reflectance, visibility
-        of the key light.
+    The last C = `curtain` vertices are long hair, lit without shadows. Returns (V + C, 6) float32:
+    diffuse irradiance (linear RGB), gloss of the key light, Fresnel reflectance, visibility of the
+    key light.
     """
     direction = key_direction(face["light_azimuth"], face["light_elevation"])
     visible = vertex_visibility(turn.T @ direction)

@@ -18,25 +18,10 @@ _MASK_OUTLINE = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 29)
 def add_occluder(
     image: np.ndarray, landmarks: np.ndarray, skin: np.ndarray, face: dict, light: float
 ) -> np.ndarray:
-    """Paint the face's occluder over a picture.
+    """Paint the face's occluder ("hand", "mask" or "object") over a picture (S, S, 3) float32.
 
-    Parameters
-    ----------
-    image : ndarray, shape (S, S, 3), float32
-        Linear RGB.
-    landmarks : ndarray, shape (68, 2)
-        Pixels of the landmarks in `image`.
-    skin : ndarray, shape (3,)
-        Linear RGB of the subject's skin, for the hand.
-    face : dict
-        Parameters, among them `occluder`: "hand", "mask" or "object".
-    light : float
-        Mean light on the face.
-
-    Returns
-    -------
-    ndarray, shape (S, S, 3), float32
-        The picture with the occluder.
+    In linear RGB; `landmarks` (68, 2) in pixels, `skin` (3,) colours the hand, `light` is the mean
+    light on the face.
     """
     rng = stream(face["seed"], "occluder_shape")
     if face["occluder"] == "hand":

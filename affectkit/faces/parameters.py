@@ -51,13 +51,7 @@ NAMES = (*LIMITS, *CHOICES, *OTHERS)
 
 
 def check_parameters(fixed: dict) -> None:
-    """Refuse unknown names and impossible values.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or a value is outside `LIMITS` or `CHOICES`.
-    """
+    """Refuse unknown names and values outside `LIMITS` or `CHOICES` with a ValueError."""
     for name, value in fixed.items():
         if name in LIMITS:
             low, high = LIMITS[name]

@@ -16,30 +16,11 @@ def rasterize(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Find the nearest triangle behind every pixel centre.
 
-    Parameters
-    ----------
-    pixels : ndarray, shape (N, 2), float
-        Projected vertices, x to the right and y down, pixel centres at integers.
-    nearness : ndarray, shape (N,), float in [0, 1]
-        Larger is nearer, linear in screen space (for a perspective view: 1 / depth).
-    triangles : ndarray, shape (T, 3), int
-        Vertex indices; both windings are drawn. At most 2**20 triangles.
-    height, width : int
-        Size of the image.
-    bias : ndarray, shape (T,), float, optional
-        Subtracted from the nearness of each triangle, to let others hide it.
-
-    Returns
-    -------
-    index : ndarray, shape (height, width), int32
-        The triangle seen at a pixel, -1 where there is none.
-    nearest : ndarray, shape (height, width), float64
-        Its nearness, 0 where there is none.
-
-    Raises
-    ------
-    ValueError
-        If there are more triangles than the index buffer can name.
+    Pixels (N, 2) are projected vertices, x to the right and y down, pixel centres at integers;
+    nearness (N,) in [0, 1] is larger for nearer ones and linear in screen space (for a perspective
+    view: 1 / depth); triangles (T, 3), fewer than 2**20, are drawn in both windings; bias (T,) is
+    subtracted from the nearness of each, to let others hide it. Returns the triangle seen at a
+    pixel, -1 where there is none, and its nearness, 0 where there is none.
     """
     if len(triangles) >= 1 << _INDEX_BITS:
         raise ValueError(f"expected fewer than {1 << _INDEX_BITS} triangles, got {len(triangles)}")
@@ -98,21 +79,10 @@ def rasterize(
 def barycentric(
     index: np.ndarray, pixels: np.ndarray, nearness: np.ndarray, triangles: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return perspective-correct barycentric weights of the covered pixels.
+    """Return rows, columns and perspective-correct weights (P, 3) of the covered pixels.
 
-    Parameters
-    ----------
-    index : ndarray, shape (H, W), int
-        Triangle per pixel as `rasterize` returns it.
-    pixels, nearness, triangles
-        As given to `rasterize`.
-
-    Returns
-    -------
-    rows, columns : ndarray, shape (P,), int
-        The covered pixels.
-    weights : ndarray, shape (P, 3), float32
-        Non-negative weights of the three corners, summing to one.
+    The triangle per pixel is what `rasterize` returned for the other arguments; weights of the
+    three corners are not negative and sum to one.
     """
     rows, columns = np.nonzero(index >= 0)
     corners = triangles[index[rows, columns]]

@@ -60,30 +60,11 @@ def shade(
     fragments: Fragments, vertex_values: np.ndarray, normals: np.ndarray, texture: np.ndarray,
     wrinkles: np.ndarray, face: dict, size: int, pixels_per_cm: float,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
-    """Colour the fragments.
+    """Colour P fragments: linear RGB (P, 3) float32, and the mean light on the skin.
 
-    Parameters
-    ----------
-    fragments : Fragments
-        P visible points.
-    vertex_values : ndarray, shape (V, 9), float32
-        Light (6 values, see `lighting.light_vertices`), texture coordinates (2), depth below the
-        neckline in centimetres.
-    normals : ndarray, shape (V, 3)
-        Unit normals in camera space.
-    texture : ndarray, shape (H, W, 4)
-        Linear RGB and shine of the subject.
-    wrinkles : ndarray
-        Depth of wrinkles, see `wrinkles.wrinkle_map`.
-    size, pixels_per_cm
-        Side of the picture and its scale at the face.
-
-    Returns
-    -------
-    colour : ndarray, shape (P, 3), float32
-        Linear RGB.
-    level : float
-        Mean light on the skin.
+    Vertex values (V, 9) are light (6, see `lighting.light_vertices`), texture coordinates (2) and
+    depth below the neckline in centimetres; normals are in camera space; the texture is linear RGB
+    and shine; wrinkles are a `wrinkles.wrinkle_map`; `size` is the side of the picture.
     """
     points = interpolate(vertex_values, fragments.corners, fragments.weights)
     light, gloss, fresnel, visible = points[:, :3], points[:, 3], points[:, 4], points[:, 5]

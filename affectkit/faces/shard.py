@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import zipfile
 from pathlib import Path
 
 from affectkit.faces.dataset import render_dataset
 from affectkit.faces.schedule import SPLITS
 from affectkit.files.atomic import atomic_path, write_atomically
+from affectkit.files.hashes import file_hash
 
 SHARD_SEED = 2026
 SHARD_COUNTS = {"training": 8000, "validation": 1600, "test": 1600}
@@ -17,9 +17,26 @@ SHARD_SIZE = 112
 
 
 def pack(directory: Path, archive: Path) -> str:
-    """Zip a rendered directory byte-reproducibly; returns the sha256 of the archive.
+    """Zip a rendered directory byte-reproducibly, and write its hash beside it.
 
     Entries are sorted and carry a fixed time; images are stored, tables deflated.
+
+    Parameters
+    ----------
+    directory : Path
+        From `render_dataset`.
+    archive : Path
+        Is written in one step, and a file that ends in .sha256.
+
+    Returns
+    -------
+    str
+        SHA-256 of the archive, 64 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If it can't be written.
     """
     with atomic_path(archive) as partial, zipfile.ZipFile(partial, "w") as target:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
@@ -29,7 +46,7 @@ def pack(directory: Path, archive: Path) -> str:
             stored = path.suffix == ".webp"
             entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             target.writestr(entry, path.read_bytes(), compresslevel=9)
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    digest = file_hash(archive)
     write_atomically(archive.with_suffix(".sha256"), f"{digest}  {archive.name}\n")
     return digest
 

@@ -21,24 +21,13 @@ _cache: OrderedDict[bytes, Subject] = OrderedDict()
 
 
 class Subject:
-    """Neutral geometry, texture and hair of one subject.
+    """Neutral geometry, texture and hair of one subject; lengths in centimetres.
 
-    Attributes
-    ----------
-    neutral : ndarray, shape (V, 3)
-        The head without expression, in centimetres.
-    growth : ndarray, shape (V, 3)
-        Offsets of the scalp by the hair's thickness.
-    curtain, curtain_quads : ndarray, shape (C, 3) and (Q, 4)
-        Surface of long hair, its own vertex numbers.
-    texture : ndarray, shape (2 * HEIGHT, WIDTH, 4)
-        Linear RGB and shine; the lower half is the hair of the curtain.
-    coordinates : ndarray, shape (V + C, 2)
-        Texture pixels of all vertices.
-    wrinkle_variation : ndarray, shape (9,)
-        How deep each wrinkle of this subject is.
-    skin_level : float
-        Mean linear brightness of the face's skin.
+    neutral (V, 3): the head without expression. growth (V, 3): offsets of the scalp by the hair's
+    thickness. curtain (C, 3), curtain_quads (Q, 4): surface of long hair, its own vertex numbers.
+    texture (2 * HEIGHT, WIDTH, 4): linear RGB and shine; the lower half is the hair of the curtain.
+    coordinates (V + C, 2): texture pixels of all vertices. wrinkle_variation (9,): how deep each
+    wrinkle is. skin_level, skin (3,): median linear reflectance of the face.
     """
 
     def __init__(self, face: dict) -> None:

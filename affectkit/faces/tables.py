@@ -11,6 +11,7 @@ from pathlib import Path
 
 from affectkit.faces.schedule import SPLITS
 from affectkit.files.atomic import write_atomically
+from affectkit.files.hashes import file_hash
 from affectkit.labels import EXPRESSIONS
 
 IMAGE_ROOT = "Manually_Annotated_Images"
@@ -82,6 +83,5 @@ def tree_hash(output: Path, rows: list[dict]) -> str:
     """Give the sha256 over the sorted image paths of the rows and the sha256 of each file."""
     total = hashlib.sha256()
     for path in sorted(row["subDirectory_filePath"] for row in rows):
-        digest = hashlib.sha256((output / IMAGE_ROOT / path).read_bytes()).hexdigest()
-        total.update(f"{path} {digest}\n".encode())
+        total.update(f"{path} {file_hash(output / IMAGE_ROOT / path)}\n".encode())
     return total.hexdigest()

@@ -12,11 +12,10 @@ import anywidget
 import cv2
 import numpy as np
 
-from affectkit.pipeline.pipeline import FaceAffect
 from affectkit.pipeline.video.read import VideoFrame
 from affectkit.widgets.frame_processor import FrameProcessor
 from affectkit.widgets.frame_results import face_messages
-from affectkit.widgets.kernel_source import KernelSource
+from affectkit.widgets.frame_sources import KernelSource
 from affectkit.widgets.newest_worker import NewestWorker
 from affectkit.widgets.page_link import PageLink
 from affectkit.widgets.sample_clip import clip_jpegs, decode_frame, encode_frame
@@ -41,12 +40,8 @@ class CameraStream:
     on in a thread of their own, the newest only. The widget is an `AffectCamera`, whose traits hold
     what its user sets.
 
-    Attributes
-    ----------
-    status : str
-        "no page", "idle", "streaming", or why the page can't: "denied", "no camera", "insecure".
-    dropped : int
-        Frames that a newer one has replaced since the session began.
+    `status` is "no page", "idle", "streaming", or why the page can't: "denied", "no camera",
+    "insecure"; `dropped` counts frames that a newer one has replaced since the session began.
     """
 
     def __init__(self, widget: anywidget.AnyWidget, processor: FrameProcessor) -> None:
@@ -226,24 +221,13 @@ class CameraStream:
             line = processor.last_error.strip().splitlines()[-1]
             self.link.send("error", picture, **place, text=f"The pipeline failed: {line}")
             return
-        self._send_result(faces, image.shape, milliseconds, place, start, picture)
-        if limit is not None and processor.frames >= limit:
-            self.link.send("stop", session=None, text=f"{processor.frames} frames were looked at.")
-
-    def _send_result(
-        self,
-        faces: list[FaceAffect],
-        shape: tuple[int, ...],
-        milliseconds: dict[str, float],
-        place: dict[str, object],
-        start: float,
-        picture: tuple[bytes, ...],
-    ) -> None:
         self.link.send(
             "result",
             picture,
             **place,
-            faces=face_messages(faces, *shape[:2]),
+            faces=face_messages(faces, *image.shape[:2]),
             milliseconds={name: round(value, 3) for name, value in milliseconds.items()},
             kernel=round(1e3 * (perf_counter() - start), 3),
         )
+        if limit is not None and processor.frames >= limit:
+            self.link.send("stop", session=None, text=f"{processor.frames} frames were looked at.")

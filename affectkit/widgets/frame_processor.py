@@ -23,23 +23,9 @@ Pipeline = Callable[[np.ndarray], list[FaceAffect]]
 class FrameProcessor:
     """Runs a pipeline on frame after frame, one at a time, whichever thread they come from.
 
-    Parameters
-    ----------
-    pipeline : None, str, Path, AffectPipeline or callable
-        What `AffectPipeline` loads, or one, or a function from an image (uint8, RGB) to faces.
-    record : SessionRecord, optional
-        Gets the numbers.
-
-    Attributes
-    ----------
-    pipeline : AffectPipeline or callable
-        The one in use.
-    frames, errors : int
-        Frames that went through, and those where the pipeline raised, since `begin`.
-    snapshot : Snapshot or None
-        The last frame.
-    last_error : str
-        The traceback of the pipeline's last exception.
+    The pipeline is what `AffectPipeline` loads, or one, or a function from an image (uint8, RGB) to
+    faces. Since `begin`: `frames` went through, in `errors` the pipeline raised, `snapshot` is the
+    last frame and `last_error` the traceback of the last exception.
     """
 
     def __init__(
@@ -77,25 +63,11 @@ class FrameProcessor:
         number: int,
         before: Mapping[str, float] | None = None,
     ) -> tuple[list[FaceAffect] | None, dict[str, float]]:
-        """Run the pipeline on a frame.
+        """Run the pipeline on a frame (uint8, RGB) of some second and number.
 
-        Parameters
-        ----------
-        image : numpy.ndarray
-            uint8, shape (height, width, 3), RGB.
-        time : float
-            Seconds since the session began.
-        number : int
-            Of the frame.
-        before : mapping of str to float, optional
-            Milliseconds of what was done to the frame earlier, by stage.
-
-        Returns
-        -------
-        faces : list of FaceAffect or None
-            None where the pipeline raised; the traceback is in `last_error`.
-        milliseconds : dict of str to float
-            `before`, the stages of the pipeline, and "other", which no stage accounts for.
+        `before` has the milliseconds of what was done to the frame earlier, by stage. Gives the
+        faces, None where the pipeline raised; and `before` with the stages of the pipeline, and
+        "other", which no stage accounts for.
         """
         with self._lock:
             timer = self._timer

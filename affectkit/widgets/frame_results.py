@@ -49,21 +49,9 @@ class Snapshot:
 
 
 def face_messages(faces: Sequence[FaceAffect], height: int, width: int) -> list[dict]:
-    """Write faces as a page gets them.
+    """Write faces as a page gets them: rounded, the box as shares of a frame of height x width.
 
-    Parameters
-    ----------
-    faces : sequence of FaceAffect
-        In pixels.
-    height, width : int
-        Of the frame.
-
-    Returns
-    -------
-    list of dict
-        box: left, top, width and height as shares of the frame. probabilities: in the order of
-        `affectkit.labels.EXPRESSIONS`; empty without a classifier. expression, valence, arousal,
-        track, score: as in `FaceAffect`, rounded.
+    Probabilities are in the order of `affectkit.labels.EXPRESSIONS`; none without a classifier.
     """
     scale = (width, height, width, height)
     return [
@@ -83,9 +71,9 @@ def face_messages(faces: Sequence[FaceAffect], height: int, width: int) -> list[
 
 
 class FrameTimes:
-    """Milliseconds of the last frames, stage by stage, in kernel and page.
+    """Milliseconds of the last `KEPT_TIMES` frames, stage by stage, in kernel and page.
 
-    Adding is safe from any thread; memory is bounded by `KEPT_TIMES`.
+    Adding is safe from any thread.
     """
 
     def __init__(self) -> None:
@@ -126,10 +114,7 @@ class FrameTimes:
     def table(self) -> pd.DataFrame:
         """Give a row a frame, with its number as index, and a column a stage, in milliseconds.
 
-        Returns
-        -------
-        pandas.DataFrame
-            float64; NaN where a page has not reported a frame, or a frame did not pass a stage.
+        NaN where a page has not reported a frame, or a frame did not pass a stage.
         """
         kernel, page = (
             pd.DataFrame(

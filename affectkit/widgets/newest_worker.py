@@ -12,26 +12,10 @@ Item = TypeVar("Item")
 class NewestWorker(Generic[Item]):
     """One daemon thread and a mailbox for one item.
 
-    The thread starts with the first item and ends when nothing came for a while, so that an
-    abandoned widget costs nothing; the next item starts another.
-
-    Parameters
-    ----------
-    work : callable
-        Called with each item that is taken, in the thread; it must not raise.
-    on_drop : callable, optional
-        Called with each item that a newer one has replaced, in the thread of `put`.
-    idle_seconds : float
-        After so long without an item the thread ends.
-
-    Examples
-    --------
-    >>> done = threading.Event()
-    >>> worker = NewestWorker(lambda item: done.set())
-    >>> worker.put("a frame")
-    >>> done.wait(5)
-    True
-    >>> worker.close()
+    The thread starts with the first item and ends when nothing came for `idle_seconds`, so that an
+    abandoned widget costs nothing; the next item starts another. `work` is called with each item
+    that is taken, in the thread, and must not raise; `on_drop` with each item that a newer one has
+    replaced, in the thread of `put`.
     """
 
     def __init__(
@@ -53,10 +37,7 @@ class NewestWorker(Generic[Item]):
         return thread is not None and thread.is_alive()
 
     def put(self, item: Item) -> None:
-        """Leave an item in the mailbox, in the place of one that was not taken yet.
-
-        Returns at once. After `close`, nothing happens.
-        """
+        """Leave an item in the place of one that was not taken yet; nothing after `close`."""
         with self._changed:
             if self._closed:
                 return

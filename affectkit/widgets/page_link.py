@@ -49,16 +49,9 @@ class PageLink:
         vars(self._widget.comm).pop("_reply_subshell_id", None)  # no such thing in other kernels
 
     def send(self, kind: str, buffers: Sequence[bytes] = (), **content: object) -> None:
-        """Send a message.
+        """Send a message of the `kind` that camera.js switches on, with binary parts.
 
-        Parameters
-        ----------
-        kind : str
-            What camera.js switches on.
-        buffers : sequence of bytes
-            Binary parts.
-        **content
-            JSON-able; `session` names the view that is meant, None all of them.
+        The content is JSON-able; its `session` names the view that is meant, None all of them.
         """
         message = {"type": kind, **content}
         with self._sending:

@@ -79,13 +79,7 @@ def encode_frame(rgb: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
 
 
 def decode_frame(jpeg: bytes) -> np.ndarray:
-    """Read a JPEG as uint8 RGB, shape (height, width, 3).
-
-    Raises
-    ------
-    ValueError
-        If it is damaged.
-    """
+    """Read a JPEG as uint8 RGB, shape (height, width, 3); a ValueError if it is damaged."""
     bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
     if bgr is None:
         raise ValueError(f"expected a JPEG from the page, got {len(jpeg)} bytes that are none")
@@ -94,24 +88,9 @@ def decode_frame(jpeg: bytes) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def clip_jpegs(path: Path | None = None) -> tuple[tuple[bytes, ...], float]:
-    """Give a clip as a page plays it.
+    """Give a clip as a page plays it, JPEGs and frames a second: the drawn one, or a video.
 
-    Parameters
-    ----------
-    path : Path, optional
-        A video, of which the first `LONGEST` frames are used; the drawn clip if omitted.
-
-    Returns
-    -------
-    frames : tuple of bytes
-        JPEGs.
-    rate : float
-        Frames a second.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If the video can't be read.
+    Of a video, the first `LONGEST` frames are used. An OSError or ValueError if it can't be read.
     """
     if path is None:
         return tuple(encode_frame(frame) for frame in sample_frames()), float(RATE)

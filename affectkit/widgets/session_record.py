@@ -26,19 +26,9 @@ _NUMBERS = tuple(name for name in COLUMNS if name != "expression")
 
 
 class SessionRecord:
-    """Rows of numbers in a ring of fixed size: 11 MB once it is full.
+    """The last rows of numbers, in a ring of fixed size: 11 MB once it is full.
 
     Adding and reading are safe from any thread.
-
-    Parameters
-    ----------
-    limit : int
-        Rows to keep.
-
-    Raises
-    ------
-    ValueError
-        If the limit is below 1.
     """
 
     def __init__(self, limit: int = KEPT_ROWS) -> None:
@@ -57,17 +47,7 @@ class SessionRecord:
             self._count = 0
 
     def add(self, time: float, frame: int, faces: Sequence[FaceAffect]) -> None:
-        """Add a row for each face of a frame.
-
-        Parameters
-        ----------
-        time : float
-            Seconds since the stream began.
-        frame : int
-            Its number.
-        faces : sequence of FaceAffect
-            What the pipeline gave.
-        """
+        """Add a row for each face of the frame that was taken so many seconds after the start."""
         with self._lock:
             for position, face in enumerate(faces):
                 number = position if face.track is None else face.track
@@ -79,13 +59,10 @@ class SessionRecord:
                 self._count += 1
 
     def table(self) -> pd.DataFrame:
-        """Give a copy of all rows.
+        """Give a copy of all rows, with the columns `COLUMNS`.
 
-        Returns
-        -------
-        pandas.DataFrame
-            Columns as in `COLUMNS`; expression is a category, frame and face are int64, the rest
-            float64, NaN where the pipeline has no such network.
+        Expression is a category, frame and face are int64, the rest float64, NaN where the pipeline
+        has no such network.
         """
         with self._lock:
             order = np.arange(self._count - len(self), self._count) % len(self._rows)

@@ -13,7 +13,7 @@ import pytest
 
 import affectkit.faces
 from affectkit.faces import render_face
-from affectkit.faces.dataset import FACES_PER_SUBJECT
+from affectkit.faces.dataset import FACES_PER_SUBJECT, GENERATOR_VERSION
 from affectkit.faces.schedule import class_schedule, derived_seed, labels_of_face
 from affectkit.faces.shard import SHARD_COUNTS, SHARD_SEED
 
@@ -61,7 +61,7 @@ def test_annotators_agree_as_published(table):
 def test_manifest_names_this_generator(archive):
     manifest = json.loads(archive.read("manifest.json"))
     for split, count in SHARD_COUNTS.items():
-        assert manifest[split]["generator"] == affectkit.faces.GENERATOR_VERSION
+        assert manifest[split]["generator"] == GENERATOR_VERSION
         assert manifest[split]["seed"] == SHARD_SEED
         assert manifest[split]["images"] == count
 

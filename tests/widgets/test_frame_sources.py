@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from affectkit.pipeline import VideoWriter
-from affectkit.widgets.kernel_source import KernelSource
+from affectkit.widgets.frame_sources import KernelSource
 
 LONG = 60
 
@@ -65,7 +65,7 @@ def test_the_reason_is_told_when_there_is_no_picture(source, reason, tmp_path):
 
 
 def test_a_page_that_is_silent_is_taken_for_closed(video, monkeypatch):
-    monkeypatch.setattr("affectkit.widgets.kernel_source.PATIENCE", 0.2)
+    monkeypatch.setattr("affectkit.widgets.frame_sources.PATIENCE", 0.2)
     reasons, ended, frames = [], threading.Event(), []
 
     def end(text):
