@@ -1,0 +1,103 @@
+"""The front of the house: folders hand out public names, and nobody reaches below a folder."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "affectkit"
+FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+ROOT_MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+
+
+def public_names() -> list[tuple[str, str]]:
+    fronts = ["affectkit", *(f"affectkit.{folder}" for folder in FOLDERS)]
+    return [(front, name) for front in fronts for name in importlib.import_module(front).__all__]
+
+
+def imported_modules(code: str) -> set[str]:
+    """Modules of the kit that Python code imports, or imports from."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            if node.module in {f"affectkit.{folder}" for folder in FOLDERS}:
+                front = importlib.import_module(node.module)
+                names = (alias.name for alias in node.names)
+                found |= {f"{node.module}.{name}" for name in names if name not in front.__all__}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.partition(".")[0] == "affectkit"}
+
+
+def reaches_below(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.count(".") > 1}
+
+
+def test_the_house_has_its_rooms():
+    rooms = "cli course data evaluation export faces files models pipeline plots training widgets"
+    assert " ".join(FOLDERS) == rooms
+    assert len(ROOT_MODULES) <= 8
+
+
+def test_public_names_are_there_and_told_in_full():
+    faults = {}
+    for front, name in public_names():
+        value = getattr(importlib.import_module(front), name)
+        if not (inspect.isfunction(value) or inspect.isclass(value)):
+            continue
+        assert value.__module__.startswith("affectkit."), f"{front}.{name} is another package's"
+        if not inspect.getdoc(value):
+            faults[f"{value.__module__}.{name}"] = "no docstring"
+    assert faults == {}
+
+
+def test_no_folder_brings_tensorflow_in():
+    modules = [f"affectkit.{name}" for name in FOLDERS + ROOT_MODULES if name != "preprocess"]
+    code = f"import json, sys, {', '.join(modules)}; print(json.dumps(sorted(sys.modules)))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    heavy = {"tensorflow", "keras", "torch", "cv2", "pandas", "matplotlib", "sklearn", "scipy"}
+    assert not heavy & set(json.loads(done.stdout))
+
+
+def test_the_front_door_needs_no_pydantic_nor_numpy():
+    code = "import sys, affectkit; print({'pydantic', 'numpy'} & set(sys.modules))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_name_folders(path):
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    code = re.sub(r"^[ \t]*[%!].*$", "pass", code, flags=re.MULTILINE)
+    assert not reaches_below(imported_modules(code))
+
+
+def test_the_readme_names_folders():
+    text = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    assert not reaches_below(set().union(*map(imported_modules, blocks)))
+
+
+def test_imports_run_one_way():
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", code, "--no-logo", "--no-cache"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert not done.returncode, done.stdout
