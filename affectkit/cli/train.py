@@ -154,7 +154,7 @@ def train_checkpoint(
         networks = train.train_real(splits, undecided, profiles, folder, find_landmarks, seed)
     else:
         splits, networks = train.train_synthetic(folder, seed, limit or None, epochs)
-    faces = calibration_faces(splits, networks[0].preprocessing, seed=seed)
+    faces = calibration_faces(splits["train"], networks[0].preprocessing, seed=seed)
     facts |= networks[0].card["training"] | {"versions": versions()}
     for profile in (facts["profile"], facts.get("first_stage", {})):
         if start := profile.get("weights"):

@@ -12,6 +12,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "nano.bundle": ["read_description", "write_bundle"],
         "nano.graph": ["portable_graph"],
         "nano.reports": ["read_benchmarks", "read_conversions"],
-        "weight_rounding": ["round_weights"],
     },
 )

@@ -31,14 +31,9 @@ NEIGHBOUR_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far an exported network may be from its source.
+    """How far any output may be from its source's: probabilities, and valence and arousal in -1..1.
 
-    Attributes
-    ----------
-    maximum, mean : float
-        Of the absolute differences of any output: probabilities, and valence and arousal in -1..1.
-    agreement : float
-        Least share of faces whose most probable expression stays; one face may always change.
+    agreement: least share of faces whose most probable expression stays; one may always change.
     """
 
     maximum: float
@@ -61,22 +56,10 @@ wrong file changes most."""
 def compare_networks(
     network: Network, source: Network, faces: np.ndarray
 ) -> dict[str, int | float | dict[str, dict[str, float]] | None]:
-    """Measure how far two networks' answers are apart.
+    """Measure how far a network's answers for faces are from its source's; NaN if one is NaN.
 
-    Parameters
-    ----------
-    network, source : Network
-        The exported one and the one that it was made from.
-    faces : numpy.ndarray
-        float32, shape (n, size, size, 3), RGB, -1..1; at least one.
-
-    Returns
-    -------
-    dict
-        faces: n; outputs: maximum_difference and mean_difference of each; agreement: the share of
-        faces with the same most probable expression, None without a classifier;
-        neighbour_difference: greatest difference between the first faces' answers alone and in
-        a batch. Not a number wherever an answer is none.
+    agreement is the share of faces with the same most probable expression, None without a
+    classifier; neighbour_difference: of the first faces' answers alone from those in a batch.
     """
     found, expected = network(faces), source(faces)
     differences = {name: np.abs(found[name] - expected[name]) for name in source.outputs}
@@ -105,22 +88,7 @@ def compare_networks(
 
 
 def check_comparison(comparison: dict, tolerance: Tolerance, what: str) -> None:
-    """Refuse a network that is too far from its source.
-
-    Parameters
-    ----------
-    comparison : dict
-        From `compare_networks`.
-    tolerance : Tolerance
-        What is allowed.
-    what : str
-        Names the network and the faces in the message.
-
-    Raises
-    ------
-    ValueError
-        If a difference is beyond its tolerance, or not a number.
-    """
+    """Raise ValueError if a difference is beyond its tolerance, or not a number."""
     limits = {"maximum_difference": tolerance.maximum, "mean_difference": tolerance.mean}
     problems = [
         f"{measure.replace('_', ' ')} of {name} {values[measure]:.2g}, allowed {limit:g}"
@@ -150,37 +118,38 @@ def check_comparison(comparison: dict, tolerance: Tolerance, what: str) -> None:
 def drawn_faces(preprocessing: Preprocessing, number: int = DRAWN_FACES) -> np.ndarray:
     """Read faces of the bundled test split.
 
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        How the faces are cut out.
+    number : int
+        So many are drawn from it, the same each time.
+
     Returns
     -------
     numpy.ndarray
         float32, shape (number, size, size, 3), RGB, -1..1.
     """
-    table = load_table("affectfaces", split="test", limit=number)
+    return _read_faces(load_table("affectfaces", split="test", limit=number), preprocessing)
+
+
+def calibration_faces(
+    table: pd.DataFrame, preprocessing: Preprocessing, number: int = 500, seed: int = 0
+) -> np.ndarray:
+    """Draw training faces to measure the ranges of int8 on, in the form of `drawn_faces`."""
+    drawn = table.sample(min(number, len(table)), random_state=seed)
+    return _read_faces(drawn.reset_index(drop=True), preprocessing)
+
+
+def _read_faces(table: pd.DataFrame, preprocessing: Preprocessing) -> np.ndarray:
     faces, _ = load_faces(table, preprocessing)
     return scale_pixels(faces.astype(np.float32))
 
 
 def faces_of_pictures(folder: str | Path, preprocessing: Preprocessing) -> np.ndarray:
-    """Find the faces of all pictures in a folder and its sub-folders.
+    """Find the faces of all pictures in a folder and its sub-folders, in the form of `drawn_faces`.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Pictures that can't be read are left out with a warning.
-    preprocessing : Preprocessing
-        How the faces are cut out.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (n, size, size, 3), RGB, -1..1; n is at least 1.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    ValueError
-        If no face is found.
+    Pictures that can't be read are left out with a warning; ValueError if no face is found.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -206,18 +175,3 @@ def faces_of_pictures(folder: str | Path, preprocessing: Preprocessing) -> np.nd
             f"photographs of faces ({', '.join(sorted(IMAGE_SUFFIXES))})"
         )
     return np.concatenate(faces)
-
-
-def calibration_faces(
-    splits: dict[str, pd.DataFrame], preprocessing: Preprocessing, number: int = 500, seed: int = 0
-) -> np.ndarray:
-    """Draw training faces to measure the ranges of int8 on.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (number, size, size, 3), RGB, -1..1.
-    """
-    drawn = splits["train"].sample(min(number, len(splits["train"])), random_state=seed)
-    faces, _ = load_faces(drawn.reset_index(drop=True), preprocessing)
-    return scale_pixels(faces.astype(np.float32))

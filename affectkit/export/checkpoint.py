@@ -1,14 +1,14 @@
-"""TODO."""
+"""Write the files of a checkpoint: one network in float32, float16 and int8, and their card."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from affectkit.export.formats import convert_to_tflite
 from affectkit.files.atomic import atomic_path, write_atomically
+from affectkit.files.hashes import describe_files
 from affectkit.files.json_forms import write_json
 from affectkit.models.build import join_models
 from affectkit.models.cards import FOLDER, KINDS
@@ -32,7 +32,7 @@ def save_checkpoint(
     classifier, regressor : LoadedModel
         Trained, with one preprocessing.
     calibration_faces : numpy.ndarray
-        float32, shape (n, size, size, 3), -1..1: see `convert_to_tflite`.
+        float32, shape (n, size, size, 3), RGB, -1..1: see `convert_to_tflite`.
     description : dict
         JSON-able: goes into the card as "training".
     folder : Path
@@ -55,34 +55,24 @@ def save_checkpoint(
         )
     folder.mkdir(parents=True, exist_ok=True)
     joined = join_models(classifier.model, regressor.model)
-    with atomic_path(folder / f"{name}.weights.h5") as partial:
+    paths = {"float32": folder / f"{name}.weights.h5"}
+    with atomic_path(paths["float32"]) as partial:
         joined.save_weights(partial)
     for kind in KINDS:
         content = convert_to_tflite(joined, kind, calibration_faces)
-        write_atomically(folder / f"{name}.{kind}.tflite", content)
-    names = {"float32": f"{name}.weights.h5"} | {kind: f"{name}.{kind}.tflite" for kind in KINDS}
-    files = {
-        kind: {
-            "name": file,
-            "bytes": (folder / file).stat().st_size,
-            "sha256": hashlib.sha256((folder / file).read_bytes()).hexdigest(),
-        }
-        for kind, file in names.items()
-    }
-    profile = classifier.card["training"]["profile"]
-    architecture = {
-        "network": "MobileNetV2",
-        "image_size": classifier.preprocessing.image_size,
-        "alpha": profile["alpha"],
-        "shared_backbone": not any("regressor" in layer.name for layer in joined.layers),
-    }
+        paths[kind] = write_atomically(folder / f"{name}.{kind}.tflite", content)
     card = {
         "name": name,
-        "architecture": architecture,
+        "architecture": {
+            "network": "MobileNetV2",
+            "image_size": classifier.preprocessing.image_size,
+            "alpha": classifier.card["training"]["profile"]["alpha"],
+            "shared_backbone": not any("regressor" in layer.name for layer in joined.layers),
+        },
         "preprocessing": classifier.preprocessing.to_dict(),
         "temperature": classifier.temperature,
         "parameters": joined.count_params(),
-        "files": files,
+        "files": {kind: describe_files(path, folder)[0] for kind, path in paths.items()},
         "training": description,
     }
     return write_json(card, folder / f"{name}.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +24,7 @@ from affectkit.files.atomic import replace_path, temporary_folder
 from affectkit.files.hashes import describe_files
 from affectkit.files.json_forms import write_json
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.cards import LABELS, MANIFEST_VERSION, SUFFIXES, check_format
+from affectkit.models.cards import MANIFEST_VERSION, SUFFIXES, check_format
 from affectkit.models.opening import ExportSource, load_source
 from affectkit.models.runtimes import KerasNetwork, load_network
 from affectkit.pipeline.detect.boxes import add_face_boxes
@@ -31,6 +32,9 @@ from affectkit.version import __version__
 
 CALIBRATION_FACES = 500
 """So many training faces are looked at for the ranges of int8."""
+
+CONVERTERS = ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime")
+"""Packages whose versions a manifest names."""
 
 
 def export_model(
@@ -95,7 +99,7 @@ def export_model(
         convert(source.model, format, path, calibration)
         verification = verify_export(path, format, source, faces)
         manifest |= {"files": describe_files(path, folder)}
-        manifest |= describe_tensors(source.model, format, path, LABELS)
+        manifest |= describe_tensors(source.model, format, path)
         manifest |= {
             "preprocessing": source.preprocessing.to_dict(),
             "labels": list(EXPRESSIONS),
@@ -117,29 +121,7 @@ def export_model(
 def verify_export(
     path: Path, format: str, source: ExportSource, faces: dict[str, np.ndarray]
 ) -> dict[str, dict[str, object]]:
-    """Compare an exported file with its source.
-
-    Parameters
-    ----------
-    path : Path
-        The file or folder.
-    format : str
-        A key of `affectkit.models.cards.SUFFIXES`.
-    source : ExportSource
-        What it was made from.
-    faces : dict of str to numpy.ndarray
-        By name, float32, shape (n, size, size, 3), RGB, -1..1.
-
-    Returns
-    -------
-    dict of str to dict
-        What `affectkit.export.check.compare_networks` says of each.
-
-    Raises
-    ------
-    ValueError
-        If the file is not what it was made from.
-    """
+    """Compare an exported file with its source on faces by name; ValueError if it is another."""
     network, original = load_network(path, format), KerasNetwork(source.model)
     results = {}
     for name, some in faces.items():
@@ -160,15 +142,13 @@ def _calibration_faces(source: ExportSource, dataset: str, root: str | Path | No
     table = load_table(dataset, root, split="train", limit=CALIBRATION_FACES)
     if dataset == "folder":
         table = add_face_boxes(table)
-    return calibration_faces({"train": table}, source.preprocessing, CALIBRATION_FACES)
+    return calibration_faces(table, source.preprocessing, CALIBRATION_FACES)
 
 
 def versions() -> dict[str, str | None]:
     """Give the versions of what converts, as far as it is installed."""
-    found: dict[str, str | None] = {}
-    for name in ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime"):
-        try:
+    found: dict[str, str | None] = dict.fromkeys(CONVERTERS)
+    for name in found:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
     return found

@@ -7,17 +7,13 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from affectkit.export.weight_rounding import round_weights
-from affectkit.models.cards import KINDS
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
+from affectkit.models.cards import KINDS, LABELS
 
 OPSET = 13
 """Of ONNX: of 2020, so that old runtimes read the file too."""
@@ -26,13 +22,7 @@ ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 
 
 def check_packages(format: str) -> None:
-    """Check that what the format needs is installed.
-
-    Raises
-    ------
-    ImportError
-        If a package is missing.
-    """
+    """Raise ImportError if a package that the format needs is not installed."""
     missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if format == "onnx" and missing:
         raise ImportError(
@@ -44,20 +34,10 @@ def check_packages(format: str) -> None:
 def convert(
     model: keras.Model, format: str, path: Path, calibration_faces: np.ndarray | None = None
 ) -> None:
-    """Write a network in a format.
+    """Write a network with a dict of outputs, whose keys name the file's, in a format.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Input float32 (batch, size, size, 3); a dict of outputs, whose keys name the outputs of
-        the file.
-    format : str
-        A key of `affectkit.models.cards.SUFFIXES`. TFLite takes one face at a time, the others
-        take any number.
-    path : Path
-        The file, or the folder of a SavedModel.
-    calibration_faces : numpy.ndarray, optional
-        For int8, as in `affectkit.export.formats.convert_to_tflite`.
+    TFLite takes one face at a time, the others any number. For int8, faces are needed as in
+    `convert_to_tflite`.
     """
     if format == "saved-model":
         _write_saved_model(model, path)
@@ -66,12 +46,17 @@ def convert(
     elif format == "onnx":
         _write_onnx(model, path)
     else:
-        (kind,) = [kind for kind in KINDS if format == f"tflite-{kind}"]
+        kind = format.removeprefix("tflite-")
         path.write_bytes(convert_to_tflite(model, kind, calibration_faces))
 
 
 def freeze(model: keras.Model) -> bytes:
     """Turn a network into a graph whose weights are constants.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Input float32 (batch, size, size, 3); a dict of outputs.
 
     Returns
     -------
@@ -84,77 +69,19 @@ def freeze(model: keras.Model) -> bytes:
     return frozen.graph.as_graph_def().SerializeToString(deterministic=True)
 
 
-def describe_tensors(
-    model: keras.Model, format: str, path: Path, labels: dict[str, list[str]]
-) -> dict[str, dict[str, object]]:
-    """Describe input and outputs of an exported file for its manifest.
-
-    Parameters
-    ----------
-    model : keras.Model
-        What was exported.
-    format : str
-        A key of `affectkit.models.cards.SUFFIXES`.
-    path : Path
-        The exported file.
-    labels : dict of str to list of str
-        What the units of each output mean.
-
-    Returns
-    -------
-    dict
-        "input" with tensor name, shape (None where any number goes) and dtype; "outputs": the same
-        of each, and its labels. TFLite and SavedModel have the keys "face", "expression" and
-        "valence_arousal" in their signature "serving_default" besides.
-    """
-    names = {name: name for name in ("face", *model.output)}
-    batch = None
-    if format == "frozen-graph":
-        names = {name: f"{name}:0" for name in names}
-    elif format.startswith("tflite"):
-        names, batch = _tflite_tensor_names(path), 1
-    face = {
-        "name": names["face"],
-        "shape": [batch, *model.input_shape[1:]],
-        "dtype": "float32",
-    }
-    outputs = {
-        name: {
-            "name": names[name],
-            "shape": [batch, int(one.shape[-1])],
-            "dtype": "float32",
-            "labels": labels[name],
-        }
-        for name, one in model.output.items()
-    }
-    return {"input": face, "outputs": outputs}
-
-
-def _tflite_tensor_names(path: Path) -> dict[str, str]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    runner = Interpreter(str(path)).get_signature_runner("serving_default")
-    details = runner.get_input_details() | runner.get_output_details()
-    return {name: detail["name"] for name, detail in details.items()}
-
-
 def _trace(model: keras.Model) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """Make a function of TensorFlow whose argument is "face" and whose results are named."""
-    import tensorflow as tf
-
-    spec = tf.TensorSpec(model.input_shape, tf.float32, name="face")
 
     def answer(face: tf.Tensor) -> dict[str, tf.Tensor]:
         answers = model(face, training=False)
         return {name: tf.identity(one, name=name) for name, one in answers.items()}
 
+    spec = tf.TensorSpec(model.input_shape, tf.float32, name="face")
     return tf.function(answer, input_signature=[spec])
 
 
 def _write_saved_model(model: keras.Model, path: Path) -> None:
     """Write a SavedModel; Keras' own export stores every weight twice."""
-    import tensorflow as tf
-
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables]
     module.answer = _trace(model)
@@ -175,11 +102,10 @@ def _write_onnx(model: keras.Model, path: Path) -> None:
     onnx.save(content, path)
 
 
-# FOLD affectkit.tflite_models: """Convert networks to TFLite, float16 or full-integer int8; `affectkit.models.runtimes` runs them."""
 def convert_to_tflite(
     model: keras.Model, kind: str, calibration_faces: np.ndarray | None = None
 ) -> bytes:
-    """Convert a Keras model.
+    """Convert a Keras model to TFLite.
 
     Parameters
     ----------
@@ -203,16 +129,15 @@ def convert_to_tflite(
     ValueError
         If the kind is unknown, or int8 is asked for without faces.
     """
-    import tensorflow as tf
-
     if kind not in KINDS:
         raise ValueError(f"expected a kind of {', '.join(KINDS)}, got {kind!r}")
-    if kind == "int8" and (calibration_faces is None or not len(calibration_faces)):
-        raise ValueError("int8 needs calibration_faces: some hundred faces as the model takes them")
     if kind == "int8":
+        if calibration_faces is None or not len(calibration_faces):
+            raise ValueError(
+                "int8 needs calibration_faces: some hundred faces as the model takes them"
+            )
         model = round_weights(model, calibration_faces)
-    size = model.input_shape[1]
-    signature = [keras.InputSpec(shape=(1, size, size, 3), dtype="float32", name="face")]
+    signature = [keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="face")]
     with tempfile.TemporaryDirectory() as folder:
         model.export(folder, format="tf_saved_model", input_signature=signature, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
@@ -225,3 +150,41 @@ def convert_to_tflite(
             )
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         return converter.convert()
+
+
+def describe_tensors(model: keras.Model, format: str, path: Path) -> dict[str, dict[str, object]]:
+    """Give name, shape (None: any number of faces) and dtype of input and outputs, for a manifest.
+
+    TFLite and SavedModel have the keys "face", "expression" and "valence_arousal" in their
+    signature "serving_default" besides.
+    """
+    names = {name: name for name in ("face", *model.output)}
+    batch = None
+    if format == "frozen-graph":
+        names = {name: f"{name}:0" for name in names}
+    elif format.startswith("tflite"):
+        names, batch = tflite_tensor_names(path), 1
+    face = {
+        "name": names["face"],
+        "shape": [batch, *model.input_shape[1:]],
+        "dtype": "float32",
+    }
+    outputs = {
+        name: {
+            "name": names[name],
+            "shape": [batch, int(one.shape[-1])],
+            "dtype": "float32",
+            "labels": LABELS[name],
+        }
+        for name, one in model.output.items()
+    }
+    return {"input": face, "outputs": outputs}
+
+
+def tflite_tensor_names(path: Path) -> dict[str, str]:
+    """Give the name of the tensor behind each name of a TFLite file's signature."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(str(path)).get_signature_runner("serving_default")
+    details = runner.get_input_details() | runner.get_output_details()
+    return {name: detail["name"] for name, detail in details.items()}

@@ -20,29 +20,10 @@ MOST_FACES, MOST_PIXELS = 300, 300 * 112 * 112
 
 
 def round_weights(model: keras.Model, faces: np.ndarray) -> keras.Model:
-    """Give a copy whose weights int8 can hold, with its normalisation corrected.
+    """Give a copy whose weights int8 can hold, with normalisation that is corrected, none frozen.
 
-    Each output channel of a convolution gets its own scale, as TFLite's. A later conversion finds
-    the same scales, so it has nothing left to round.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Functional; stays as it is.
-    faces : numpy.ndarray
-        float32, shape (n, size, size, 3), RGB, -1..1, as the model takes them. At most
-        `MOST_FACES` and `MOST_PIXELS` are used, evenly spaced; of fewer than some ten, the measured
-        means are rough.
-
-    Returns
-    -------
-    keras.Model
-        Of the same architecture; none of its normalisation is frozen.
-
-    Raises
-    ------
-    ValueError
-        If there are no faces.
+    Each output channel of a convolution gets its own scale, as TFLite's: a later conversion finds
+    the same scales and has nothing left to round. Fewer than some ten faces give rough means.
     """
     if not len(faces):
         raise ValueError(

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from affectkit.export import round_weights
-from affectkit.export.weight_rounding import LEVELS
+from affectkit.export.weight_rounding import LEVELS, round_weights
 from affectkit.models import build_classifier, get_backbone, load_checkpoint
 
 

@@ -106,24 +106,27 @@ def write_bundle(model: str | Path, output: str | Path, pictures: str | Path | N
 
 
 def read_description(folder: Path) -> dict[str, object]:
-    """Read what a bundle says of itself."""
+    """Read what a bundle says of itself.
+
+    Parameters
+    ----------
+    folder : Path
+        From `write_bundle`.
+
+    Returns
+    -------
+    dict
+        name, networks (by name: tensors, nodes, operations, files), preprocessing, labels,
+        temperature, tolerances, golden, verification, source, training, versions, exported, and
+        files: name, bytes, sha256 and part of each.
+    """
     return json.loads((folder / "bundle.json").read_text("utf-8"))
 
 
 def write_golden(path: Path, faces: np.ndarray, source: ExportSource) -> None:
-    """Write faces with Keras' answers, and crops of a picture of noise.
+    """Write faces (as uint8) with Keras' answers, and crops of a picture of noise.
 
     The answers show whether networks do the same elsewhere, the crops whether OpenCV does.
-
-    Parameters
-    ----------
-    path : Path
-        The `.npz` file. faces: uint8 (n, size, size, 3), RGB; each output's answers, float32;
-        picture, boxes and crops: see `golden_crops`.
-    faces : numpy.ndarray
-        float32, shape (n, size, size, 3), RGB, -1..1.
-    source : ExportSource
-        The network.
     """
     pixels = np.rint((faces + 1) * 127.5).astype(np.uint8)
     answers = KerasNetwork(source.model)(faces)
@@ -132,14 +135,7 @@ def write_golden(path: Path, faces: np.ndarray, source: ExportSource) -> None:
 
 
 def golden_crops(preprocessing: Preprocessing) -> dict[str, np.ndarray]:
-    """Cut random boxes, some beyond the edge, out of a picture of noise.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        picture: uint8 (120, 160, 3), RGB; boxes: float64 (8, 4), left, top, width and height in
-        pixels; crops: uint8 (8, size, size, 3).
-    """
+    """Cut random boxes (left, top, width, height), some beyond the edge, out of noise, in uint8."""
     random = np.random.default_rng(0)
     picture = random.integers(0, 256, (120, 160, 3), np.uint8)
     boxes = np.column_stack([random.uniform(-20, 80, (8, 2)), random.uniform(24, 180, (8, 2))])

@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import tensorflow as tf
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.unknown_fields import UnknownFieldSet
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from affectkit.export.formats import freeze
 
@@ -24,8 +29,6 @@ OPTIMIZERS = ("constfold", "function", "arithmetic", "dependency", "constfold")
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep back what TensorFlow says of its functions for version 1: old files need them."""
-    import tensorflow as tf
-
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("ERROR")
@@ -64,19 +67,10 @@ def make_portable(graph: bytes, kept: list[str]) -> bytes:
 
 
 def write_saved_model(graph: bytes, outputs: list[str], folder: Path) -> None:
-    """Write a graph as a SavedModel of TensorFlow 1, which all versions load.
+    """Write a graph as a SavedModel of TensorFlow 1, which all versions load, into a new folder.
 
-    Parameters
-    ----------
-    graph : bytes
-        From `portable_graph`.
-    outputs : list of str
-        Names of its outputs; they are the keys of the signature "serving_default" too.
-    folder : Path
-        Must not exist.
+    The outputs' names are the keys of the signature "serving_default" too.
     """
-    import tensorflow as tf
-
     v1 = tf.compat.v1
     with tf.Graph().as_default() as loaded, v1.Session(graph=loaded) as session:
         tf.import_graph_def(_parse(graph), name="")
@@ -100,72 +94,27 @@ def write_saved_model(graph: bytes, outputs: list[str], folder: Path) -> None:
 
 
 def locate_graph(saved_model: bytes) -> tuple[int, int]:
-    """Find the frozen graph inside the content of a `saved_model.pb`.
+    """Give offset and length in bytes of the frozen graph inside a `saved_model.pb`.
 
-    Returns
-    -------
-    tuple of int
-        Offset and length in bytes: the graph is read from the file without a second copy of it.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
+    So no second copy of it is needed. ValueError if there is none.
     """
-    # field 2 of SavedModel is a MetaGraphDef, whose field 2 is the GraphDef
-    offset, length = _find_field(saved_model, 2, 0, len(saved_model))
-    return _find_field(saved_model, 2, offset, offset + length)
-
-
-def _find_field(content: bytes, wanted: int, position: int, end: int) -> tuple[int, int]:
-    """Give offset and length of a message's first field of that number (Protocol Buffers' form)."""
-
-    def varint() -> int:
-        nonlocal position
-        value = shift = 0
-        while True:
-            byte = content[position]
-            position += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-
-    while position < end:
-        number, kind = divmod(varint(), 8)
-        length = varint() if kind == 2 else 0
-        if kind == 0:
-            varint()
-        elif kind != 2:
-            break
-        if number == wanted and kind == 2:
-            return position, length
-        position += length
-    raise ValueError(f"there is no field {wanted}: this is no SavedModel")
+    content = saved_model
+    for number in SavedModel.META_GRAPHS_FIELD_NUMBER, MetaGraphDef.GRAPH_DEF_FIELD_NUMBER:
+        # a message without fields of its own keeps the bytes of each as they are in the file
+        fields = UnknownFieldSet(Empty.FromString(content))
+        content = next((one.data for one in fields if one.field_number == number), b"")
+    if not content:
+        raise ValueError("there is no graph in it: this is no SavedModel")
+    return saved_model.index(content), len(content)
 
 
 def convert_to_tflite_float(saved_model: Path) -> bytes:
     """Convert a SavedModel of `write_saved_model` to TFLite in float32."""
-    import tensorflow as tf
-
     return tf.lite.TFLiteConverter.from_saved_model(str(saved_model)).convert()
 
 
 def convert_to_onnx(graph: bytes, outputs: list[str]) -> bytes:
-    """Convert a graph to ONNX opset 11, one face at a time, channels last.
-
-    Parameters
-    ----------
-    graph : bytes
-        From `portable_graph`.
-    outputs : list of str
-        Names of its outputs.
-
-    Returns
-    -------
-    bytes
-        The content of an `.onnx` file; its input and outputs are named as in the graph.
-    """
+    """Convert a graph to ONNX, one face at a time, channels last, named as in the graph."""
     import onnx
     import tf2onnx
 
@@ -194,14 +143,11 @@ def _drop_ports(graph: object, names: dict[str, str]) -> None:
 
 
 def _parse(graph: bytes) -> object:
-    import tensorflow as tf
-
     return tf.compat.v1.GraphDef.FromString(graph)
 
 
 def _fold(graph: object, kept: list[str]) -> object:
     """Run Grappler over a GraphDef."""
-    import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
     from tensorflow.python.grappler import tf_optimizer
 
@@ -219,10 +165,7 @@ def _fold(graph: object, kept: list[str]) -> object:
 
 
 def _strip(graph: object) -> None:
-    """Delete attributes that equal their default, and hints: an old TensorFlow may not know them.
-
-    Names of devices go too.
-    """
+    """Delete devices, hints and attributes that equal their default: old ones may not know them."""
     from tensorflow.python.framework import op_def_registry
 
     for node in graph.node:

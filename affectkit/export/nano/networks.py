@@ -1,4 +1,7 @@
-"""The networks of a Nano's bundle: each in three forms, compared with Keras."""
+"""The networks of a Nano's bundle: each in three forms, compared with Keras.
+
+The ONNX file is written without the weights that the SavedModel of the same network holds already.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from affectkit.export.check import EXACT, check_comparison, compare_networks
+from affectkit.export.formats import tflite_tensor_names
 from affectkit.export.nano.device.bundle import put_in_weights
 from affectkit.export.nano.graph import (
     INPUT,
@@ -35,20 +40,15 @@ from affectkit.models.runtimes import (
 NAMES = {"expression": "classifier", "valence_arousal": "regressor"}
 """What a network with one output is called."""
 
+LEAST_BYTES = 1024
+"""Smaller weights stay in the ONNX file."""
+
 
 def split_networks(model: keras.Model) -> dict[str, keras.Model]:
     """Give the networks that are converted each by itself.
 
-    Parameters
-    ----------
-    model : keras.Model
-        With a dict of outputs.
-
-    Returns
-    -------
-    dict of str to keras.Model
-        One network "affect" if both outputs share the backbone, since that is one engine; else
-        "classifier" and "regressor", or the one of them that there is.
+    One network "affect" if both outputs share the backbone, since that is one engine; else
+    "classifier" and "regressor", or the one of them that there is.
     """
     parts = {
         NAMES[name]: keras.Model(model.input, {name: one}) for name, one in model.output.items()
@@ -61,55 +61,36 @@ def split_networks(model: keras.Model) -> dict[str, keras.Model]:
 def write_network(
     model: keras.Model, name: str, folder: Path, faces: np.ndarray
 ) -> tuple[dict[str, object], dict[str, dict]]:
-    """Write a network in every form, and compare each with Keras.
+    """Write a network in every form into a bundle, and compare each with Keras on faces.
 
-    The weights of the ONNX file are left out: they are the SavedModel's. What is compared is the
-    file that the device puts together again.
-
-    Parameters
-    ----------
-    model : keras.Model
-        With a dict of outputs.
-    name : str
-        Names files and folder.
-    folder : Path
-        The bundle.
-    faces : numpy.ndarray
-        float32, shape (n, size, size, 3), RGB, -1..1.
-
-    Returns
-    -------
-    tuple of dict
-        What bundle.json says of it, and `affectkit.export.check.compare_networks` by form.
-
-    Raises
-    ------
-    ValueError
-        If a form is not what it was made from.
+    Gives what bundle.json says of it, and the comparison by form; ValueError if one is off. Of ONNX
+    what is compared is the file that the device puts together again.
     """
     graph, outputs = portable_graph(model), list(model.output)
-    paths = {
-        "saved_model": f"{name}/saved_model",
-        "tflite": f"{name}/{name}.tflite",
-    }
-    for path in paths.values():
-        (folder / path).parent.mkdir(exist_ok=True)
-    write_saved_model(graph, outputs, folder / paths["saved_model"])
-    tflite = convert_to_tflite_float(folder / paths["saved_model"])
-    (folder / paths["tflite"]).write_bytes(tflite)
+    paths = {"saved_model": f"{name}/saved_model", "tflite": f"{name}/{name}.tflite"}
+    saved_model, tflite = (folder / path for path in paths.values())
+    saved_model.parent.mkdir()
+    write_saved_model(graph, outputs, saved_model)
+    tflite.write_bytes(convert_to_tflite_float(saved_model))
     file = f"{paths['saved_model']}/saved_model.pb"
     onnx, place = _write_onnx(convert_to_onnx(graph, outputs), graph, name, folder, file)
-    original = KerasNetwork(model)
     written = {
-        "saved_model": OneByOne(SavedModelNetwork(folder / paths["saved_model"])),
+        "saved_model": OneByOne(SavedModelNetwork(saved_model)),
         "tflite": LiteRTNetwork(tflite),
         "onnx": OneByOne(onnx),
     }
-    verification = {}
+    original, verification = KerasNetwork(model), {}
     for form, network in written.items():
         verification[form] = compare_networks(network, original, faces)
         check_comparison(verification[form], EXACT, f"{name} as {form}")
-    return paths | {"onnx": place} | _describe(graph, model, folder, paths), verification
+    described = {
+        "onnx": place,
+        **_describe_tensors(model),
+        "tflite_tensors": tflite_tensor_names(tflite),
+        **_describe_graph(graph, folder, file),
+        "parameters": model.count_params(),
+    }
+    return paths | described, verification
 
 
 class OneByOne:
@@ -125,15 +106,48 @@ class OneByOne:
         return {name: np.concatenate([one[name] for one in answers]) for name in self.outputs}
 
 
+def _describe_tensors(model: keras.Model) -> dict[str, object]:
+    return {
+        "input": {
+            "name": INPUT,
+            "tensor": f"{INPUT}:0",
+            "shape": [1, *model.input_shape[1:]],
+            "dtype": "float32",
+        },
+        "outputs": {
+            name: {
+                "tensor": f"{name}:0",
+                "shape": [1, int(one.shape[-1])],
+                "dtype": "float32",
+                "labels": LABELS[name],
+            }
+            for name, one in model.output.items()
+        },
+    }
+
+
+def _describe_graph(graph: bytes, folder: Path, file: str) -> dict[str, object]:
+    nodes = tf.compat.v1.GraphDef.FromString(graph).node
+    content = (folder / file).read_bytes()
+    offset, length = locate_graph(content)
+    return {
+        "frozen_graph": {
+            "file": file,
+            "offset": offset,
+            "bytes": length,
+            "sha256": hashlib.sha256(content[offset : offset + length]).hexdigest(),
+        },
+        "nodes": len(nodes),
+        "operations": dict(Counter(node.op for node in nodes)),
+    }
+
+
 def _write_onnx(
     content: bytes, graph: bytes, name: str, folder: Path, file: str
 ) -> tuple[OnnxNetwork, dict[str, object]]:
-    """Write what remains of an ONNX file without the weights in `file`.
+    """Write what remains of an ONNX file without the weights in a SavedModel's `file`.
 
-    Returns
-    -------
-    tuple of OnnxNetwork and dict
-        The network as the device puts it together, and how it does so, for bundle.json.
+    Gives the network as the device puts it together, and how it does so, for bundle.json.
     """
     saved_model = (folder / file).read_bytes()
     rest, weights = take_out_weights(content, saved_model, graph)
@@ -153,74 +167,13 @@ def _write_onnx(
     }
 
 
-def _describe(
-    graph: bytes, model: keras.Model, folder: Path, paths: dict[str, str]
-) -> dict[str, object]:
-    import tensorflow as tf
-    from ai_edge_litert.interpreter import Interpreter
-
-    nodes = tf.compat.v1.GraphDef.FromString(graph).node
-    file = f"{paths['saved_model']}/saved_model.pb"
-    content = (folder / file).read_bytes()
-    offset, length = locate_graph(content)
-    runner = Interpreter(str(folder / paths["tflite"])).get_signature_runner("serving_default")
-    details = runner.get_input_details() | runner.get_output_details()
-    return {
-        "input": {
-            "name": INPUT,
-            "tensor": f"{INPUT}:0",
-            "shape": [1, *model.input_shape[1:]],
-            "dtype": "float32",
-        },
-        "outputs": {
-            name: {
-                "tensor": f"{name}:0",
-                "shape": [1, int(one.shape[-1])],
-                "dtype": "float32",
-                "labels": LABELS[name],
-            }
-            for name, one in model.output.items()
-        },
-        "tflite_tensors": {name: detail["name"] for name, detail in details.items()},
-        "frozen_graph": {
-            "file": file,
-            "offset": offset,
-            "bytes": length,
-            "sha256": hashlib.sha256(content[offset : offset + length]).hexdigest(),
-        },
-        "nodes": len(nodes),
-        "operations": dict(Counter(node.op for node in nodes)),
-        "parameters": model.count_params(),
-    }
-
-
-# FOLD affectkit.nano_weights: """Take out of a file the weights that a SavedModel of the same network holds already."""
-LEAST_BYTES = 1024
-"""Smaller tensors stay where they are."""
-
-
 def take_out_weights(
     content: bytes, saved_model: bytes, graph: bytes
 ) -> tuple[bytes, list[dict[str, object]]]:
-    """Take the weights out of a file; `affectkit.export.nano.device.bundle.put_in_weights` puts them back.
+    """Take out of a file the weights in a SavedModel's graph; `put_in_weights` puts them back.
 
-    Other formats keep the very same numbers, but some of them with the axes in another order.
-
-    Parameters
-    ----------
-    content : bytes
-        The file, of any format that keeps weights as little-endian float32, uncompressed.
-    saved_model : bytes
-        The content of a `saved_model.pb`.
-    graph : bytes
-        The GraphDef in it.
-
-    Returns
-    -------
-    tuple of bytes and list of dict
-        The file without the weights, and where each of them belongs, in the order of the file:
-        "at", its place in the file; "from", its place in `saved_model`; "shape", of float32 there;
-        and "axes", their order in the file. Weights that are not found in both stay in the file.
+    They must be little-endian float32, uncompressed; the axes may have another order. Gives the
+    rest of the file, and where each weight belongs: see `put_in_weights`.
     """
     found = {}
     for weight, start in _weights(saved_model, graph):
@@ -247,8 +200,6 @@ def take_out_weights(
 
 def _weights(saved_model: bytes, graph: bytes) -> Iterator[tuple[np.ndarray, int]]:
     """Give the constants of a graph, and where in the file they lie as they are in memory."""
-    import tensorflow as tf
-
     for node in tf.compat.v1.GraphDef.FromString(graph).node:
         if node.op != "Const" or node.attr["dtype"].type != tf.float32.as_datatype_enum:
             continue

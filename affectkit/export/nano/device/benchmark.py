@@ -67,14 +67,12 @@ def measure(runtime, bundle, options):
     }
 
 
-def measure_apart(runtime, options):
+def measure_apart(runtime, arguments):
     """Run this script for one runtime in a process of its own; gives its report, or why not."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "one.json"
-        command = [sys.executable, __file__, "--runtime", runtime, "--output", str(output)]
-        command += ["--bundle", str(options.bundle), "--engines", str(options.engines)]
-        for name in ("n", "warm_up", "threads", "least_memory_mb"):
-            command += ["--" + name.replace("_", "-"), str(getattr(options, name))]
+        command = [sys.executable, __file__, *arguments]
+        command += ["--runtime", runtime, "--output", str(output)]  # the last one counts
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True
         )
@@ -124,7 +122,8 @@ def main(arguments=None):
         runtimes.check(options.runtime, bundle, options.engines)
         reports = [measure(options.runtime, bundle, options)]
     else:
-        reports = [measure_apart(runtime, options) for runtime in runtimes.RUNTIMES]
+        given = sys.argv[1:] if arguments is None else arguments
+        reports = [measure_apart(runtime, given) for runtime in runtimes.RUNTIMES]
     document = {"script": "benchmark.py", "bundle": bundle.description["name"]}
     document["runtimes"] = reports
     options.output.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")

@@ -34,17 +34,7 @@ class RefusalError(Exception):
 
 
 class Bundle(object):
-    """A bundle's folder and its description.
-
-    Attributes
-    ----------
-    folder : Path
-        Where it is.
-    description : dict
-        The content of bundle.json.
-    networks : dict
-        By name, what bundle.json says of each network.
-    """
+    """A bundle's folder, the content of bundle.json, and what that says of each network by name."""
 
     def __init__(self, folder):
         self.folder = Path(str(folder))
@@ -82,13 +72,7 @@ class Bundle(object):
         return self.folder / name
 
     def check(self, parts=None):
-        """Compare files with their hashes; all of them, or those of some parts.
-
-        Raises
-        ------
-        RefusalError
-            If a file is missing or another one.
-        """
+        """Refuse if a file is missing or not what was exported; all files, or those of parts."""
         for entry in self.description["files"]:
             if parts is not None and entry["part"] not in parts:
                 continue
@@ -115,13 +99,9 @@ class Bundle(object):
         return {name: self.networks[name] for name in sorted(names or self.networks)}
 
     def golden(self):
-        """Read the golden faces.
+        """Read the golden faces: uint8 (n, size, size, 3), RGB; answers, float32 (n, units) each.
 
-        Returns
-        -------
-        dict
-            faces: uint8, shape (n, size, size, 3), RGB; each output's answers, float32 (n, units);
-            picture, boxes and crops: what `crop_face` must make of them.
+        picture, boxes and crops: what `crop_face` must make of them.
         """
         path = self.folder / "golden.npz"
         try:
@@ -172,25 +152,10 @@ class Bundle(object):
 
 
 def put_in_weights(rest, saved_model, weights):
-    """Put a file together from its rest and weights that lie in a SavedModel's file.
+    """Put a file together from its rest and the weights that lie in a SavedModel's file.
 
-    Parameters
-    ----------
-    rest, saved_model : bytes
-        The file without the weights, and the content of saved_model.pb.
-    weights : list of dict
-        In the order of the file: "at", the weight's place in it; "from", its place in saved_model;
-        "shape", of float32 there; "axes", their order in the file.
-
-    Returns
-    -------
-    bytes
-        The whole file.
-
-    Raises
-    ------
-    ValueError
-        If the places do not fit the files.
+    Of each weight, in the file's order: "at", its place in the file; "from", its place there;
+    "shape", of float32 there; "axes", their order in the file. ValueError if that does not fit.
     """
     pieces, used, length = [], 0, 0
     for one in weights:

@@ -38,11 +38,7 @@ HARMLESS = ("Placeholder", "NoOp", "Identity")
 def segment(saved_model, precision, workspace_mb, minimum_segment_size):
     """Let TF-TRT cut a graph into segments, each of which becomes an engine.
 
-    Returns
-    -------
-    tuple
-        The converter (of TF-TRT), and a dict: engines, nodes of each segment, operations that stay
-        outside, seconds.
+    Gives TF-TRT's converter, and of the graph: engines, nodes of each segment, what stays outside.
     """
     from tensorflow.python.compiler.tensorrt import trt_convert
 

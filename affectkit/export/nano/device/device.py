@@ -14,20 +14,13 @@ import cv2
 import numpy as np
 from bundle import RefusalError
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 OLDEST, NEWEST = (1, 15), (2, 7)
 """TensorFlow versions that these scripts are written for."""
 
 
 def load_tensorflow():
-    """Import TensorFlow; eager and with a graphics memory that grows, in every version.
-
-    Raises
-    ------
-    RefusalError
-        If it is missing or another version.
-    """
+    """Import TensorFlow; eager and with a graphics memory that grows, in every version."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         import tensorflow as tf
     except ImportError as error:
