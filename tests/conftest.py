@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import resource
 import struct
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
 
 settings.register_profile("busy", deadline=None)  # no test may depend on an idle machine
 settings.load_profile("busy")
@@ -25,6 +30,55 @@ def shared() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the kit's wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", folder]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("affectkit-*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def install_wheel(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Callable[..., str]]:
+    """Install the wheel into a clean environment; gives what runs `affectkit` there.
+
+    It runs in a folder of its own, outside any checkout, and knows nothing of this environment.
+    """
+
+    def install(*options: str) -> Callable[..., str]:
+        folder = tmp_path_factory.mktemp("clean")
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("PYTHONPATH", "VIRTUAL_ENV", "JUPYTER_PATH")
+        }
+        uv = [sys.executable, "-m", "uv"]
+        home = folder / "environment"
+        for command in (
+            [*uv, "venv", "--quiet", "--python", sys.base_prefix, home],
+            [*uv, "pip", "install", "--quiet", "--python", home, *options, wheel],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+            assert done.returncode == 0, done.stderr
+
+        def run(*arguments: object) -> str:
+            command = [home / "bin" / "affectkit", *map(str, arguments)]
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=environment, cwd=folder
+            )
+            assert done.returncode == 0, (arguments, done.stdout[-3000:], done.stderr[-3000:])
+            return done.stdout
+
+        run.folder = folder
+        return run
+
+    return install
 
 
 @pytest.fixture(scope="session")

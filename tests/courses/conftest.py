@@ -7,10 +7,10 @@ from affectkit.record import read_records
 
 @pytest.fixture
 def records():
-    """Reads what a notebook of a course has recorded."""
+    """Reads what a notebook of a course's run folder has recorded."""
 
-    def read(result, number):
-        (path,) = (result.folder / "notebooks").glob(f"{number}_*.ipynb")
+    def read(folder, number):
+        (path,) = (folder / "notebooks").glob(f"{number}_*.ipynb")
         return read_records(path)
 
     return read

@@ -13,5 +13,5 @@ def test_course_on_ferplus(shared, short, records, tmp_path):
     summary = read_summary(result.folder / "summary.json")
     assert summary["status"] == "completed"
     assert summary["metrics"]["classifier"]["protocol"] == "ferplus-majority (subset of 240)"
-    assert records(result, "03")["derived_share"] == 1.0
-    assert 0.7 < records(result, "01")["agreement"] < 0.95
+    assert records(result.folder, "03")["derived_share"] == 1.0
+    assert 0.7 < records(result.folder, "01")["agreement"] < 0.95

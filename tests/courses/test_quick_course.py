@@ -1,20 +1,26 @@
-"""The course as it is committed: results and time."""
+"""The course as it is committed, from the wheel in a clean environment: results and time."""
+
+from pathlib import Path
 
 import pytest
 
-from affectkit.course import read_summary, run_course
+from affectkit.course import read_summary
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The course as `affectkit course` runs it, on the bundled set with the quick profile."""
-    return run_course(output=tmp_path_factory.mktemp("quick") / "run")
+def quick(install_wheel):
+    """The folder of `affectkit course` on the bundled set with the quick profile."""
+    run = install_wheel("--constraint", str(ROOT / "environment.lock"))
+    run("course", "--output", "run")
+    return run.folder / "run"
 
 
 @pytest.mark.slow
 @pytest.mark.notebooks
 def test_quick_course_beats_the_bar(quick):
-    summary = read_summary(quick.folder / "summary.json")
+    summary = read_summary(quick / "summary.json")
     assert summary["status"] == "completed"
     assert summary["seconds"] <= 600
     assert summary["peak_memory_bytes"] < 4e9
@@ -28,7 +34,7 @@ def test_quick_course_beats_the_bar(quick):
         assert regressor["metrics"][f"{axis}_ccc"]["value"] >= 0.60
         constant = regressor["baselines"]["constant_mean"]
         assert regressor["metrics"][f"{axis}_rmse"]["high"] < constant[f"{axis}_rmse"]
-    assert (quick.folder / "report.html").stat().st_size > 100_000
+    assert (quick / "report.html").stat().st_size > 100_000
 
 
 @pytest.mark.slow
