@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.evaluation import evaluate_run
+from affectkit.evaluation import EvaluationSettings, evaluate_run
 from affectkit.models import LoadedModel, load_model
 
 HEADER = """# What each stage gives
@@ -70,7 +70,8 @@ def measure(path: Path, ferplus: Path, london: Path) -> dict[str, object]:
     }
     for name, dataset, root in (("FER+", "ferplus", ferplus), ("London", "folder", london)):
         with tempfile.TemporaryDirectory() as folder:
-            result = evaluate_run(loaded, path.stem, dataset, folder, root, bootstrap=0).result
+            settings = EvaluationSettings(dataset, root, bootstrap=0)
+            result = evaluate_run(loaded, path.stem, folder, settings).result
         row[f"{name} faces"] = result["rows"]
         row[f"{name} accuracy"] = result["metrics"]["accuracy"]["value"]
         if name == "FER+":

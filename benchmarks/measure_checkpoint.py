@@ -30,7 +30,7 @@ matplotlib.use("Agg")
 from sklearn.metrics import roc_curve
 
 from affectkit.data import load_table
-from affectkit.evaluation import evaluate_run
+from affectkit.evaluation import EvaluationSettings, evaluate_run
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import checkpoint_names, load_any_models
 from affectkit.models.cards import FOLDER
@@ -54,7 +54,7 @@ def evaluate(name: str, sets: dict[str, dict], output: Path) -> Results:
                     key = (title, form + (", mirrored too" if flip else ""), task)
                     folder = folder_of(output, key)
                     results[key] = evaluate_run(
-                        loaded, form, output=folder, flip=flip, **source
+                        loaded, form, folder, EvaluationSettings(flip=flip, **source)
                     ).result
     return results
 

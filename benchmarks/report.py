@@ -23,8 +23,8 @@ from video_legs import peak_memory
 matplotlib.use("Agg")
 
 from affectkit.course.benchmark_runs import SCHEMA_VERSION
-from affectkit.evaluation.results import json_ready
 from affectkit.files import file_hash, write_json
+from affectkit.files.json_forms import json_ready
 from affectkit.machine import git_commit, machine_facts, versions
 from affectkit.models import checkpoint_names, find_checkpoint, read_manifest
 from affectkit.pipeline import samples_needed, summarise
@@ -228,7 +228,7 @@ def model_file(name: str) -> dict[str, object]:
 
 def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> list[dict]:
     """Evaluate the models as `affectkit evaluate` does, on the sets that were named."""
-    from affectkit.evaluation import evaluate_run
+    from affectkit.evaluation import EvaluationSettings, evaluate_run
     from affectkit.models import load_any_models
 
     sets = {}
@@ -245,9 +245,8 @@ def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> li
                 if task == "regression" and source["dataset"] == "folder":
                     continue  # the portraits have no valence and arousal
                 with tempfile.TemporaryDirectory() as folder:
-                    result = evaluate_run(
-                        loaded, name, output=folder, limit=arguments.limit, bootstrap=0, **source
-                    ).result
+                    settings = EvaluationSettings(limit=arguments.limit, bootstrap=0, **source)
+                    result = evaluate_run(loaded, name, folder, settings).result
                 found |= {"data": title, "rows": result["rows"], "protocol": result["protocol"]}
                 found |= {
                     metric: result["metrics"][metric]["value"]

@@ -43,7 +43,8 @@ def run(
     ] = 0,
 ) -> None:
     """Run the numbered notebooks and write summary.json and report.html."""
-    from affectkit.course import run_course
+    from affectkit.course.runner import run_course
+    from affectkit.course.summary import CourseSettings
 
     console = Console()
     if dataset == "folder" and root and not _gives_boxes(Path(root)):
@@ -54,18 +55,8 @@ def run(
             ),
             soft_wrap=True,
         )
-    result = run_course(
-        dataset,
-        root or "",
-        profile,
-        output or "",
-        start,
-        seed,
-        limit,
-        epochs,
-        weights,
-        cell_timeout=cell_timeout,
-    )
+    settings = CourseSettings(dataset, root or "", profile, seed, limit, epochs, weights)
+    result = run_course(settings, output or "", start, cell_timeout=cell_timeout)
     failed = result.summary["failed"]
     if failed:
         place = failed["notebook"] + (f", cell [{failed['cell']}]" if failed["cell"] else "")

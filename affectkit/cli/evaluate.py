@@ -55,30 +55,31 @@ def run(
     import matplotlib
 
     matplotlib.use("Agg")
-    from affectkit.course.metric_tables import metric_table
-    from affectkit.evaluation.run import NoLabelsError, evaluate_run
+    from affectkit.evaluation.run import EvaluationSettings, NoLabelsError, evaluate_run
+    from affectkit.evaluation.tables import metric_table
     from affectkit.models.opening import load_any_models
     from affectkit.plots.results import save_result_figures
 
     models = load_any_models(model)
-    settings = (root, split, protocol, limit or None, seed, bootstrap, flip, find_faces)
+    settings = EvaluationSettings(
+        dataset, root, split, protocol, limit or None, seed, bootstrap, flip, find_faces
+    )
     for task, loaded in models.items():
         second = len(models) > 1 and task == "regression"
         folder = output / "valence_arousal" if second else output
         try:
-            evaluated = evaluate_run(loaded, Path(model).stem, dataset, folder, *settings)
+            evaluated = evaluate_run(loaded, Path(model).stem, folder, settings)
         except NoLabelsError:
             if not second:
                 raise
             continue  # the data is about expressions only
         result = evaluated.result
         save_result_figures(result, evaluated.predictions, evaluated.table, folder / "plots")
-        _print_result(Console(), metric_table(result), result)
+        _print_result(Console(), *metric_table(result), result)
     Console().print(Text(f"Results: {output}"), soft_wrap=True)
 
 
-def _print_result(console: Console, rows_with_header: tuple, result: dict) -> None:
-    header, rows = rows_with_header
+def _print_result(console: Console, header: list[str], rows: list[list[str]], result: dict) -> None:
     title = f"{result['name']} on {result['dataset']}, {result['split']}, {result['rows']:,} faces"
     table = Table(title=title, caption=f"protocol {result['protocol']}")
     for position, name in enumerate(header):

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "targets",
         ],
         "runner": ["CourseResult", "run_course"],
-        "summary": ["read_summary"],
-        "sweep": ["sweep_notebook"],
+        "summary": ["CourseSettings", "read_summary"],
+        "sweep": ["SweepResult", "sweep_notebook"],
     },
 )

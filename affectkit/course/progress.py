@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from affectkit.course.notebook_runs import COMPLETED, NotebookRun
+from affectkit.course.notebooks import COMPLETED, NotebookRun
 
 
 class CourseProgress:
-    """A bar over the notebooks and one over the cells; plain lines where there is no terminal.
+    """A bar over so many notebooks and one over the cells; plain lines where there is no terminal.
 
-    Parameters
-    ----------
-    total : int
-        Number of notebooks.
-    shown : bool
-        Show anything at all.
+    If not `shown`, nothing at all.
     """
 
-    def __init__(self, total: int, shown: bool = True) -> None:
+    def __init__(self, notebooks: int, shown: bool = True) -> None:
         self._console = Console(quiet=not shown)
         self._bars = Progress(
             TextColumn("{task.description:<28}"),
@@ -33,18 +26,13 @@ class CourseProgress:
             transient=True,
             disable=not (shown and self._console.is_terminal),
         )
-        self._course = self._bars.add_task("course", total=total, unit="notebooks")
+        self._course = self._bars.add_task("course", total=notebooks, unit="notebooks")
 
     def __enter__(self) -> CourseProgress:
         self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
     def start_notebook(self, name: str) -> None:

@@ -10,18 +10,15 @@ from pathlib import Path
 
 import jinja2
 
-from affectkit.course.metric_tables import BASELINE_NAMES, metric_name, metric_table, number
+from affectkit.course.summary import REPORT_FILE
+from affectkit.evaluation.tables import BASELINE_NAMES, metric_name, metric_table, number
 from affectkit.files.atomic import write_atomically
 from affectkit.record import read_notebook
 
-REPORT_FILE = "report.html"
 TEMPLATE = Path(__file__).parent.parent / "assets" / "report.html.j2"
 LEADING_METRICS = ("accuracy", "macro_f1", "valence_ccc", "arousal_ccc")
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$", re.MULTILINE)
-_MISFITS = (
-    *(jinja2.TemplateError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError),
-    StopIteration,
-)
+_MISFITS = (jinja2.TemplateError, ValueError, TypeError, ArithmeticError)
 """What rendering a summary raises that holds other things than a run's."""
 
 _ERROR_TAG = "papermill-error-cell-tag"
@@ -29,16 +26,9 @@ _ERROR_TAG = "papermill-error-cell-tag"
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A picture from a notebook.
+    """A picture from a notebook (base64), and what a screen reader says instead of it.
 
-    Attributes
-    ----------
-    caption : str
-        The heading that it stands under.
-    alternative : str
-        What a screen reader says instead of the picture.
-    png : str
-        Base64.
+    The caption is the heading that it stands under.
     """
 
     caption: str
@@ -48,17 +38,7 @@ class ReportFigure:
 
 @dataclass(frozen=True)
 class NotebookFigures:
-    """The pictures of one notebook.
-
-    Attributes
-    ----------
-    name : str
-        File name without `.ipynb`.
-    title : str
-        Its first heading.
-    figures : tuple of ReportFigure
-        In the notebook's order.
-    """
+    """The pictures of one notebook in its order; the title is its first heading."""
 
     name: str
     title: str
@@ -70,25 +50,8 @@ def write_report(
 ) -> Path:
     """Write `report.html` of a run: self-contained, nothing is loaded from elsewhere.
 
-    Parameters
-    ----------
-    run_folder : str or Path
-        Where the report goes.
-    summary : dict
-        Content of the run's summary.json.
-    executed_notebooks : iterable of Path, optional
-        Whose figures are embedded; default: those of `run_folder/notebooks` that the summary
-        says have run.
-
-    Returns
-    -------
-    Path
-        The report.
-
-    Raises
-    ------
-    ValueError
-        If an executed notebook can't be read, or the summary is not one of a run.
+    With the figures of these notebooks, else of those that the summary says have run. ValueError
+    if one can't be read, or the summary is not one of a run.
     """
     folder = Path(run_folder)
     if executed_notebooks is None:
@@ -96,8 +59,8 @@ def write_report(
         paths = [folder / "notebooks" / f"{name}.ipynb" for name in ran]
         executed_notebooks = [path for path in paths if path.is_file()]
     notebooks = [read_figures(path) for path in executed_notebooks]
+    results = [_result(name, result) for name, result in summary["metrics"].items() if result]
     try:
-        results = [_result(name, result) for name, result in summary["metrics"].items() if result]
         html = _template().render(summary=summary, results=results, notebooks=notebooks)
     except _MISFITS as error:
         raise ValueError(
@@ -108,13 +71,7 @@ def write_report(
 
 
 def read_figures(notebook_path: str | Path) -> NotebookFigures:
-    """Collect the PNG pictures of an executed notebook with the headings that they stand under.
-
-    Raises
-    ------
-    ValueError
-        If the file is not a notebook.
-    """
+    """Collect the PNG pictures of an executed notebook with the headings that they stand under."""
     path = Path(notebook_path)
     title, heading, figures = "", "", []
     for cell in read_notebook(path)["cells"]:
@@ -145,7 +102,7 @@ def _result(name: str, result: dict) -> dict[str, object]:
     """Prepare one result for the template."""
     header, rows = metric_table(result)
     lead = [key for key in LEADING_METRICS if key in result["metrics"]]
-    baseline, guess = next(iter(result["baselines"].items()))
+    baseline, guess = next(iter(result.get("baselines", {}).items()), ("no baseline", {}))
     return {
         "name": name,
         "result": result,

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
-from affectkit.course.earlier_runs import cut_off_run, earlier_notebooks
-from affectkit.course.notebook_files import find_notebooks, notebook_number
-from affectkit.course.notebook_runs import (
+from affectkit.course.notebooks import (
     COMPLETED,
     FAILED,
     check_parameters,
+    find_notebooks,
+    notebook_number,
     open_log,
     run_notebook,
 )
 from affectkit.course.progress import CourseProgress
 from affectkit.course.report import write_report
-from affectkit.course.summary import collect_metrics, new_summary, write_summary
+from affectkit.course.summary import (
+    RUNNING,
+    CourseSettings,
+    collect_metrics,
+    cut_off_run,
+    earlier_notebooks,
+    new_summary,
+    write_summary,
+)
 from affectkit.data.datasets import get_dataset
 from affectkit.data.skipped import merge_skipped_files
 from affectkit.files.atomic import remove_partials
@@ -59,15 +68,9 @@ class CourseResult:
 
 
 def run_course(
-    dataset: str = "affectfaces",
-    root: str | Path = "",
-    profile: str = "quick",
+    settings: CourseSettings | None = None,
     output: str | Path = "",
     start: int = 0,
-    seed: int = 0,
-    limit: int = 0,
-    epochs: int = 0,
-    weights: str | Path = "",
     notebooks: str | Path | None = None,
     progress: bool = True,
     cell_timeout: int = 0,
@@ -83,23 +86,12 @@ def run_course(
 
     Parameters
     ----------
-    dataset : str
-        affectfaces, affectnet, ferplus or folder.
-    root : str or Path
-        Folder of the data set; empty for the data set's default.
-    profile : str
-        quick, standard or full.
+    settings : CourseSettings, optional
+        The data, the profile and so on; default: the quick course on affectfaces.
     output : str or Path
         The run folder; empty for `runs/<date>_<time>` in the working directory.
     start : int
         Number of the first notebook to run. Those before are taken as done in `output`.
-    seed : int
-        Of everything random.
-    limit, epochs : int
-        At most so many rows a split; epochs of both networks; 0 = the default.
-    weights : str or Path
-        Where the classifier starts: none, affectfaces, imagenet or a `.weights.h5` file; empty for
-        the profile's own start.
     notebooks : str or Path, optional
         Folder with other notebooks, all of which are run.
     progress : bool
@@ -120,29 +112,9 @@ def run_course(
     FileNotFoundError
         If there are no notebooks, no `root`, or no earlier run to go on from.
     """
-    for name, value in {"limit": limit, "epochs": epochs, "cell_timeout": cell_timeout}.items():
-        if value < 0:
-            raise ValueError(f"expected {name} of 0 (the default) or more, got {value}")
-    if weights and str(weights) not in NAMED_WEIGHTS:
-        file = Path(weights).expanduser().resolve()
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"there is no file {weights}; give {', '.join(NAMED_WEIGHTS)} or a .weights.h5 file"
-            )
-        weights = file
-    get_profile(profile)
-    get_dataset(dataset)
-    if root and not Path(root).expanduser().exists():
-        raise FileNotFoundError(f"there is no folder {root}; give the data set's folder as root")
-    settings = {
-        "dataset": dataset,
-        "root": str(Path(root).expanduser().resolve()) if root else "",
-        "profile": profile,
-        "seed": seed,
-        "limit": limit,
-        "epochs": epochs,
-        "weights": str(weights),
-    }
+    if cell_timeout < 0:
+        raise ValueError(f"expected cell_timeout of 0 (the default) or more, got {cell_timeout}")
+    settings = _checked(settings or CourseSettings())
     chain = find_notebooks(notebooks)
     if notebooks is None:  # the later ones read what other commands have made
         chain = [path for path in chain if notebook_number(path) <= EVALUATION_NUMBER]
@@ -152,11 +124,10 @@ def run_course(
             f"there is no notebook from number {start:02d} on: the last is {chain[-1]}"
         )
     for path in chosen:
-        check_parameters(path, {*settings, "output"})
+        check_parameters(path, {*asdict(settings), "output"})
     cut_off = cut_off_run(chain, output, settings) if chosen == chain else None
     earlier = [] if cut_off else earlier_notebooks(chain, chosen, output, settings)
     folder = open_run_folder(output or new_run_path())
-    timeout = cell_timeout or CELL_TIMEOUTS[profile]
     with open_log(folder.logs / "course.log") as log:
         remove_partials(folder.path, deep=True)
         # read again, as a course that still ran when it was read first has ended now
@@ -168,59 +139,84 @@ def run_course(
             waiting = [{"name": path.stem, "seconds": None, "status": "not run"} for path in chosen]
             summary = new_summary(settings, [*earlier, *waiting])
         done = {entry["name"] for entry in summary["notebooks"] if entry["status"] != "not run"}
-        if summary["status"] == "running":
+        if summary["status"] == RUNNING:
             chosen = [path for path in chosen if path.stem not in done]
-            _run_chain(chosen, folder, settings, summary, progress, timeout, log)
+            chain_run = _ChainRun(
+                folder, settings, log, cell_timeout or CELL_TIMEOUTS[settings.profile]
+            )
+            chain_run.run(chosen, summary, progress)
         return CourseResult(folder.path, summary, write_report(folder.path, summary))
 
 
-def _run_chain(
-    chosen: list[Path],
-    folder: RunFolder,
-    settings: dict[str, object],
-    summary: dict,
-    progress: bool,
-    cell_timeout: int,
-    log: TextIO,
-) -> None:
-    """Run notebooks until one fails, and keep the summary up to date on disk."""
-    begin = time.monotonic() - summary["seconds"]
-    executed = folder.path / "notebooks"
-    executed.mkdir(exist_ok=True)
-    for path in chosen:
-        (executed / path.name).unlink(missing_ok=True)
-    # the one has the rows of all notebooks; each writes those that it skipped to the other anew
-    skipped_files = folder.logs / "skipped_rows.csv", folder.path / "skipped_rows.csv"
-    skipped = merge_skipped_files(*skipped_files)
-    entries = {entry["name"]: entry for entry in summary["notebooks"]}
-    write_summary(summary, folder.path)
-    with CourseProgress(len(chosen), progress) as bars:
-        for path in chosen:
-            bars.start_notebook(path.stem)
-            run = run_notebook(
-                path,
-                executed / path.name,
-                settings | {"output": str(folder.path)},
-                log,
-                folder.path,
-                cell_timeout,
-                bars.cell,
+def _checked(settings: CourseSettings) -> CourseSettings:
+    """Check the settings before anything runs; paths in them become absolute text."""
+    for name in ("limit", "epochs"):
+        if (value := getattr(settings, name)) < 0:
+            raise ValueError(f"expected {name} of 0 (the default) or more, got {value}")
+    get_profile(settings.profile)
+    get_dataset(settings.dataset)
+    root, weights = settings.root, settings.weights
+    if weights and str(weights) not in NAMED_WEIGHTS:
+        weights = Path(weights).expanduser().resolve()
+        if not weights.is_file():
+            raise FileNotFoundError(
+                f"there is no file {settings.weights}; give {', '.join(NAMED_WEIGHTS)} or a "
+                ".weights.h5 file"
             )
-            bars.end_notebook(run)
-            entries[run.name] |= {"seconds": run.seconds, "status": run.status}
-            if run.status == FAILED:
-                summary["status"] = FAILED
-                details = asdict(run)
-                summary["failed"] = {"notebook": run.name} | {
-                    name: details[name] for name in ("cell", "error")
-                }
-            elif path == chosen[-1]:
-                summary["status"] = COMPLETED
-            skipped = merge_skipped_files(*skipped_files)
-            summary["skipped_rows"] = len(skipped)
-            collect_metrics(summary, folder.metrics)
-            summary["seconds"] = round(time.monotonic() - begin, 2)
-            summary["peak_memory_bytes"] = peak_memory_of_children()
-            write_summary(summary, folder.path)
-            if run.status == FAILED:
-                break
+    if root:
+        root = Path(root).expanduser().resolve()
+        if not root.exists():
+            raise FileNotFoundError(
+                f"there is no folder {settings.root}; give the data set's folder as root"
+            )
+    return replace(settings, root=str(root), weights=str(weights))
+
+
+@dataclass(frozen=True)
+class _ChainRun:
+    """Runs notebooks into a folder until one fails, and keeps the summary up to date on disk."""
+
+    folder: RunFolder
+    settings: CourseSettings
+    log: TextIO
+    cell_timeout: int
+
+    def run(self, chosen: Sequence[Path], summary: dict, progress: bool) -> None:
+        """Run the chosen ones; what comes of it is put into the summary."""
+        path = self.folder.path
+        begin = time.monotonic() - summary["seconds"]
+        executed = path / "notebooks"
+        executed.mkdir(exist_ok=True)
+        for notebook in chosen:
+            (executed / notebook.name).unlink(missing_ok=True)
+        # the one has the rows of all notebooks; each writes those that it skipped to the other anew
+        skipped_files = self.folder.logs / "skipped_rows.csv", path / "skipped_rows.csv"
+        merge_skipped_files(*skipped_files)
+        entries = {entry["name"]: entry for entry in summary["notebooks"]}
+        write_summary(summary, path)
+        with CourseProgress(len(chosen), progress) as bars:
+            for notebook in chosen:
+                bars.start_notebook(notebook.stem)
+                run = run_notebook(
+                    notebook,
+                    executed / notebook.name,
+                    asdict(self.settings) | {"output": str(path)},
+                    self.log,
+                    path,
+                    self.cell_timeout,
+                    bars.cell,
+                )
+                bars.end_notebook(run)
+                entries[run.name] |= {"seconds": run.seconds, "status": run.status}
+                if run.status == FAILED:
+                    failed = {"notebook": run.name, "cell": run.cell, "error": run.error}
+                    summary |= {"status": FAILED, "failed": failed}
+                elif notebook == chosen[-1]:
+                    summary["status"] = COMPLETED
+                summary["skipped_rows"] = len(merge_skipped_files(*skipped_files))
+                collect_metrics(summary, self.folder.metrics)
+                summary["seconds"] = round(time.monotonic() - begin, 2)
+                summary["peak_memory_bytes"] = peak_memory_of_children()
+                write_summary(summary, path)
+                if run.status == FAILED:
+                    break

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
+from filelock import FileLock, Timeout
 from tqdm import tqdm
+from typing_extensions import TypedDict
 
-from affectkit.course.notebook_files import find_notebooks, notebook_number
-from affectkit.course.notebook_runs import (
-    COMPLETED,
+from affectkit.course.notebooks import (
     FAILED,
     check_parameters,
+    find_notebook,
+    known_parameters,
     open_log,
     run_notebook,
 )
 from affectkit.files.atomic import write_atomically
+from affectkit.files.json_forms import OPEN, Number, read_json
 from affectkit.pipeline.predict.cluster import open_cluster, run_tasks
 from affectkit.record import read_records
 from affectkit.version import __version__
 
-TABLE_FILE = "sweep.csv"
+TABLE_FILE, RUN_FILE, LOCK_FILE = "sweep.csv", "run.json", ".lock"
+FOLDER_PARAMETER = "output"
 
 
 @dataclass(frozen=True)
@@ -55,28 +59,6 @@ class SweepResult:
         return self.table[self.table["status"] == FAILED]
 
 
-def find_notebook(name: str | Path) -> Path:
-    """Find a notebook by its path, or one of the course's by number ("02") or name.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    """
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path.resolve()
-    known = find_notebooks()
-    for notebook in known:
-        number = str(name).isdecimal() and int(name) == notebook_number(notebook)
-        if number or str(name) in (notebook.stem, notebook.name):
-            return notebook
-    raise FileNotFoundError(
-        f"there is no notebook {name}: name a file, or one of "
-        f"{', '.join(notebook.stem for notebook in known)}"
-    )
-
-
 def sweep_notebook(
     notebook: str | Path,
     grid: Mapping[str, Sequence[object]],
@@ -97,13 +79,15 @@ def sweep_notebook(
     Parameters
     ----------
     notebook : str or Path
-        See `find_notebook`; has a cell tagged `parameters`.
+        A file, or one of the course's by number ("02") or name; has a cell tagged `parameters`.
     grid : mapping of str to sequence
         Parameters and their values: numbers, text, truth values. Paths have to be absolute.
     output : str or Path
         Folder; is made, gets `sweep.csv`.
-    scheduler, workers : str, int
-        See `affectkit.pipeline.predict.cluster.open_cluster`. A process runs one notebook at a time.
+    scheduler : str, optional
+        Address of a Dask scheduler, tcp://host:port, whose workers are taken.
+    workers : int
+        Else so many processes of this machine. A process runs one notebook at a time.
     cell_timeout : int
         Seconds that one cell may take; 0 for no limit.
     progress : bool
@@ -133,7 +117,8 @@ def sweep_notebook(
         raise ValueError(f"expected cell_timeout of 0 (no limit) or more, got {cell_timeout}")
     output = Path(output).expanduser().resolve()
     output.mkdir(parents=True, exist_ok=True)
-    cells, takes_folder = _cells(notebook), _takes_folder(notebook)
+    cells = _cells(notebook)
+    takes_folder = FOLDER_PARAMETER in known_parameters(notebook)
     runs = [
         SweepRun(
             notebook,
@@ -145,8 +130,13 @@ def sweep_notebook(
         for parameters in combinations
     ]
     with ExitStack() as stack:
-        stack.enter_context(_locked(output))
-        entries = [read_run(run) for run in runs]
+        try:
+            stack.enter_context(FileLock(output / LOCK_FILE, timeout=0))
+        except Timeout:
+            raise ValueError(
+                f"another process is at work in {output}: wait for it, or choose another folder"
+            ) from None
+        entries = [run.completed() for run in runs]
         todo = [number for number, entry in enumerate(entries) if entry is None]
         if todo:
             client = stack.enter_context(open_cluster(scheduler, min(workers, len(todo))))
@@ -155,10 +145,10 @@ def sweep_notebook(
             outcomes = run_tasks(client, do_runs, [runs[number] for number in todo], check=check)
             for outcome in stack.enter_context(closing(outcomes)):
                 number = todo[outcome.index]
-                entries[number] = outcome.value or new_entry(runs[number], outcome.error)
-                _write_table(runs, entries, output)
+                entries[number] = outcome.value or runs[number].entry(error=outcome.error)
+                write_table(runs, entries, output)
                 bar.update()
-        table = _write_table(runs, entries, output)
+        table = write_table(runs, entries, output)
     return SweepResult(table, output / TABLE_FILE, len(runs) - len(todo))
 
 
@@ -189,27 +179,91 @@ def _cells(notebook: Path) -> list[tuple[str, str]]:
     return [(cell["cell_type"], cell["source"]) for cell in cells]
 
 
-def _takes_folder(notebook: Path) -> bool:
-    try:
-        check_parameters(notebook, {FOLDER_PARAMETER})
-    except ValueError:
-        return False
-    return True
+def run_name(cells: list[tuple[str, str]], parameters: dict[str, object]) -> str:
+    """Name the folder of a run: 12 hexadecimal digits, others for other cells or parameters."""
+    facts = json.dumps([__version__, cells, parameters], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    with (output / ".lock").open("w") as file:
+class CompletedRun(TypedDict):
+    """Form of the run.json of a completed run."""
+
+    __pydantic_config__ = OPEN
+    status: Literal["completed"]
+    seconds: Number
+    records: dict
+    error: None
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """A run to do: a notebook with some parameters, in a folder of its own.
+
+    The folder gets the executed notebook, `logs/run.log` and `run.json`; the notebook is told it
+    where it `takes_folder`. `cell_timeout` is in seconds.
+    """
+
+    notebook: Path
+    parameters: dict[str, object]
+    folder: Path
+    takes_folder: bool = False
+    cell_timeout: int | None = None
+
+    def entry(self, **facts: object) -> dict[str, object]:
+        """Give what `run.json` holds: that of a run that has not come to its end, and these facts."""
+        return {
+            "notebook": self.notebook.name,
+            "parameters": self.parameters,
+            "affectkit": __version__,
+            "status": FAILED,
+            "seconds": None,
+            "records": {},
+            "error": None,
+        } | facts
+
+    def completed(self) -> dict[str, object] | None:
+        """Give what an earlier, completed run wrote to the folder; None if there is no such run."""
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another process is at work in {output}: wait for it, or choose another folder"
-            ) from None
-        yield
+            return read_json(self.folder / RUN_FILE, "a run of a sweep", "run it", CompletedRun)
+        except (OSError, ValueError):
+            return None
+
+    def do(self) -> dict[str, object]:
+        """Run the notebook and write `run.json`; errors are in what it holds, and not raised."""
+        executed = self.folder / self.notebook.name
+        folder = {FOLDER_PARAMETER: str(self.folder)} if self.takes_folder else {}
+        entry = self.entry()
+        try:
+            log_file = self.folder / "logs" / "run.log"
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            with open_log(log_file) as log:
+                executed.unlink(missing_ok=True)
+                done = run_notebook(
+                    self.notebook,
+                    executed,
+                    self.parameters | folder,
+                    log,
+                    self.folder,
+                    self.cell_timeout,
+                )
+            entry |= {"status": done.status, "seconds": done.seconds}
+            if done.error:
+                entry["error"] = (f"cell [{done.cell}]: " if done.cell else "") + done.error
+            if executed.is_file():
+                entry["records"] = read_records(executed)
+            write_atomically(self.folder / RUN_FILE, json.dumps(entry, indent=1))
+        except (OSError, ValueError) as error:
+            entry |= {"status": FAILED, "error": str(error) or type(error).__name__}
+        return entry
 
 
-def _write_table(
+def do_runs(runs: list[SweepRun]) -> list[dict[str, object]]:
+    """Do runs one after the other, in the worker of a cluster, and give their entries."""
+    # one that is there was done by a worker that ended before it could tell
+    return [run.completed() or run.do() for run in runs]
+
+
+def write_table(
     runs: list[SweepRun], entries: list[dict[str, object] | None], output: Path
 ) -> pd.DataFrame:
     """Write what is done, in the order of the grid."""
@@ -235,103 +289,3 @@ def _flat(records: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, json.dumps(value) if isinstance(value, list) else value
-
-
-# FOLD affectkit.sweep_runs: """One run of a sweep: a notebook with some parameters, in a folder of its own."""
-RUN_FILE = "run.json"
-FOLDER_PARAMETER = "output"
-
-
-@dataclass(frozen=True)
-class SweepRun:
-    """A run to do.
-
-    Attributes
-    ----------
-    notebook : Path
-        The source.
-    parameters : dict
-        Those of the sweep.
-    folder : Path
-        Gets the executed notebook, `logs/run.log` and `run.json`.
-    takes_folder : bool
-        The notebook has a parameter `output`.
-    cell_timeout : int or None
-        Seconds that one cell may take.
-    """
-
-    notebook: Path
-    parameters: dict[str, object]
-    folder: Path
-    takes_folder: bool = False
-    cell_timeout: int | None = None
-
-
-def run_name(cells: list[tuple[str, str]], parameters: dict[str, object]) -> str:
-    """Name the folder of a run: 12 hexadecimal digits, others for other cells or parameters."""
-    facts = json.dumps([__version__, cells, parameters], sort_keys=True)
-    return hashlib.sha256(facts.encode()).hexdigest()[:12]
-
-
-def read_run(run: SweepRun) -> dict[str, object] | None:
-    """Give what a completed run wrote to its folder; None if there is no such run."""
-    try:
-        entry = json.loads((run.folder / RUN_FILE).read_text("utf-8"))
-        complete = entry["status"] == COMPLETED and isinstance(entry["records"], dict)
-        return entry if complete and {"seconds", "error"} <= set(entry) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
-def do_runs(runs: list[SweepRun]) -> list[dict[str, object]]:
-    """Do runs one after the other, in the worker of a cluster.
-
-    Returns
-    -------
-    list of dict
-        Of each what `run.json` holds: notebook, parameters, affectkit, status ("completed" or
-        "failed"), seconds, records (name to value), error. Errors are not raised.
-    """
-    # one that is there was done by a worker that ended before it could tell
-    return [read_run(run) or _do_run(run) for run in runs]
-
-
-def _do_run(run: SweepRun) -> dict[str, object]:
-    executed = run.folder / run.notebook.name
-    folder = {FOLDER_PARAMETER: str(run.folder)} if run.takes_folder else {}
-    entry = new_entry(run)
-    try:
-        log_file = run.folder / "logs" / "run.log"
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        with open_log(log_file) as log:
-            executed.unlink(missing_ok=True)
-            done = run_notebook(
-                run.notebook, executed, run.parameters | folder, log, run.folder, run.cell_timeout
-            )
-        entry |= {"status": done.status, "seconds": done.seconds}
-        if done.error:
-            entry["error"] = (f"cell [{done.cell}]: " if done.cell else "") + done.error
-        if executed.is_file():
-            entry["records"] = read_records(executed)
-        write_run(run, entry)
-    except (OSError, ValueError) as error:
-        entry |= {"status": FAILED, "error": str(error) or type(error).__name__}
-    return entry
-
-
-def new_entry(run: SweepRun, error: str | None = None) -> dict[str, object]:
-    """Give the entry of a run that has not come to its end."""
-    return {
-        "notebook": run.notebook.name,
-        "parameters": run.parameters,
-        "affectkit": __version__,
-        "status": FAILED,
-        "seconds": None,
-        "records": {},
-        "error": error,
-    }
-
-
-def write_run(run: SweepRun, entry: dict[str, object]) -> None:
-    """Write the entry to the run's folder."""
-    write_atomically(run.folder / RUN_FILE, json.dumps(entry, indent=1))

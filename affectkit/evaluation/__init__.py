@@ -32,8 +32,13 @@ per_class              {name: {precision, recall, f1, n}}; 0 where nothing was p
 calibration            {bins, temperature, before, after}; the last two (after: null without a
                        temperature) {ece, nll, brier: {value, low, high}, table: [{low, high,
                        rows, confidence, accuracy}]}. ECE has no interval: resampling inflates it
-noise_ceiling          only where the table has further annotations: see `.noise_ceiling`
+noise_ceiling          only where the table has further annotations: see below
 =====================  ===========================================================================
+
+The noise ceiling tells how good a classifier can get against noisy labels. With another annotator's
+labels (the column expression_second), it holds annotator_agreement (share of equal labels) and
+annotator_kappa; with what the face was made to show (expression_clean), label_accuracy (how often
+the evaluated label is the clean one, the accuracy of a perfect model) and accuracy_against_clean.
 
 Regression adds `derived_rows`: how many targets were derived from expressions instead of being
 annotated. Numbers on derived targets are no evidence about people's ratings.
@@ -44,9 +49,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "classification": ["evaluate_classification"],
+        "classification": ["evaluate_classification", "worst_mistakes"],
         "metrics.baselines": ["constant_predictions", "dummy_probabilities"],
-        "metrics.bootstrap": ["bootstrap_intervals", "bootstrap_metric"],
+        "metrics.bootstrap": ["bootstrap_metric"],
         "metrics.calibration": [
             "expected_calibration_error",
             "fit_temperature",
@@ -54,11 +59,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "metrics.classification": ["classification_metrics"],
         "metrics.regression": ["regression_metrics"],
-        "mistakes": ["worst_mistakes"],
         "probabilities": ["protocol_probabilities"],
-        "published": ["published_results"],
         "regression": ["evaluate_regression"],
-        "results": ["SCHEMA_VERSION", "compare", "read_metrics", "write_metrics"],
-        "run": ["EvaluationRun", "NoLabelsError", "evaluate_run"],
+        "results": ["compare", "published_results", "read_metrics", "write_metrics"],
+        "run": ["EvaluationRun", "EvaluationSettings", "NoLabelsError", "evaluate_run"],
     },
 )

@@ -1,10 +1,14 @@
-"""Evaluate predicted expressions. The result's schema is in `affectkit.evaluation`."""
+"""Evaluate predicted expressions, and find the worst mistakes among them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import (
+    cohen_kappa_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
 
 from affectkit.evaluation.metrics import baselines, calibration
 from affectkit.evaluation.metrics.bootstrap import bootstrap_intervals, clusters_of
@@ -12,12 +16,11 @@ from affectkit.evaluation.metrics.classification import (
     classification_metrics,
     resampled_classification_metrics,
 )
-from affectkit.evaluation.noise_ceiling import noise_ceiling
-from affectkit.evaluation.parts import bootstrap_settings, check_rows, header, metric
+from affectkit.evaluation.parts import bootstrap_settings, check_rows, header, metric, protocol_of
 from affectkit.evaluation.probabilities import protocol_probabilities
-from affectkit.evaluation.results import json_ready
 from affectkit.evaluation.slices import slice_entries, slice_groups, slice_masks
-from affectkit.labels import EXPRESSIONS, NUM_EXPRESSIONS
+from affectkit.files.json_forms import json_ready
+from affectkit.labels import EXPRESSIONS, NUM_EXPRESSIONS, expression_code
 
 _LOSSES = {"nll": calibration.negative_log_likelihoods, "brier": calibration.brier_scores}
 
@@ -50,7 +53,7 @@ def evaluate_classification(
     train_table : pandas.DataFrame, optional
         The training split, to fit the baselines on; default: the evaluated rows.
     temperature : float, optional
-        From `affectkit.calibration.fit_temperature` on the validation split. The metrics are
+        From `affectkit.evaluation.fit_temperature` on the validation split. The metrics are
         those of the probabilities as given; `calibration.after` uses it.
     name : str
         What `compare` calls this result.
@@ -67,10 +70,10 @@ def evaluate_classification(
         meets a true Contempt.
     """
     probabilities = check_rows(probabilities, table, NUM_EXPRESSIONS)
-    codes = table["expression"].to_numpy(float, na_value=np.nan)
-    known = (codes >= 0) & (codes < NUM_EXPRESSIONS)
+    labels = _expression_codes(table, NUM_EXPRESSIONS)
+    known = labels >= 0
     result = header("classification", name, table, protocol, known)
-    table, labels = table[known], codes[known].astype(int)
+    table, labels = table[known], labels[known]
     probabilities = protocol_probabilities(probabilities[known], result["protocol"])
     classes = EXPRESSIONS[: probabilities.shape[1]]
     if labels.max() >= len(classes):
@@ -102,7 +105,10 @@ def evaluate_classification(
         return values
 
     intervals = bootstrap_intervals(statistic, len(table), bootstrap, seed, clusters)
-    train_labels = _expression_codes(train_table, len(classes))
+    train_labels = np.array([], int)
+    if train_table is not None:
+        train_labels = _expression_codes(train_table, len(classes))
+        train_labels = train_labels[train_labels >= 0]
     fitted_on_train = len(train_labels) > 0
     result |= {
         "metrics": {
@@ -136,16 +142,52 @@ def evaluate_classification(
         "slices_skipped": skipped,
         "bootstrap": bootstrap_settings(bootstrap, seed, clusters, len(table)),
     }
-    ceiling = noise_ceiling(table, predictions)
-    return json_ready(result | ({} if ceiling is None else {"noise_ceiling": ceiling}))
+    if ceiling := _noise_ceiling(table, labels, predictions):
+        result["noise_ceiling"] = ceiling
+    return json_ready(result)
 
 
-def _expression_codes(table: pd.DataFrame | None, classes: int) -> np.ndarray:
-    """Give the codes 0..classes-1 among a table's expressions."""
-    if table is None:
-        return np.array([], int)
+def worst_mistakes(
+    probabilities: np.ndarray,
+    table: pd.DataFrame,
+    count: int = 12,
+    protocol: str | None = None,
+) -> pd.DataFrame:
+    """Find the rows where the model was surest of a wrong expression.
+
+    Parameters
+    ----------
+    probabilities, table, protocol
+        As in `evaluate_classification`.
+    count : int
+        At most so many rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Those rows of the table with their index, worst first, and the columns `true`,
+        `predicted` (names), `confidence` (probability of the predicted expression) and
+        `true_probability`.
+    """
+    probabilities = check_rows(probabilities, table, NUM_EXPRESSIONS)
+    values = protocol_probabilities(probabilities, protocol_of(table, protocol))
+    labels = _expression_codes(table, values.shape[1])
+    predicted = values.argmax(axis=1)
+    confidence = values.max(axis=1)
+    wrong = np.flatnonzero((labels >= 0) & (predicted != labels))
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
+    return table.iloc[worst].assign(
+        true=[EXPRESSIONS[code] for code in labels[worst]],
+        predicted=[EXPRESSIONS[code] for code in predicted[worst]],
+        confidence=confidence[worst],
+        true_probability=values[worst, labels[worst]],
+    )
+
+
+def _expression_codes(table: pd.DataFrame, classes: int) -> np.ndarray:
+    """Give the expressions as codes 0..classes-1, and -1 for all others; int, shape (n,)."""
     codes = table["expression"].to_numpy(float, na_value=np.nan)
-    return codes[(codes >= 0) & (codes < classes)].astype(int)
+    return np.where((codes >= 0) & (codes < classes), codes, -1).astype(int)
 
 
 def _per_class(labels: np.ndarray, predictions: np.ndarray, classes: tuple[str, ...]) -> dict:
@@ -168,3 +210,25 @@ def _baselines(labels: np.ndarray, train_labels: np.ndarray, classes: int, seed:
             **{name: loss(labels, values).mean() for name, loss in _LOSSES.items()},
         }
     return result
+
+
+def _noise_ceiling(table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray) -> dict:
+    """Compare labels and predictions with what other annotations a table has."""
+    result = {}
+    second, known = _annotations(table, "expression_second")
+    if known.any():
+        result["annotator_agreement"] = (labels == second)[known].mean()
+        if len(np.union1d(labels[known], second[known])) > 1:
+            result["annotator_kappa"] = cohen_kappa_score(labels[known], second[known])
+    clean, known = _annotations(table, "expression_clean")
+    if known.any():
+        result["label_accuracy"] = (labels == clean)[known].mean()
+        result["accuracy_against_clean"] = (predictions == clean)[known].mean()
+    return result
+
+
+def _annotations(table: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read a column of codes or names, if it is there: codes, and a mask of the known ones."""
+    values = table.get(name, [None] * len(table))
+    codes = np.array([-1 if pd.isna(value) else expression_code(value) for value in values])
+    return codes, codes >= 0

@@ -25,13 +25,7 @@ def check_rows(values: np.ndarray, table: pd.DataFrame, columns: int) -> np.ndar
 def header(
     task: str, name: str, table: pd.DataFrame, protocol: str | None, known: np.ndarray
 ) -> dict:
-    """Describe what is evaluated; `known` (bool, shape (n,)) marks the rows that have a label.
-
-    Raises
-    ------
-    ValueError
-        If none has, or two of them have the same image id.
-    """
+    """Describe what is evaluated; `known` (bool, shape (n,)) marks the rows that have a label."""
     if not known.any():
         raise ValueError(
             f"expected at least one row with a label for {task}, got {len(table)} rows without; "

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from affectkit.labels import NUM_EXPRESSIONS
+
 _SUM_TOLERANCE = 0.05
 
 
-def check_probabilities(
-    probabilities: np.ndarray, rows: int | None = None, classes: int = 8
-) -> np.ndarray:
-    """Check predicted probabilities and make every row sum to exactly 1.
-
-    Parameters
-    ----------
-    probabilities : array-like
-        Shape (n, classes), each row summing to 1 within 0.05 (8-bit models round).
-    rows : int, optional
-        Expected n.
-    classes : int
-        Expected number of columns.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (n, classes).
-
-    Raises
-    ------
-    ValueError
-        If the shape is another, or a row is no probability distribution.
-    """
+def _check_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Check probabilities (n, 8) and make every row sum to exactly 1, as float64."""
     values = np.asarray(probabilities, float)
-    expected = f"({'n' if rows is None else rows}, {classes})"
-    if values.ndim != 2 or values.shape[1] != classes or rows not in (None, len(values)):
+    if values.ndim != 2 or values.shape[1] != NUM_EXPRESSIONS:
         raise ValueError(
-            f"expected probabilities of shape {expected}, got {values.shape}; "
+            f"expected probabilities of shape (n, {NUM_EXPRESSIONS}), got {values.shape}; "
             "give one row a table row, in the table's order"
         )
     sums = values.sum(axis=1)
@@ -59,7 +38,8 @@ def protocol_probabilities(probabilities: np.ndarray, protocol: str) -> np.ndarr
     Parameters
     ----------
     probabilities : array-like
-        Shape (n, 8), in the order of `EXPRESSIONS`, rows sum to 1.
+        Shape (n, 8), in the order of `EXPRESSIONS`; each row sums to 1 within 0.05 (8-bit models
+        round) and is made to sum to exactly 1.
     protocol : str
         Where it contains "7class", Contempt is dropped and the rest renormalised (to equal
         shares in a row that gave Contempt everything).
@@ -68,8 +48,13 @@ def protocol_probabilities(probabilities: np.ndarray, protocol: str) -> np.ndarr
     -------
     numpy.ndarray
         float64, shape (n, 8) or (n, 7), rows sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a row is no probability distribution.
     """
-    values = check_probabilities(probabilities)
+    values = _check_probabilities(probabilities)
     if "7class" not in protocol:
         return values
     seven = values[:, :-1]

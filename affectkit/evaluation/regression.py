@@ -1,4 +1,4 @@
-"""Evaluate predicted valence and arousal. The result's schema is in `affectkit.evaluation`."""
+"""Evaluate predicted valence and arousal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from affectkit.evaluation.metrics import baselines
 from affectkit.evaluation.metrics.bootstrap import bootstrap_intervals, clusters_of
 from affectkit.evaluation.metrics.regression import AXES, regression_metrics
 from affectkit.evaluation.parts import bootstrap_settings, check_rows, header, metric
-from affectkit.evaluation.results import json_ready
 from affectkit.evaluation.slices import slice_entries, slice_groups, slice_masks
+from affectkit.files.json_forms import json_ready
 from affectkit.labels import EXPRESSIONS
 
 

@@ -1,25 +1,68 @@
-"""Evaluation results: written, read back and compared. The schema is in `affectkit.evaluation`."""
+"""Evaluation results: written, read back, compared with one another and with published ones."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Literal, NotRequired
 
 import pandas as pd
+from typing_extensions import TypedDict
 
-from affectkit.files.atomic import write_atomically
-from affectkit.files.json_forms import NUMBER, Each, Maybe, json_ready, read_json
+from affectkit.files.json_forms import OPEN, Integer, Number, read_json, write_json
 
 SCHEMA_VERSION = 1
-_NUMBER = (*NUMBER, None)
-RESULT_FORM = {
-    **dict.fromkeys(("name", "task", "dataset", "protocol", "split", "rows_digest"), str),
-    "rows": int,
-    "metrics": Each({"value": _NUMBER, "low": _NUMBER, "high": _NUMBER}),
-    "baselines": Maybe(Each(Each(_NUMBER))),
-    "calibration": Maybe({"temperature": _NUMBER}),
-}
-"""What a result must hold to be used; see `affectkit.files.json_forms.find_misfit`."""
+
+
+class Metric(TypedDict):
+    """Form of one metric; null where it is undefined."""
+
+    __pydantic_config__ = OPEN
+    value: Number | None
+    low: Number | None
+    high: Number | None
+
+
+class CalibrationLosses(TypedDict):
+    """Form of how far probabilities can be trusted."""
+
+    __pydantic_config__ = OPEN
+    ece: Metric
+    nll: Metric
+    brier: Metric
+
+
+class Calibration(TypedDict):
+    """Form of a classifier's calibration."""
+
+    __pydantic_config__ = OPEN
+    temperature: Number | None
+    before: NotRequired[CalibrationLosses]
+    after: NotRequired[CalibrationLosses | None]
+
+
+class Group(TypedDict):
+    """Form of the rows that share a value of a slice column."""
+
+    __pydantic_config__ = OPEN
+    small: bool
+
+
+class Result(TypedDict):
+    """Form of what a result must hold to be used; all of it is in `affectkit.evaluation`."""
+
+    __pydantic_config__ = OPEN
+    schema_version: Literal[1]
+    name: str
+    task: str
+    dataset: str
+    protocol: str
+    split: str
+    rows: Integer
+    rows_digest: str
+    metrics: dict[str, Metric]
+    baselines: NotRequired[dict[str, dict[str, Number | None]]]
+    calibration: NotRequired[Calibration]
+    slices: NotRequired[dict[str, list[Group]]]
 
 
 def write_metrics(result: dict, path: str | Path) -> Path:
@@ -37,11 +80,21 @@ def write_metrics(result: dict, path: str | Path) -> Path:
     Path
         The file written.
     """
-    return write_atomically(path, json.dumps(json_ready(result), indent=2, allow_nan=False) + "\n")
+    return write_json(result, path)
 
 
 def read_metrics(path: str | Path) -> dict:
     """Read a result that `write_metrics` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the JSON file.
+
+    Returns
+    -------
+    dict
+        See `affectkit.evaluation`.
 
     Raises
     ------
@@ -50,14 +103,8 @@ def read_metrics(path: str | Path) -> dict:
     ValueError
         If it is not JSON, lacks a required key or has another schema version.
     """
-    what, remedy = "a metrics file of affectkit", "make it with `affectkit evaluate`"
-    version = read_json(path, what, remedy, {"schema_version": object})["schema_version"]
-    if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"expected schema version {SCHEMA_VERSION} in {path}, got {version!r:.80}; evaluate "
-            "the model again with this version"
-        )
-    return read_json(path, what, remedy, RESULT_FORM)
+    what = f"a metrics file of affectkit (schema version {SCHEMA_VERSION})"
+    return read_json(path, what, "make it anew with `affectkit evaluate`", Result)
 
 
 def compare(results: list[dict], baselines: bool = True) -> pd.DataFrame:
@@ -109,3 +156,52 @@ def _line(result: dict) -> dict:
         line[name] = metric["value"]
         line |= {f"{name}_{end}": metric[end] for end in ("low", "high")}
     return line
+
+
+CLASSIFIERS = [
+    ("affectnet-4000", "AlexNet (AffectNet paper, doi:10.1109/TAFFC.2017.2740923)", 0.58),
+    ("affectnet-4000", "two MobileNetV2 at 224 px, 28 MB (affectkit's predecessor)", 0.5992),
+    ("affectnet-4000", "EmotiEffLib enet_b0_8_va_mtl, 16 MB", 0.6193),
+    ("affectnet-4000", "EmotiEffLib enet_b2_8, 30 MB", 0.6303),
+    ("affectnet-4000", "POSTER++, 44 M parameters", 0.6377),
+    ("affectnet-4000", "DDAMFN++", 0.6469),
+    ("affectnet-3500-7class", "EmotiEffLib mobilenet_7, 14 MB", 0.6471),
+    ("affectnet-3500-7class", "EmotiEffLib enet_b0_8_va_mtl, 16 MB", 0.6497),
+    ("affectnet-3500-7class", "POSTER++, 44 M parameters", 0.6749),
+    ("ferplus-majority", "VGG13, majority labels (arXiv:1608.01041, PrivateTest)", 0.8385),
+    ("ferplus-majority", "VGG13, labels drawn from votes (arXiv:1608.01041, PrivateTest)", 0.8499),
+    ("ferplus-majority", "SENet50 pretrained on faces (PrivateTest)", 0.888),
+    ("ferplus-majority", "POSTER (PrivateTest)", 0.9162),
+]
+"""Protocol, system, accuracy."""
+
+REGRESSORS = [
+    ("affectnet-4500-va", "two MobileNetV2 at 224 px (affectkit's predecessor)", 0.5822, 0.4630),
+    ("affectnet-4500-va", "EmotiEffLib enet_b0_8_va_mtl, 16 MB", 0.594, 0.549),
+    ("affectnet-4500-va", "CAGE MaxViT (combined)", 0.716, 0.642),
+]
+"""Protocol, system, CCC of valence and of arousal."""
+
+
+def published_results(protocol: str, task: str) -> pd.DataFrame:
+    """Give what others report under a protocol.
+
+    Parameters
+    ----------
+    protocol : str
+        A name of `affectkit.data.protocols.PROTOCOLS`; a subset of it has no published results.
+    task : {"classification", "regression"}
+        Of the networks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a system, indexed by `name` like what `compare` gives: `accuracy`; or `valence_ccc`
+        and `arousal_ccc`. Empty where nothing comparable is published. FER+'s numbers are of the
+        PrivateTest images, which take the place of "test" when they are there.
+    """
+    known, columns = CLASSIFIERS, ["accuracy"]
+    if task == "regression":
+        known, columns = REGRESSORS, ["valence_ccc", "arousal_ccc"]
+    found = [line[1:] for line in known if line[0] == protocol]
+    return pd.DataFrame(found, columns=["name", *columns]).set_index("name").astype(float)

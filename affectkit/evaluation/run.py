@@ -12,7 +12,9 @@ import pandas as pd
 from affectkit.data.datasets import load_table
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import annotated_rows
-from affectkit.evaluation import evaluate_classification, evaluate_regression, write_metrics
+from affectkit.evaluation.classification import evaluate_classification
+from affectkit.evaluation.regression import evaluate_regression
+from affectkit.evaluation.results import write_metrics
 from affectkit.files.atomic import remove_partials, write_atomically
 from affectkit.files.safe_text import spreadsheet_name
 from affectkit.labels import EXPRESSIONS
@@ -23,6 +25,36 @@ from affectkit.pipeline.detect.boxes import add_face_boxes
 
 class NoLabelsError(ValueError):
     """No row of the data has what the model predicts."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What a model is evaluated on, and how.
+
+    Attributes
+    ----------
+    dataset, root, protocol, limit, seed
+        As in `affectkit.data.load_table`.
+    split : str, optional
+        train, validation, test or all; default: all of a folder, test of other data sets.
+    bootstrap : int
+        Resamples behind each interval; 0 for none.
+    flip : bool
+        Average the answers for each face and its mirror image.
+    find_faces : bool, optional
+        Where a row has no face box, cut out the largest face that BlazeFace finds; otherwise the
+        whole image is the face. Default: only of a folder.
+    """
+
+    dataset: str
+    root: str | Path | None = None
+    split: str | None = None
+    protocol: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    bootstrap: int = 1000
+    flip: bool = False
+    find_faces: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -45,40 +77,20 @@ class EvaluationRun:
 
 
 def evaluate_run(
-    loaded: LoadedModel,
-    name: str,
-    dataset: str,
-    output: str | Path,
-    root: str | Path | None = None,
-    split: str | None = None,
-    protocol: str | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    bootstrap: int = 1000,
-    flip: bool = False,
-    find_faces: bool | None = None,
+    loaded: LoadedModel, name: str, output: str | Path, settings: EvaluationSettings
 ) -> EvaluationRun:
     """Evaluate a loaded model.
 
     Parameters
     ----------
     loaded : LoadedModel
-        From `affectkit.models.opening.load_any_models`.
+        From `affectkit.models.load_any_models`.
     name : str
         What the result is called.
-    dataset, root, protocol, limit, seed
-        As in `affectkit.data.datasets.load_table`.
     output : str or Path
         Folder; gets metrics.json, predictions.csv and skipped_rows.csv.
-    split : str, optional
-        train, validation, test or all; default: all of a folder, test of other data sets.
-    bootstrap : int
-        Resamples behind each interval.
-    flip : bool
-        As in `affectkit.models.inference.predict_faces`.
-    find_faces : bool, optional
-        Where a row has no face box, cut out the largest face that BlazeFace finds; otherwise the
-        whole image is the face. Default: only of a folder.
+    settings : EvaluationSettings
+        The data, and how it is evaluated.
 
     Returns
     -------
@@ -87,55 +99,43 @@ def evaluate_run(
 
     Raises
     ------
+    NoLabelsError
+        If no row of the data has what the model predicts.
     ValueError
-        If the data set lacks what the model predicts, or a setting is impossible.
+        If a setting is impossible.
     FileNotFoundError
         If the data set is missing.
     """
-    split = split or ("all" if dataset == "folder" else "test")
+    folder, is_folder = Path(output), settings.dataset == "folder"
+    split = settings.split or ("all" if is_folder else "test")
     skipped = SkippedRows()
     try:
-        table, train = _load(dataset, root, split, protocol, skipped, limit, seed)
+        table, train = _load(settings, split, skipped)
         _check_labels(table, loaded.task)
         _warn_if_seen(loaded, table, split)
-        if dataset == "folder" if find_faces is None else find_faces:
+        if is_folder if settings.find_faces is None else settings.find_faces:
             table = add_face_boxes(table)
-        predictions, table = predict_table(loaded, table, skipped, flip)
+        predictions, table = predict_table(loaded, table, skipped, settings.flip)
     finally:
-        skipped.to_csv(Path(output) / "skipped_rows.csv")
-    settings = {"bootstrap": bootstrap, "seed": seed, "train_table": train}
-    settings["name"] = name
+        skipped.to_csv(folder / "skipped_rows.csv")
+    common = {"bootstrap": settings.bootstrap, "seed": settings.seed, "train_table": train}
     if loaded.task == "classification":
         temperature = None if loaded.temperature == 1 else loaded.temperature
-        result = evaluate_classification(predictions, table, temperature=temperature, **settings)
+        result = evaluate_classification(
+            predictions, table, temperature=temperature, name=name, **common
+        )
     else:
-        result = evaluate_regression(predictions, table, **settings)
-    folder = Path(output)
+        result = evaluate_regression(predictions, table, name=name, **common)
     remove_partials(folder)
     write_metrics(result, folder / "metrics.json")
-    rows = predictions_table(predictions, table)
+    rows = _predictions_table(predictions, table)
     rows["image_id"] = rows["image_id"].map(spreadsheet_name)
     write_atomically(folder / "predictions.csv", rows.to_csv(index=False))
     return EvaluationRun(result, predictions, table)
 
 
-def predictions_table(predictions: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
-    """Put predictions beside the labels.
-
-    Parameters
-    ----------
-    predictions : numpy.ndarray
-        Shape (n, 8): probabilities; or (n, 2): valence and arousal.
-    table : pandas.DataFrame
-        The same rows.
-
-    Returns
-    -------
-    pandas.DataFrame
-        image_id, split, and for a classifier: expression (name, empty if unknown), predicted,
-        and the probability of each expression; for a regressor: valence, arousal,
-        predicted_valence and predicted_arousal.
-    """
+def _predictions_table(predictions: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
+    """Put predictions, (n, 8) or (n, 2), beside the labels of the same rows."""
     columns = table[["image_id", "split"]].copy()
     if predictions.shape[1] == 2:
         columns[["valence", "arousal"]] = table[["valence", "arousal"]]
@@ -149,22 +149,18 @@ def predictions_table(predictions: np.ndarray, table: pd.DataFrame) -> pd.DataFr
 
 
 def _load(
-    dataset: str,
-    root: str | Path | None,
-    split: str,
-    protocol: str | None,
-    skipped: SkippedRows,
-    limit: int | None,
-    seed: int,
+    settings: EvaluationSettings, split: str, skipped: SkippedRows
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Load the rows to evaluate, and the training rows that baselines are fitted on."""
+    source = {
+        name: getattr(settings, name) for name in ("dataset", "root", "protocol", "limit", "seed")
+    }
+    table = load_table(split=split, skipped=skipped, **source)
     if split == "all":
-        table = load_table(dataset, root, split, protocol, skipped, limit, seed)
         return table, None
-    table = load_table(dataset, root, split, protocol, skipped, limit, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the same rows were reported just now
-        everything = load_table(dataset, root, "all", protocol, limit=limit, seed=seed)
+        everything = load_table(split="all", **source)
     train = everything[everything["split"] == "train"]
     return table, None if train.empty else train
 

@@ -16,22 +16,10 @@ _ANNOTATION_PREFIX = "expression_"
 
 
 def slice_groups(table: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, str]]:
-    """Assign every row to a group of each slice column.
+    """Give every row's group in each slice column (ordered categories), and why others are none.
 
     Text, categories and booleans group as they are, numbers by tercile of the rows at hand (or as
-    they are, if at most three values occur). Further annotations (`expression_...`) are no slices.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As in `affectkit.data.table`.
-
-    Returns
-    -------
-    groups : dict of str to pandas.Series
-        A column each, holding group names in an ordered category; NA becomes "missing".
-    skipped : dict of str to str
-        Why the other columns make no slices.
+    they are, if at most three values occur); NA becomes "missing".
     """
     groups, skipped = {}, {}
     for name in slice_columns(table):
@@ -105,20 +93,9 @@ def slice_entries(
     masks: dict[tuple[str, str], np.ndarray],
     evaluate: Callable[[tuple[str, str], np.ndarray], dict],
 ) -> dict[str, list[dict]]:
-    """Evaluate every group.
+    """Give a list a column, of a dict a group: group, rows, small, and what `evaluate` gives.
 
-    Parameters
-    ----------
-    masks : dict
-        From `slice_masks`.
-    evaluate : callable
-        Takes key and mask and returns a dict of metrics.
-
-    Returns
-    -------
-    dict of str to list of dict
-        A list a column; a dict a group: `group`, `rows`, `small` (fewer than 20 rows: read with
-        care), and the metrics.
+    `small` marks fewer than 20 rows, which are to be read with care.
     """
     result: dict[str, list[dict]] = {}
     for (column, group), mask in masks.items():

@@ -9,30 +9,13 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from affectkit.evaluation.tables import metric_name
 from affectkit.files.atomic import atomic_path, remove_partials
 from affectkit.plots.data import TRAINING_COLOUR, VALIDATION_COLOUR, new_figure
 from affectkit.plots.valence_arousal import plot_valence_arousal_predictions
 
-METRIC_NAMES = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "cohen_kappa": "Cohen's kappa",
-    "krippendorff_alpha": "Krippendorff's alpha",
-    "roc_auc": "ROC AUC",
-    "auc_pr": "AUC-PR",
-    "ccc": "CCC",
-    "corr": "CORR",
-    "sagr": "SAGR",
-    "rmse": "RMSE (lower is better)",
-}
 _BASELINE_MARKERS = ("s", "x", "d")
 _FEWEST_ROWS = 10
-
-
-def _metric_name(name: str) -> str:
-    """Write a metric's name for people: valence_ccc -> valence CCC."""
-    start, _, end = name.partition("_")
-    return METRIC_NAMES.get(name) or f"{start} {METRIC_NAMES.get(end, end)}"
 
 
 def _subtitle(result: dict) -> str:
@@ -172,8 +155,8 @@ def plot_slices(result: dict, metric: str | None = None) -> Figure:
         )
         axis.grid(axis="x", alpha=0.3)
     figure.align_ylabels()
-    axes[0, 0].set_title(f"{_metric_name(metric)} by slice ({_subtitle(result)})", fontsize=11)
-    axes[-1, 0].set_xlabel(f"{_metric_name(metric)}, 95 % interval; dotted: all rows")
+    axes[0, 0].set_title(f"{metric_name(metric)} by slice ({_subtitle(result)})", fontsize=11)
+    axes[-1, 0].set_xlabel(f"{metric_name(metric)}, 95 % interval; dotted: all rows")
     return figure
 
 
@@ -211,7 +194,7 @@ def plot_metric_intervals(result: dict) -> Figure:
         label = result["name"] if position == 0 else None
         axis.plot(entry["value"], position, "o", color=TRAINING_COLOUR, ms=6, label=label)
         axis.text(1.02, position, text, transform=axis.get_yaxis_transform(), va="center")
-    axis.set_yticks(positions, [_metric_name(name) for name in names])
+    axis.set_yticks(positions, [metric_name(name) for name in names])
     axis.invert_yaxis()
     axis.axvline(0, color="0.7", linewidth=0.8)
     axis.grid(axis="x", alpha=0.3)

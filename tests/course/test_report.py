@@ -1,5 +1,4 @@
 import base64
-import json
 import re
 from html.parser import HTMLParser
 
@@ -7,9 +6,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from affectkit.course.metric_tables import interval, metric_name, metric_table, number
 from affectkit.course.report import read_figures, write_report
-from affectkit.course.summary import new_summary
+from affectkit.course.summary import CourseSettings, new_summary
 from affectkit.data import make_table
 from affectkit.evaluation import evaluate_classification, evaluate_regression
 
@@ -46,13 +44,11 @@ def write_notebook(path, *cells):
 
 
 def make_summary(**changes):
-    settings = {"dataset": "folder", "root": "", "profile": "quick"}
-    settings |= {"seed": 0, "limit": 0, "epochs": 0, "weights": ""}
     entries = [
         {"name": "01_explore", "seconds": 75.2, "status": "completed"},
         {"name": "02_train", "seconds": None, "status": "not run"},
     ]
-    return new_summary(settings, entries) | changes
+    return new_summary(CourseSettings("folder"), entries) | changes
 
 
 def results(derived=False):
@@ -181,30 +177,3 @@ def test_a_failed_run_is_reported_and_its_text_is_escaped(tmp_path):
     assert "Notebook 02_train failed in cell [5]" in " ".join(text.split())
     assert "<script>alert(1)</script>" in text
     assert "There are none" in text
-
-
-def test_tables_of_metrics():
-    metrics = results()
-    header, rows = metric_table(metrics["classifier"])
-    assert header[:3] == ["metric", "value", "95 % interval"]
-    assert "dummy: most frequent class" in header
-    assert {len(row) for row in rows} == {len(header)}
-    accuracy = metrics["classifier"]["metrics"]["accuracy"]["value"]
-    assert rows[0][:2] == ["accuracy", f"{accuracy:.3f}"]
-    ece = next(row for row in rows if "ECE" in row[0])
-    assert ece[2] == "–"  # bootstrapping inflates it, so it has no interval
-    assert json.dumps(rows)
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("valence_ccc", "valence CCC"), ("macro_f1", "macro F1"), ("new_metric", "new metric")],
-)
-def test_metric_names(name, words):
-    assert metric_name(name) == words
-
-
-def test_numbers():
-    assert (number(None), number(0.12345), number(-1)) == ("–", "0.123", "-1.000")
-    assert interval({"low": None, "high": 1.0}) == "–"
-    assert interval({"low": 0.1, "high": 0.25}) == "0.100 to 0.250"

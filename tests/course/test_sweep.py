@@ -14,11 +14,20 @@ from typer.testing import CliRunner
 
 from affectkit.cli import app
 from affectkit.cli.sweep import pack_parameters
-from affectkit.course.sweep import find_notebook, run_name
+from affectkit.course import sweep_notebook
+from affectkit.course.sweep import LOCK_FILE, RUN_FILE, SweepRun, run_name
 from affectkit.record import RECORD_TYPE
 
 pytest.importorskip("distributed")
 
+HOLD = """
+import sys, time
+from filelock import FileLock
+
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 PROGRAM = [sys.executable, "-c", "from affectkit.cli import app; app()", "sweep"]
 CODE = f"""
 import time
@@ -207,7 +216,50 @@ def test_the_words_behind_an_option_are_packed():
     ]  # fmt: skip
 
 
-def test_notebooks_are_found_by_number_name_and_path(notebook):
-    assert find_notebook("02").name == "02_train_classifier.ipynb"
-    assert find_notebook("2") == find_notebook("02_train_classifier")
-    assert find_notebook(notebook) == notebook.resolve()
+def write_completed(notebook, output, **changes):
+    """What a completed run of seed 1 has left; no cluster is needed to go on from it."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    name = run_name([(cell["cell_type"], cell["source"]) for cell in cells], {"seed": 1})
+    run = SweepRun(notebook, {"seed": 1}, output / name)
+    facts = {"status": "completed", "seconds": 2.5, "records": {"a": {"b": 3}}} | changes
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / RUN_FILE).write_text(json.dumps(run.entry(**facts)))
+    return run
+
+
+def test_what_is_completed_is_not_run_again(notebook, tmp_path):
+    run = write_completed(notebook, tmp_path / "sweep")
+    result = sweep_notebook(notebook, {"seed": [1]}, tmp_path / "sweep", "tcp://127.0.0.1:9")
+    assert result.finished_before == 1
+    assert result.failed.empty
+    assert pd.read_csv(result.table_file).to_dict("records") == [
+        {"seed": 1, "status": "completed", "seconds": 2.5, "a.b": 3, "error": pytest.approx(
+            float("nan"), nan_ok=True), "folder": run.folder.name}
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "failed"}, {"seconds": None}, {"seconds": True}, {"records": [1]}, {"error": "x"}],
+)
+def test_a_run_that_is_not_whole_is_done_again(notebook, tmp_path, changes):
+    assert write_completed(notebook, tmp_path).completed()["seconds"] == 2.5
+    run = write_completed(notebook, tmp_path, **changes)
+    assert run.completed() is None
+    (run.folder / RUN_FILE).write_text('{"status": "comp')
+    assert run.completed() is None
+
+
+def test_one_process_at_a_time_and_a_killed_one_blocks_nobody(notebook, tmp_path):
+    output = tmp_path / "sweep"
+    write_completed(notebook, output)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(output / LOCK_FILE)], stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(ValueError, match=f"another process is at work in {output}: wait"):
+        sweep_notebook(notebook, {"seed": [1]}, output)
+    holder.kill()
+    holder.wait()
+    assert (output / LOCK_FILE).exists()
+    assert len(sweep_notebook(notebook, {"seed": [1]}, output).table) == 1

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from affectkit.course import read_summary, run_course
+from affectkit.course import CourseSettings, read_summary, run_course
 from affectkit.data.sets.affectfaces import bundled_faces
 
 
@@ -22,8 +22,8 @@ def test_full_profile_on_affectnets_layout(shared, short, tmp_path):
         shutil.copy(bundled_faces() / name, root)
     (root / "Manually_Annotated_Images").symlink_to(bundled_faces() / "Manually_Annotated_Images")
     weights = shared / "models" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
-    settings = short | {"limit": 48, "profile": "full", "weights": weights}
-    result = run_course(dataset="affectnet", root=str(root), output=tmp_path / "run", **settings)
+    short = short | {"limit": 48, "profile": "full", "weights": weights}
+    result = run_course(CourseSettings("affectnet", root, **short), tmp_path / "run")
     summary = read_summary(result.folder / "summary.json")
     assert summary["status"] == "completed", summary["failed"]
     assert summary["weights"] == str(weights.resolve())

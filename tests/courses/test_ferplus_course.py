@@ -2,14 +2,14 @@
 
 import pytest
 
-from affectkit.course import read_summary, run_course
+from affectkit.course import CourseSettings, read_summary, run_course
 
 
 @pytest.mark.slow
 @pytest.mark.notebooks
 def test_course_on_ferplus(shared, short, records, tmp_path):
     root = shared / "data" / "ferplus"
-    result = run_course(dataset="ferplus", root=str(root), output=tmp_path / "run", **short)
+    result = run_course(CourseSettings("ferplus", root, **short), tmp_path / "run")
     summary = read_summary(result.folder / "summary.json")
     assert summary["status"] == "completed"
     assert summary["metrics"]["classifier"]["protocol"] == "ferplus-majority (subset of 240)"

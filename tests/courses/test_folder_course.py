@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from affectkit.course import read_summary, run_course
+from affectkit.course import CourseSettings, read_summary, run_course
 
 
 @pytest.mark.slow
@@ -15,7 +15,7 @@ def test_course_on_a_users_folder_with_a_bad_row(shared, short, tmp_path):
     shutil.copytree(shared / "data" / "london_faces", root)
     first = next(iter(sorted(root.glob("*.jpg"))))
     first.write_bytes(first.read_bytes()[:5000])
-    result = run_course(dataset="folder", root=str(root), output=tmp_path / "run", **short)
+    result = run_course(CourseSettings("folder", root, **short), tmp_path / "run")
     summary = read_summary(result.folder / "summary.json")
     assert summary["status"] == "completed"
     assert summary["metrics"]["regressor"]["derived_rows"] > 0

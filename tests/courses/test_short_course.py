@@ -5,7 +5,7 @@ from pathlib import Path
 import papermill
 import pytest
 
-from affectkit.course import read_summary, run_course
+from affectkit.course import CourseSettings, read_summary, run_course
 from affectkit.course.summary import summary_metrics
 from affectkit.evaluation import read_metrics
 
@@ -19,7 +19,7 @@ def test_a_notebook_alone_equals_the_chain_from_any_folder(short, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     parameters = short | {"output": str(tmp_path / "alone")}
     papermill.execute_notebook(NOTEBOOK, tmp_path / "04.ipynb", parameters, progress_bar=False)
-    chained = run_course(output=tmp_path / "chain", **short)
+    chained = run_course(CourseSettings(**short), tmp_path / "chain")
     chain = read_summary(chained.folder / "summary.json")
     alone = {
         task: read_metrics(tmp_path / "alone" / "metrics" / f"{task}.json")

@@ -6,8 +6,12 @@ import os
 import numpy as np
 import pytest
 
-from affectkit.evaluation import compare, read_metrics, write_metrics
-from affectkit.evaluation.results import json_ready
+from affectkit.data.protocols import PROTOCOLS
+from affectkit.evaluation import compare, published_results, read_metrics, write_metrics
+from affectkit.evaluation.results import CLASSIFIERS, REGRESSORS
+
+# rows true, columns predicted: the predecessor's matrix on AffectNet's 4,000 validation faces
+PREDECESSOR_DIAGONAL = (280, 371, 314, 293, 312, 269, 293, 265)
 
 
 def result(name="a", accuracy=0.6, **changes):
@@ -34,8 +38,6 @@ def test_written_results_come_back(tmp_path):
 def test_undefined_numbers_become_null(tmp_path):
     path = write_metrics(result(accuracy=np.float64("nan")), tmp_path / "metrics.json")
     assert json.loads(path.read_text())["metrics"]["accuracy"]["value"] is None
-    values = {1: np.int64(2), "a": (np.inf, np.bool_(True), np.array([0.5]), "x", None)}
-    assert json_ready(values) == {"1": 2, "a": [None, True, [0.5], "x", None]}
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -55,9 +57,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     ("text", "message"),
     [
         ("{", "is not a metrics file of affectkit"),
-        ("[]", r"it is \[\], expected dict"),
-        ('{"schema_version": 1}', "it has no name, task"),
-        (json.dumps(result(schema_version=99)), "expected schema version 1 .* got 99"),
+        ("[]", r"metrics\.json is not .*it is \[\]"),
+        ('{"schema_version": 1}', "it has no name"),
+        (json.dumps(result(schema_version=99)), r"\(schema version 1\): schema_version is 99"),
+        (json.dumps(result(rows=True)), "rows is True"),
+        (json.dumps(result(rows=1e300)), "rows is 1e"),
+        (json.dumps(result(metrics={"a": {"value": 1, "low": "x", "high": 2}})), "a.low is 'x'"),
+        (json.dumps(result(baselines={"dummy": {"accuracy": []}})), "dummy.accuracy is"),
+        (json.dumps(result(calibration={})), "calibration has no temperature"),
+        (json.dumps(result(slices={"age": [{"small": 1}]})), "slices.age.0.small is 1"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, message):
@@ -95,3 +103,22 @@ def test_compare_refuses_what_cannot_be_compared(change, named):
 def test_compare_needs_a_result():
     with pytest.raises(ValueError, match="at least one result"):
         compare([])
+
+
+def test_every_published_line_names_a_protocol_and_a_share():
+    for protocol, name, *values in (*CLASSIFIERS, *REGRESSORS):
+        assert protocol in PROTOCOLS
+        assert name
+        assert all(0.3 < value < 1 for value in values)
+
+
+def test_the_predecessor_is_what_its_matrix_says():
+    table = published_results("affectnet-4000", "classification")
+    (accuracy,) = table.loc[table.index.str.contains("predecessor"), "accuracy"]
+    assert accuracy == pytest.approx(np.sum(PREDECESSOR_DIAGONAL) / 4000, abs=5e-5)
+
+
+def test_nothing_is_published_for_other_rows():
+    assert published_results("affectnet-4000 (subset of 100)", "classification").empty
+    assert list(published_results("affectfaces", "regression")) == ["valence_ccc", "arousal_ccc"]
+    assert len(published_results("affectnet-4500-va", "regression")) == 3

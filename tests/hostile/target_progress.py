@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -13,11 +14,10 @@ from basis import Document, Target
 from target_documents import RESULT
 from target_tables import Labels
 
-from affectkit.course import read_run
-from affectkit.course.earlier_runs import cut_off_run, earlier_notebooks
+from affectkit.course import CourseSettings
 from affectkit.course.report import read_figures, write_report
-from affectkit.course.summary import collect_metrics
-from affectkit.course.sweep import SweepRun, _write_table, new_entry
+from affectkit.course.summary import collect_metrics, cut_off_run, earlier_notebooks
+from affectkit.course.sweep import SweepRun, write_table
 from affectkit.data import SkippedRows
 from affectkit.data.skipped import merge_skipped_files
 from affectkit.pipeline.predict.rows import COLUMNS, face_rows
@@ -121,17 +121,11 @@ class CourseSummary(Document):
     file = "run/summary.json"
 
     def document(self) -> dict:
-        self.settings = dict.fromkeys(("root", "weights"), "") | {
-            "dataset": "affectfaces",
-            "profile": "quick",
-            "seed": 0,
-            "limit": 0,
-            "epochs": 0,
-        }
+        self.settings = CourseSettings()
         self.name = "run"
         fitted = {"baselines_fitted_on": "train", "bootstrap": {"resamples": 9, "clusters": 3}}
         fitted["bootstrap"]["unit"] = "image"
-        return self.settings | {
+        return asdict(self.settings) | {
             "schema_version": 1,
             "status": "running",
             "failed": None,
@@ -227,16 +221,17 @@ class SweptRun(Document):
 
     def document(self) -> dict:
         self.run = SweepRun(Path("00_hostile.ipynb"), {"seed": 1}, self.path.parent)
-        entry = new_entry(self.run) | {"status": "completed", "seconds": 1.5}
-        return entry | {"records": {"a": 1.5, "b": {"c": [1, 2]}}}
+        return self.run.entry(
+            status="completed", seconds=1.5, records={"a": 1.5, "b": {"c": [1, 2]}}
+        )
 
     def read(self) -> None:
-        entry = read_run(self.run)
+        entry = self.run.completed()
         if entry is None:
             raise ValueError(f"{self.path} is no completed run")
         shutil.rmtree(self.folder / "table", ignore_errors=True)
         (self.folder / "table").mkdir()
-        table = _write_table([self.run], [entry], self.folder / "table")
+        table = write_table([self.run], [entry], self.folder / "table")
         assert len(table) == len(pd.read_csv(self.folder / "table" / "sweep.csv")) == 1
         json.dumps(entry)
 

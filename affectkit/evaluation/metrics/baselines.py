@@ -27,8 +27,8 @@ def dummy_probabilities(
     rows : int
         Number of predictions n.
     strategy : str
-        One of `DUMMY_STRATEGIES`: the most frequent class; the class shares as probabilities; or
-        a class drawn by these shares.
+        most_frequent: always this class; prior: the class shares as probabilities; stratified: a
+        class drawn by these shares.
     seed : int
         Of the draw.
     classes : int
@@ -50,7 +50,20 @@ def dummy_probabilities(
 
 
 def constant_predictions(train_table: pd.DataFrame, rows: int) -> np.ndarray:
-    """Predict the training rows' mean valence and arousal everywhere; float64, shape (rows, 2)."""
+    """Predict the training rows' mean valence and arousal everywhere.
+
+    Parameters
+    ----------
+    train_table : pandas.DataFrame
+        With the columns valence and arousal, in [-1, 1] or NaN.
+    rows : int
+        Number of predictions n.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (n, 2): the same valence and arousal in each row.
+    """
     return np.tile(train_table[["valence", "arousal"]].mean().to_numpy(float), (rows, 1))
 
 
@@ -61,15 +74,10 @@ def affectnet_constant_predictions(rows: int) -> np.ndarray:
 
 
 def class_mean_predictions(train_table: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
-    """Predict the training mean of the row's true expression: an oracle that knows only the class.
+    """Predict the training mean of the row's true expression, shape (n, 2): knows only the class.
 
     A regressor that does not beat it has learned no more than expressions. Rows without an
     expression, or with one that training lacks, get the overall mean.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (n, 2): valence, arousal.
     """
     means = train_table.groupby("expression")[["valence", "arousal"]].mean()
     predictions = means.reindex(table["expression"]).to_numpy(float)

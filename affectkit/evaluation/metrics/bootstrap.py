@@ -19,18 +19,9 @@ _CHUNK_ELEMENTS = 1_000_000
 
 
 def clusters_of(table: pd.DataFrame) -> np.ndarray | None:
-    """Give the resampling unit of every row, or None to resample single rows.
+    """Give the resampling unit of every row: int64 (n,), one number 0..clusters-1 a subject.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With the column `subject` of `affectkit.data.table`.
-
-    Returns
-    -------
-    numpy.ndarray or None
-        int64, shape (n,): 0..clusters-1, one number a subject. A row of unknown subject is a
-        cluster of its own. None where no subject is shown twice.
+    A row of unknown subject is a cluster of its own. None where no subject is shown twice.
     """
     subject = table["subject"]
     codes = pd.factorize(subject)[0].astype(np.int64)
@@ -42,23 +33,9 @@ def clusters_of(table: pd.DataFrame) -> np.ndarray | None:
 def resample_weights(
     rows: int, resamples: int = 1000, seed: int = 0, clusters: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Yield bootstrap resamples as weights, in chunks that fit the cache.
+    """Yield resamples as float64 (chunk, rows): how often each row, or whole cluster, was drawn.
 
-    Parameters
-    ----------
-    rows : int
-        Number of rows n, at least 1.
-    resamples : int
-        Number of resamples in all.
-    seed : int
-        The same seed gives the same weights.
-    clusters : numpy.ndarray, optional
-        From `clusters_of`; whole clusters are drawn.
-
-    Yields
-    ------
-    numpy.ndarray
-        float64, shape (chunk, n): how often each row was drawn.
+    Chunks fit the cache; one seed gives the same weights.
     """
     units = rows if clusters is None else int(clusters.max()) + 1
     generator = np.random.default_rng(seed)
@@ -72,13 +49,7 @@ def resample_weights(
 
 
 def percentile_interval(values: np.ndarray) -> tuple[float, float]:
-    """Give the central 95 % of bootstrap values, undefined (NaN) ones left out.
-
-    Returns
-    -------
-    tuple of float
-        Low and high end; (nan, nan) if no value is defined.
-    """
+    """Give low and high end of the central 95 % of the defined values; NaN where none is."""
     values = np.asarray(values, float)
     values = values[np.isfinite(values)]
     if not len(values):
@@ -95,19 +66,9 @@ def bootstrap_intervals(
     seed: int = 0,
     clusters: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Give the 95 % interval of every value of a weighted statistic.
+    """Give low and high end of the 95 % interval of every value of a weighted statistic.
 
-    Parameters
-    ----------
-    statistic : callable
-        Takes weights (chunk, n) and returns a dict of arrays (chunk,).
-    rows, resamples, seed, clusters
-        As in `resample_weights`.
-
-    Returns
-    -------
-    dict of str to tuple of float
-        Low and high end a name.
+    It takes weights (chunk, n) and returns a dict of arrays (chunk,).
     """
     parts: dict[str, list[np.ndarray]] = {}
     for weights in resample_weights(rows, resamples, seed, clusters):
@@ -131,8 +92,12 @@ def bootstrap_metric(
         Takes the arrays and returns a number, like those of `sklearn.metrics`.
     *arrays : numpy.ndarray
         Of equal length n; their rows are drawn together.
-    resamples, seed, clusters
-        As in `resample_weights`.
+    resamples : int
+        Their number.
+    seed : int
+        One seed gives one interval.
+    clusters : numpy.ndarray, optional
+        int, shape (n,): rows of one number 0..k-1 (one subject) are drawn together.
 
     Returns
     -------

@@ -59,7 +59,16 @@ def reliability_table(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataF
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Give the ECE of the predicted class with 15 bins of equal width (Guo et al., 2017).
 
-    It is the mean over rows of |accuracy - confidence| of their bin (arXiv:1706.04599, eq. 3).
+    Parameters
+    ----------
+    labels, probabilities
+        As in `reliability_table`.
+
+    Returns
+    -------
+    float
+        In [0, 1]: the mean over rows of |accuracy - confidence| of their bin (arXiv:1706.04599,
+        eq. 3); 0 without a row.
     """
     table = reliability_table(labels, probabilities)
     gaps = (table["accuracy"] - table["confidence"]).abs().fillna(0)
@@ -74,10 +83,7 @@ def negative_log_likelihoods(labels: np.ndarray, probabilities: np.ndarray) -> n
 
 
 def brier_scores(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Give the multi-class Brier score a row, shape (n,), in [0, 2] (Brier, 1950).
-
-    It is the squared distance to the one-hot truth, summed over classes.
-    """
+    """Give the squared distance to the one-hot truth a row, (n,) in [0, 2] (Brier, 1950)."""
     probabilities = np.asarray(probabilities, float)
     truth = np.eye(probabilities.shape[1])[np.asarray(labels, int)]
     return ((probabilities - truth) ** 2).sum(axis=1)
@@ -117,28 +123,10 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 def fit_corrected_temperature(
     labels: np.ndarray, probabilities: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """Find the temperature and the bias of each class with the lowest NLL.
+    """Find the temperature and the bias (k,), of mean 0, of each class with the lowest NLL.
 
-    Bias-corrected temperature scaling (Alexandari et al., 2020, arXiv:1901.06852): calibrated are
-    softmax(ln p / temperature + biases). For networks whose training had other shares of the
-    classes than the faces they are asked about. Never fit it on the test split.
-
-    Parameters
-    ----------
-    labels : array-like of int
-        Shape (n,): the validation split's codes 0..k-1.
-    probabilities : array-like
-        Shape (n, k): the model's output for the same rows.
-
-    Returns
-    -------
-    tuple of float and numpy.ndarray
-        Temperature, above 0, and biases: float64, shape (k,), mean 0.
-
-    Raises
-    ------
-    ValueError
-        If there is no row of a class: its bias would have no end.
+    Calibrated are softmax(ln p / temperature + biases) (Alexandari et al., 2020, arXiv:1901.06852):
+    for networks whose training had other shares of the classes. Never fit it on the test split.
     """
     labels = np.asarray(labels, int)
     logits = np.log(np.maximum(np.asarray(probabilities, float), SMALLEST_PROBABILITY))

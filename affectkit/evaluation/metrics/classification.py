@@ -2,8 +2,9 @@
 
 Mollahosseini et al. (2017, doi:10.1109/TAFFC.2017.2740923) report accuracy, F1, Cohen's kappa,
 Krippendorff's alpha, area under the precision-recall curve and under the ROC curve. Single values
-come from scikit-learn and krippendorff. For the bootstrap, `resampled_classification_metrics`
-computes the same values for many weightings of the rows at once; tests hold the two equal.
+come from scikit-learn, alpha from its definition. For the bootstrap,
+`resampled_classification_metrics` computes the same values for many weightings of the rows at once;
+tests hold the two equal, and alpha equal to that of the package krippendorff.
 
 Averages are macro (each class counts alike) over the classes that have a true row: all 8, or all
 7 without contempt, in AffectNet's protocols. The paper also gives skew-normalised scores (of test
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import krippendorff
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
@@ -24,26 +24,10 @@ CLASSIFICATION_METRICS = (*CONFUSION_METRICS, "roc_auc", "auc_pr")
 
 
 def confusion_metrics(matrix: np.ndarray, classes: np.ndarray | None = None) -> dict:
-    """Compute the metrics that a confusion matrix determines, for one or many matrices.
+    """Give `CONFUSION_METRICS` of matrices (..., k, k), rows true: each of shape (...).
 
-    Parameters
-    ----------
-    matrix : array-like
-        Shape (..., k, k): rows true, columns predicted; counts or weights.
-    classes : array-like of int, optional
-        Classes that macro F1 averages over; default: those with a true row in some matrix.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray or float
-        `CONFUSION_METRICS`, each of shape (...). Undefined values are NaN: kappa and alpha where
-        truth and prediction hold one and the same class only.
-
-    Notes
-    -----
-    Alpha is Krippendorff's for nominal data, truth and prediction as the two raters. With
-    marginals t and p of n rows, its expected disagreement is that of drawing two of the pooled
-    2n values without replacement.
+    Macro F1 averages over `classes`, else over those with a true row in some matrix. Kappa and
+    alpha are NaN where truth and prediction hold one and the same class only.
     """
     matrix = np.asarray(matrix, float)
     total = matrix.sum(axis=(-2, -1))
@@ -70,8 +54,22 @@ def confusion_metrics(matrix: np.ndarray, classes: np.ndarray | None = None) -> 
     }
 
 
+def nominal_alpha(matrix: np.ndarray) -> float:
+    """Give Krippendorff's alpha for nominal data from a confusion matrix of counts, shape (k, k).
+
+    Truth and prediction are the two raters; chance is drawing two of the 2n pooled values without
+    replacement (Krippendorff 2004, Content Analysis, ch. 11). NaN where all values are the same.
+    """
+    pairs = np.asarray(matrix, float) + np.transpose(matrix)
+    values = pairs.sum(axis=0)
+    by_chance = np.outer(values, values) / (values.sum() - 1)
+    differ = ~np.eye(len(pairs), dtype=bool)
+    expected = (by_chance * differ).sum()
+    return float(1 - (pairs * differ).sum() / expected) if expected else float("nan")
+
+
 def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Compute the AffectNet list for one set of predictions, with the standard libraries.
+    """Compute the AffectNet list for one set of predictions.
 
     Parameters
     ----------
@@ -83,19 +81,17 @@ def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dic
     Returns
     -------
     dict of str to float
-        `CLASSIFICATION_METRICS`. ROC AUC is one-vs-rest; AUC-PR is average precision. NaN where
-        undefined (one class only).
+        accuracy, macro_f1, cohen_kappa, krippendorff_alpha, roc_auc (one-vs-rest) and auc_pr
+        (average precision). NaN where undefined (one class only).
     """
     labels = np.asarray(labels, int)
     probabilities = np.asarray(probabilities, float)
     predictions = probabilities.argmax(axis=1)
     present = np.unique(labels)
     scored = [k for k in present if not (labels == k).all()]
-    kappa = alpha = np.nan
+    kappa = np.nan
     if len(np.union1d(labels, predictions)) > 1:
         kappa = sklearn_metrics.cohen_kappa_score(labels, predictions)
-        raters = np.stack([labels, predictions])
-        alpha = krippendorff.alpha(raters, level_of_measurement="nominal")
     return {
         "accuracy": float(sklearn_metrics.accuracy_score(labels, predictions)),
         "macro_f1": float(
@@ -104,7 +100,7 @@ def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dic
             )
         ),
         "cohen_kappa": float(kappa),
-        "krippendorff_alpha": float(alpha),
+        "krippendorff_alpha": nominal_alpha(sklearn_metrics.confusion_matrix(labels, predictions)),
         "roc_auc": _macro(sklearn_metrics.roc_auc_score, labels, probabilities, scored),
         "auc_pr": _macro(sklearn_metrics.average_precision_score, labels, probabilities, scored),
     }
@@ -121,20 +117,9 @@ def _macro(
 def resampled_classification_metrics(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Compute `classification_metrics` for many weightings of the rows at once.
+    """Compute `classification_metrics` for weights (resamples, n) of the rows: (resamples,) each.
 
-    Parameters
-    ----------
-    labels, probabilities
-        As in `classification_metrics`.
-    weights : numpy.ndarray
-        Shape (resamples, n), from `affectkit.evaluation.metrics.bootstrap`.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        `CLASSIFICATION_METRICS`, each of shape (resamples,). A class that a resample missed is
-        left out of its averages.
+    A class that a resample missed is left out of its averages.
     """
     size = probabilities.shape[1]
     present = np.unique(labels)

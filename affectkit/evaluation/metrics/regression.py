@@ -18,27 +18,10 @@ _CONSTANT_VARIANCE = 1e-12
 def axis_metrics(
     truth: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """Compute the metrics of one axis, for one or many weightings of the rows.
+    """Compute the metrics of one axis (n,), for one or many weightings (resamples, n) of the rows.
 
-    Parameters
-    ----------
-    truth, predictions : array-like
-        Shape (n,), in [-1, 1]. Rows where either is NaN do not count.
-    weights : numpy.ndarray, optional
-        Shape (resamples, n); default: every row once.
-
-    Returns
-    -------
-    dict of str to float, or to numpy.ndarray of shape (resamples,) if weights are given
-        ``ccc``: concordance 2 cov / (var + var + (difference of means)^2) with population
-        variances (Lin, 1989, doi:10.2307/2532051). ``corr``: Pearson. ``sagr``: share of rows of
-        equal sign, where sign(0) = 0, so that a true 0 agrees with a predicted 0 alone, as in
-        the paper's formula. ``rmse``: root mean squared error.
-
-    Notes
-    -----
-    A constant prediction has ccc and corr 0. A constant truth has neither (NaN). Without a row,
-    all are NaN. No case warns.
+    Rows where truth or prediction is NaN do not count. A constant prediction has ccc and corr 0, a
+    constant truth has neither (NaN); without a row, all are NaN. No case warns.
     """
     truth, predictions = (np.asarray(values, float).ravel() for values in (truth, predictions))
     if truth.shape != predictions.shape:
@@ -78,12 +61,17 @@ def regression_metrics(
     truth, predictions : array-like
         Shape (n, 2): valence, arousal, in [-1, 1]; NaN = not known, ignored an axis.
     weights : numpy.ndarray, optional
-        As in `axis_metrics`.
+        Shape (resamples, n): how often each row counts; default: every row once.
 
     Returns
     -------
-    dict
-        `REGRESSION_METRICS`, as in `axis_metrics`.
+    dict of str to float, or to numpy.ndarray of shape (resamples,) if weights are given
+        Of each axis, `valence_ccc` and so on. ``ccc``: concordance
+        2 cov / (var + var + (difference of means)^2) with population variances (Lin, 1989,
+        doi:10.2307/2532051); 0 for a constant prediction, NaN for a constant truth. ``corr``:
+        Pearson, likewise. ``sagr``: share of rows of equal sign, where sign(0) = 0, so that a true
+        0 agrees with a predicted 0 alone, as in the paper's formula. ``rmse``: root mean squared
+        error. And `mean_ccc` of both.
 
     Raises
     ------

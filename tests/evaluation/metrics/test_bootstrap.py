@@ -8,8 +8,9 @@ import scipy.stats
 from sklearn.metrics import accuracy_score
 
 from affectkit.data import make_table
-from affectkit.evaluation import bootstrap_intervals, bootstrap_metric
+from affectkit.evaluation import bootstrap_metric
 from affectkit.evaluation.metrics.bootstrap import (
+    bootstrap_intervals,
     clusters_of,
     percentile_interval,
     resample_weights,

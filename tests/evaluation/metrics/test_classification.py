@@ -13,6 +13,7 @@ from affectkit.evaluation import classification_metrics
 from affectkit.evaluation.metrics.classification import (
     CLASSIFICATION_METRICS,
     confusion_metrics,
+    nominal_alpha,
     resampled_classification_metrics,
 )
 
@@ -74,6 +75,30 @@ def test_hand_computed_two_classes():
     assert values["cohen_kappa"] == pytest.approx(0.4)
     # alpha: pooled values 11 and 9 of 20; expected disagreement 2*11*9 / (20*19)
     assert values["krippendorff_alpha"] == pytest.approx(1 - 0.3 / (2 * 11 * 9 / (20 * 19)))
+
+
+def test_alpha_of_published_data():
+    # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", A: binary data, two
+    # observers, no missing data: 10 units, alpha 0.095
+    first, second = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
+    assert nominal_alpha(sk.confusion_matrix(first, second)) == pytest.approx(0.095, abs=5e-4)
+    # by hand: 6 + 14 of 20 pooled values, 2 * 4 that differ; chance 2 * 6 * 14 / 19
+    assert nominal_alpha(sk.confusion_matrix(first, second)) == pytest.approx(1 - 8 * 19 / 168)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10_000), rows=st.integers(2, 300), classes=st.integers(2, 8))
+def test_alpha_equals_that_of_the_package_krippendorff(seed, rows, classes):
+    generator = np.random.default_rng(seed)
+    first = generator.integers(0, classes, rows)
+    second = np.where(generator.random(rows) < 0.6, first, generator.integers(0, classes, rows))
+    matrix = sk.confusion_matrix(first, second, labels=range(classes))
+    if len(np.union1d(first, second)) == 1:
+        assert np.isnan(nominal_alpha(matrix))
+        return
+    expected = krippendorff.alpha(np.stack([first, second]), level_of_measurement="nominal")
+    assert nominal_alpha(matrix) == pytest.approx(expected, abs=1e-14)
+    assert confusion_metrics(matrix)["krippendorff_alpha"] == pytest.approx(expected, abs=1e-14)
 
 
 def test_many_matrices_at_once_equal_one_by_one():

@@ -1,10 +1,11 @@
-"""The surest mistakes come first."""
+"""The surest mistakes come first; the noise ceiling of tables with several annotations."""
 
 import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 from affectkit.data import make_table
-from affectkit.evaluation import worst_mistakes
+from affectkit.evaluation import evaluate_classification, worst_mistakes
 
 
 def case():
@@ -40,3 +41,34 @@ def test_no_mistake_gives_no_row():
     _, table = case()
     labels = table["expression"].fillna(0).to_numpy(int)
     assert worst_mistakes(np.eye(8)[labels], table).empty
+
+
+def noise_ceiling(predicted, **columns):
+    base = {"image_id": list("abcd"), "split": "test", "expression": [0, 1, 2, 3]}
+    table = make_table(base | columns, "affectfaces")
+    return evaluate_classification(np.eye(8)[predicted], table, bootstrap=0).get("noise_ceiling")
+
+
+def test_both_annotations_as_codes_or_names():
+    result = noise_ceiling(
+        [0, 2, 2, 0],
+        expression_second=[0, 1, 3, None],
+        expression_clean=["Neutral", "Sad", "Sad", "Surprise"],
+    )
+    assert result == pytest.approx(
+        {
+            "annotator_agreement": 2 / 3,
+            "annotator_kappa": cohen_kappa_score([0, 1, 2], [0, 1, 3]),
+            "label_accuracy": 0.75,
+            "accuracy_against_clean": 0.75,
+        }
+    )
+
+
+def test_one_annotation_only():
+    result = noise_ceiling([0, 0, 0, 0], expression_clean=[0, 1, 2, 2])
+    assert result == {"label_accuracy": 0.75, "accuracy_against_clean": 0.25}
+
+
+def test_no_ceiling_without_the_columns():
+    assert noise_ceiling([0, 0, 0, 0]) is None

@@ -1,8 +1,20 @@
-"""Evaluation results as tables of text, for the terminal and the report."""
+"""Evaluation results as tables of text, for the terminal, the report and the labels of plots."""
 
 from __future__ import annotations
 
-CALIBRATION_NAMES = {
+_METRIC_NAMES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "cohen_kappa": "Cohen's kappa",
+    "krippendorff_alpha": "Krippendorff's alpha",
+    "roc_auc": "ROC AUC",
+    "auc_pr": "AUC-PR",
+    "ccc": "CCC",
+    "corr": "CORR",
+    "sagr": "SAGR",
+    "rmse": "RMSE (lower is better)",
+}
+_CALIBRATION_NAMES = {
     "ece": "calibration error ECE (lower is better)",
     "nll": "log loss NLL (lower is better)",
     "brier": "Brier score (lower is better)",
@@ -19,9 +31,7 @@ BASELINE_NAMES = {
 
 def metric_name(name: str) -> str:
     """Write a metric's name for people: valence_ccc -> valence CCC."""
-    from affectkit.plots.results import METRIC_NAMES
-
-    names = METRIC_NAMES | CALIBRATION_NAMES
+    names = _METRIC_NAMES | _CALIBRATION_NAMES
     start, _, end = name.partition("_")
     return names.get(name) or f"{start} {names.get(end, end)}"
 
@@ -31,26 +41,22 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def interval(entry: dict[str, float | None]) -> str:
+    """Write the interval of one metric: 0.612 to 0.655."""
+    if entry["low"] is None or entry["high"] is None:
+        return "–"
+    return f"{entry['low']:.3f} to {entry['high']:.3f}"
+
+
 def metric_table(result: dict) -> tuple[list[str], list[list[str]]]:
-    """Lay a result out as metric, value, 95 % interval and a column a baseline.
+    """Lay a result out: header (metric, value, 95 % interval, a column a baseline) and rows.
 
-    Parameters
-    ----------
-    result : dict
-        From `evaluate_classification` or `evaluate_regression`.
-
-    Returns
-    -------
-    header : list of str
-        Column names.
-    rows : list of list of str
-        A row a metric; a classifier's losses and calibration error (before temperature scaling)
-        stand last.
+    A classifier's losses and calibration error, before temperature scaling, stand last.
     """
     metrics = dict(result["metrics"])
     calibration = result.get("calibration", {}).get("before", {})
-    metrics |= {name: calibration[name] for name in CALIBRATION_NAMES if name in calibration}
-    baselines = result["baselines"]
+    metrics |= {name: calibration[name] for name in _CALIBRATION_NAMES if name in calibration}
+    baselines = result.get("baselines", {})
     header = ["metric", "value", "95 % interval", *(BASELINE_NAMES.get(b, b) for b in baselines)]
     rows = [
         [
@@ -62,10 +68,3 @@ def metric_table(result: dict) -> tuple[list[str], list[list[str]]]:
         for name, entry in metrics.items()
     ]
     return header, rows
-
-
-def interval(entry: dict[str, float | None]) -> str:
-    """Write the interval of one metric: 0.612 to 0.655."""
-    if entry["low"] is None or entry["high"] is None:
-        return "–"
-    return f"{entry['low']:.3f} to {entry['high']:.3f}"
