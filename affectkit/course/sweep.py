@@ -210,7 +210,7 @@ class SweepRun:
     cell_timeout: int | None = None
 
     def entry(self, **facts: object) -> dict[str, object]:
-        """Give what `run.json` holds: that of a run that has not come to its end, and these facts."""
+        """Give what `run.json` holds: of a run that has not ended, but for these facts."""
         return {
             "notebook": self.notebook.name,
             "parameters": self.parameters,

@@ -89,9 +89,10 @@ def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dic
     predictions = probabilities.argmax(axis=1)
     present = np.unique(labels)
     scored = [k for k in present if not (labels == k).all()]
-    kappa = np.nan
+    kappa = alpha = np.nan
     if len(np.union1d(labels, predictions)) > 1:
         kappa = sklearn_metrics.cohen_kappa_score(labels, predictions)
+        alpha = nominal_alpha(sklearn_metrics.confusion_matrix(labels, predictions))
     return {
         "accuracy": float(sklearn_metrics.accuracy_score(labels, predictions)),
         "macro_f1": float(
@@ -100,7 +101,7 @@ def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dic
             )
         ),
         "cohen_kappa": float(kappa),
-        "krippendorff_alpha": nominal_alpha(sklearn_metrics.confusion_matrix(labels, predictions)),
+        "krippendorff_alpha": float(alpha),
         "roc_auc": _macro(sklearn_metrics.roc_auc_score, labels, probabilities, scored),
         "auc_pr": _macro(sklearn_metrics.average_precision_score, labels, probabilities, scored),
     }
