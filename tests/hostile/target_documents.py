@@ -145,6 +145,7 @@ class Benchmark(Document):
         compare_ratios(run, run)
 
 
+METRIC = {"value": 0.5, "low": 0.25, "high": None}
 RESULT = {
     "schema_version": 1,
     "name": "a",
@@ -154,10 +155,10 @@ RESULT = {
     "split": "test",
     "rows": 3,
     "rows_digest": "abc",
-    "metrics": {"accuracy": {"value": 0.5, "low": 0.25, "high": None}},
+    "metrics": {"accuracy": METRIC},
     "baselines": {"dummy": {"accuracy": 0.125}},
-    "calibration": {"temperature": 1.5, "before": {"ece": 0.1}},
-    "slices": {},
+    "calibration": {"temperature": 1.5, "before": dict.fromkeys(("ece", "nll", "brier"), METRIC)},
+    "slices": {"age": [{"group": "<= 30", "rows": 3, "small": True}]},
 }
 
 
