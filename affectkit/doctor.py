@@ -154,6 +154,13 @@ def check_camera() -> Check:
 def print_report(checks: list[Check], console: Console) -> int:
     """Print a line a check, with the remedy of each that failed.
 
+    Parameters
+    ----------
+    checks : list of Check
+        From `check_environment`.
+    console : rich.console.Console
+        Where to print.
+
     Returns
     -------
     int

@@ -7,6 +7,8 @@ one of them leaves all others as they were: the same face, only the light turns.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -60,13 +62,17 @@ def draw_face(seed: int, **fixed: object) -> dict:
     return face
 
 
+def _draw(
+    face: dict, fixed: dict, seed: int, name: str, function: Callable, *arguments: object
+) -> None:
+    """Draw one parameter from its own stream, unless it is fixed."""
+    value = function(stream(seed, name), *arguments)
+    face[name] = fixed.get(name, value)
+
+
 def _draw_subject(face: dict, fixed: dict) -> None:
     """Draw what stays the same in all images of a subject."""
-
-    def draw(name: str, function: object, *arguments: object) -> None:
-        value = function(stream(face["subject"], name), *arguments)
-        face[name] = fixed.get(name, value)
-
+    draw = partial(_draw, face, fixed, face["subject"])
     draw("femininity", lambda rng: float(np.clip(rng.beta(0.6, 0.6), 0.02, 0.98)))
     draw("age", lambda rng: float(rng.beta(1.2, 2.2)))
     draw("ethnicity", lambda rng: rng.dirichlet([0.6] * 3))
@@ -82,11 +88,7 @@ def _draw_subject(face: dict, fixed: dict) -> None:
 
 def _draw_expression(face: dict, fixed: dict) -> None:
     """Draw what the face shows and what annotators say about it."""
-
-    def draw(name: str, function: object, *arguments: object) -> None:
-        value = function(stream(face["seed"], name), *arguments)
-        face[name] = fixed.get(name, value)
-
+    draw = partial(_draw, face, fixed, face["seed"])
     draw("expression_clean", lambda rng: EXPRESSIONS[rng.integers(len(EXPRESSIONS))])
     clean = face["expression_clean"]
     draw("intensity", lambda rng: float(0.3 + 0.9 * rng.beta(2.4, 1.4)))
@@ -107,11 +109,7 @@ def _draw_expression(face: dict, fixed: dict) -> None:
 
 def _draw_scene(face: dict, fixed: dict) -> None:
     """Draw pose, light, camera and what is in front of the face."""
-
-    def draw(name: str, function: object, *arguments: object) -> None:
-        value = function(stream(face["seed"], name), *arguments)
-        face[name] = fixed.get(name, value)
-
+    draw = partial(_draw, face, fixed, face["seed"])
     draw("gaze_yaw", _normal, 8, -25, 25)
     draw("gaze_pitch", _gaze_pitch, face["expression_clean"])
     draw("yaw", _normal, 15, -50, 50)
