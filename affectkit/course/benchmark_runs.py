@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
+from typing_extensions import TypedDict
 
-from affectkit.files.json_forms import NUMBER, Each, read_json
+from affectkit.files.json_forms import OPEN, Integer, Number, read_json
 
 SCHEMA_VERSION = 1
 BENCHMARKS = (
@@ -22,17 +24,48 @@ BASELINE = Path(__file__).resolve().parents[2] / "benchmarks" / "baseline"
 SMALLEST = 0.1
 """Ratios below are compared as if they were this: a change of a tiny share is no news."""
 
-_FORM = {
-    "benchmark": str,
-    "started": str,
-    "git_commit": (str, None),
-    "git_dirty": (bool, None),
-    "machine": {"processor": str, "cores": (int, None), "load_average": (*NUMBER, None)},
-    "versions": Each((str, None)),
-    "tables": Each([dict]),
-    "ratios": [{"name": str, "value": (*NUMBER, None), "better": str}],
-    "targets": [{"name": str, "value": (*NUMBER, None), "reached": (bool, None)}],
-}
+
+class Machine(TypedDict):
+    """Form of the machine that a benchmark ran on."""
+
+    __pydantic_config__ = OPEN
+    processor: str
+    cores: Integer | None
+    load_average: Number | None
+
+
+class Ratio(TypedDict):
+    """Form of a ratio, which holds on any machine of a kind."""
+
+    __pydantic_config__ = OPEN
+    name: str
+    value: Number | None
+    better: str
+
+
+class Target(TypedDict):
+    """Form of what a benchmark has to reach."""
+
+    __pydantic_config__ = OPEN
+    name: str
+    value: Number | None
+    reached: bool | None
+
+
+class Content(TypedDict):
+    """Form of a run's file."""
+
+    __pydantic_config__ = OPEN
+    schema_version: Literal[1]
+    benchmark: str
+    started: str
+    git_commit: str | None
+    git_dirty: bool | None
+    machine: Machine
+    versions: dict[str, str | None]
+    tables: dict[str, list[dict]]
+    ratios: list[Ratio]
+    targets: list[Target]
 
 
 @dataclass(frozen=True)
@@ -75,6 +108,16 @@ class BenchmarkRun:
 def read_run(path: str | Path) -> BenchmarkRun:
     """Read a run's JSON file.
 
+    Parameters
+    ----------
+    path : str or Path
+        What a script in benchmarks/ has written.
+
+    Returns
+    -------
+    BenchmarkRun
+        The run.
+
     Raises
     ------
     FileNotFoundError
@@ -82,15 +125,9 @@ def read_run(path: str | Path) -> BenchmarkRun:
     ValueError
         If it is not a run, or of another version.
     """
-    path = Path(path)
-    what, remedy = "the JSON file of a benchmark", "run the benchmark again with this version"
-    version = read_json(path, what, remedy, {"schema_version": object})["schema_version"]
-    if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"expected schema version {SCHEMA_VERSION} in {path}, got {version!r:.80}; {remedy}"
-        )
-    content = read_json(path, what, remedy, _FORM)
-    return BenchmarkRun(path, content)
+    what = f"the JSON file of a benchmark of schema version {SCHEMA_VERSION}"
+    remedy = "run the benchmark again with this version"
+    return BenchmarkRun(Path(path), read_json(path, what, remedy, Content))
 
 
 def load_runs(folder: str | Path = "") -> dict[str, BenchmarkRun]:
@@ -128,7 +165,19 @@ def load_runs(folder: str | Path = "") -> dict[str, BenchmarkRun]:
 
 
 def overview(runs: dict[str, BenchmarkRun]) -> pd.DataFrame:
-    """Say of each run when, where, by which commit and how it was made; a row a benchmark."""
+    """Say of each run when, where and by which commit it was made.
+
+    Parameters
+    ----------
+    runs : dict of str to BenchmarkRun
+        From `load_runs`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a benchmark: started, commit (+ where files differed), processor, cores, load
+        before, and the versions of tensorflow and ai-edge-litert.
+    """
     rows = {}
     for name, run in runs.items():
         machine, content = run.content["machine"], run.content
@@ -145,7 +194,18 @@ def overview(runs: dict[str, BenchmarkRun]) -> pd.DataFrame:
 
 
 def targets(runs: dict[str, BenchmarkRun]) -> pd.DataFrame:
-    """Collect what the runs had to reach: a row a target, with the bound and whether it holds."""
+    """Collect what the runs had to reach.
+
+    Parameters
+    ----------
+    runs : dict of str to BenchmarkRun
+        From `load_runs`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a target: benchmark, name, value, bound, and whether it is reached.
+    """
     rows = [
         {"benchmark": name} | target
         for name, run in runs.items()

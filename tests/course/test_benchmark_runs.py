@@ -56,10 +56,10 @@ def test_the_newest_run_of_each_benchmark_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", r"it is \[1\], expected dict"),
+        ("[1]", r"it is \[1\]"),
         ("{", "not the JSON file"),
-        (json.dumps({"benchmark": "stages"}), "not the JSON file of a benchmark: it has no schema"),
-        (json.dumps(content() | {"schema_version": 9}), "expected schema version 1"),
+        (json.dumps({"benchmark": "stages"}), "not the JSON file of a benchmark .*: it has no schema"),
+        (json.dumps(content() | {"schema_version": 9}), "of schema version 1: schema_version is 9"),
     ],
 )
 def test_a_file_that_is_no_run_is_refused(tmp_path, text, message):

@@ -14,12 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
+from typing_extensions import TypedDict
 
 from affectkit.cli import app
 from affectkit.cli.faces import parse_value, parse_variation, split_assignment
 from affectkit.data import SkippedRows, load_table
 from affectkit.data.image_files import list_files, relative_names, unsafe
 from affectkit.files import read_json, spreadsheet_name, terminal_text
+from affectkit.files.json_forms import OPEN, Integer
 from affectkit.pipeline.predict.inputs import find_inputs
 
 quick = settings(derandomize=True, database=None, deadline=None, max_examples=300)
@@ -236,17 +238,21 @@ JSON = st.recursive(
 )
 
 
+class Form(TypedDict):
+    __pydantic_config__ = OPEN
+    a: Integer
+
+
 @quick
 @given(JSON)
 def test_any_json_is_an_object_or_refused_with_its_name(tmp_path_factory, document):
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(document))
-    form = {"a": int}
     value = document.get("a") if isinstance(document, dict) else None
     fits = type(value) is int and abs(value) < 2**63
     if fits and "\\ud" not in path.read_text():
         # NaN is not equal to itself
-        assert repr(read_json(path, "a test", "mend it", form)) == repr(document)
+        assert repr(read_json(path, "a test", "mend it", Form)) == repr(document)
     elif not fits:
         with pytest.raises(ValueError, match=r"any\.json is not a test.*mend it"):
-            read_json(path, "a test", "mend it", form)
+            read_json(path, "a test", "mend it", Form)
