@@ -58,7 +58,10 @@ def test_the_newest_run_of_each_benchmark_is_read(tmp_path):
     [
         ("[1]", r"it is \[1\]"),
         ("{", "not the JSON file"),
-        (json.dumps({"benchmark": "stages"}), "not the JSON file of a benchmark .*: it has no schema"),
+        (
+            json.dumps({"benchmark": "stages"}),
+            "not the JSON file of a benchmark .*: it has no schema",
+        ),
         (json.dumps(content() | {"schema_version": 9}), "of schema version 1: schema_version is 9"),
     ],
 )
