@@ -81,3 +81,22 @@ def peak_memory_of_children() -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def peak_memory(process: int | None = None) -> int:
+    """Give the largest resident memory, in bytes, that this or another process has had so far.
+
+    On Linux it is VmHWM: what getrusage gives there was handed on by the process that started it.
+    """
+    status = Path(f"/proc/{process or 'self'}/status")
+    if status.is_file():
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+    if sys.platform == "darwin" and process is None:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    import psutil
+
+    memory = psutil.Process(process).memory_info()
+    return getattr(memory, "peak_wset", memory.rss)  # macOS has no peak of others

@@ -1,6 +1,6 @@
 // Find faces and expressions with @vladmandic/face-api in TensorFlow.js' WebAssembly backend.
 //
-// Usage, by video_legs.py only, with NODE_PATH at a node_modules folder that has @vladmandic/face-api,
+// Usage, by peer_legs.py only, with NODE_PATH at a node_modules folder that has @vladmandic/face-api,
 // @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm:
 //
 //     node face_api.cjs THREADS

@@ -1,10 +1,15 @@
 """JupyterLab on this machine and Chromium with a camera of drawn frames, for tests and benchmarks.
 
-Everything that they write goes into folders that are removed again.
+Everything that they write goes into folders that are removed again. As a script it takes the
+README's picture of the camera widget, with the drawn sample clip::
+
+    python benchmarks/lab_browser.py data_cards/camera_widget.webp
 """
 
 from __future__ import annotations
 
+import argparse
+import io
 import os
 import secrets
 import shutil
@@ -23,6 +28,7 @@ from pathlib import Path
 import cv2
 import nbformat
 import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
 
 START_SECONDS = 120
@@ -32,6 +38,16 @@ FLAGS = (
 )
 FAKE_CAMERA = "--use-fake-device-for-media-stream"
 ALLOW, DENY = "--use-fake-ui-for-media-stream", "--deny-permission-prompts"
+
+CAMERA_CELL = """from affectkit.widgets import AffectCamera
+
+camera = AffectCamera()
+camera"""
+EXPRESSION = "Surprise"
+"""What the picture shows."""
+
+ROUNDS = 2
+"""The clip has passed so often, so that the trail is long and the times are those of a run."""
 
 
 def find_chromium() -> str | None:
@@ -302,3 +318,33 @@ class LabNotebook:
             }""",
             code,
         )
+
+
+def photograph(path: Path) -> None:
+    """Play the clip, wait for the expression, and write what JupyterLab shows."""
+    with tempfile.TemporaryDirectory() as name:
+        write_notebook(Path(name) / "camera.ipynb", [CAMERA_CELL])
+        with lab_server(Path(name)) as server, chromium() as browser:
+            page = new_context(browser).new_page()
+            notebook = LabNotebook(page, server, "camera.ipynb")
+            notebook.run_cell(0)
+            page.get_by_role("button", name="Play the sample clip").click()
+            for _ in range(ROUNDS):
+                for expression in ("Neutral", EXPRESSION):
+                    page.wait_for_function(
+                        "name => document.querySelector('.affect-camera').dataset.expression"
+                        " === name",
+                        arg=expression,
+                    )
+            page.wait_for_timeout(350)  # from the weak to the strong expression
+            root = page.locator(".affect-camera")
+            box = root.bounding_box()
+            clip = {"x": box["x"] - 6, "y": box["y"], "width": 710, "height": box["height"]}
+            picture = page.screenshot(clip=clip)
+    Image.open(io.BytesIO(picture)).convert("RGB").save(path, quality=90, method=6)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path)
+    photograph(parser.parse_args().path)

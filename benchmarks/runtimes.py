@@ -12,8 +12,8 @@ dropped; loading and the very first call are timed apart, each in a new process.
 
 from __future__ import annotations
 
+import inspect
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,22 +22,88 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import pandas as pd
-from probe_runtime import Run, load_network, load_predict
-from report import Report, latency_row, limited_to, measure_accuracy, model_file, new_parser
+from report import (
+    Report,
+    latency_row,
+    limited_to,
+    measure_accuracy,
+    model_file,
+    new_parser,
+    turns,
+)
 
 from affectkit.course import add_accuracy
 from affectkit.export import export_model
 from affectkit.models import find_checkpoint
 from affectkit.plots import plot_rates, plot_trade_off
 
+Run = Callable[[np.ndarray], object]
+
+
+def load_network(model: str) -> Run:
+    """Load a model as the pipeline does, for one thread."""
+    from affectkit.models import load_networks
+
+    networks = load_networks(model, threads=1).networks
+    return lambda faces: [network(faces) for network in networks]
+
+
+def load_predict(model: str) -> Run:
+    """Load a checkpoint's Keras model, to be called by `predict`."""
+    from affectkit.models import find_checkpoint
+    from affectkit.models.opening import load_joined
+
+    joined = load_joined(find_checkpoint(model))
+    return lambda faces: joined.predict(faces, verbose=0)
+
+
+def probe(loader: Callable[[str], Run], model: str, size: int) -> dict[str, float]:
+    """Load and call twice; gives load_seconds, first_call_ms, second_call_ms, peak_memory_bytes.
+
+    Loading includes the import of the runtime; memory is the peak of the process, with Python and
+    NumPy.
+    """
+    from affectkit.machine import peak_memory
+
+    face = np.zeros((1, size, size, 3), np.float32)
+    marks = [perf_counter()]
+    run = loader(model)
+    marks.append(perf_counter())
+    for _ in range(2):
+        run(face)
+        marks.append(perf_counter())
+    load, first, second = np.diff(marks)
+    return {
+        "load_seconds": load,
+        "first_call_ms": 1e3 * first,
+        "second_call_ms": 1e3 * second,
+        "peak_memory_bytes": peak_memory(),
+    }
+
+
+def probe_alone(loader: Callable[[str], Run], model: str, size: int) -> dict[str, float]:
+    """Run `probe` in a new process, which has imported nothing of what this script needs."""
+    code = PROBE.format(
+        functions="\n".join(map(inspect.getsource, (loader, probe))),
+        loader=loader.__name__, model=model, size=size,
+    )  # fmt: skip
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return json.loads(answer.splitlines()[-1])
+
+
+PROBE = """from __future__ import annotations
+import json
+from time import perf_counter
+import numpy as np
+{functions}
+print(json.dumps(probe({loader}, {model!r}, {size})))
+"""
 OURS = "LiteRT int8"
 """What the others are compared with."""
 
-PROBE = Path(__file__).with_name("probe_runtime.py")
 SHIPPED = {
     OURS: ("-int8", load_network),
     "LiteRT float16": ("-float16", load_network),
@@ -68,10 +134,7 @@ class Runtime:
     @classmethod
     def load(cls, name: str, model: str, loader: Callable[[str], Run], size: int) -> Runtime:
         """Probe a network, then load it here and call it once."""
-        command = [sys.executable, str(PROBE), model, "--image-size", str(size)]
-        command += ["--predict"] if loader is load_predict else []
-        answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        probed = json.loads(answer.splitlines()[-1])
+        probed = probe_alone(loader, model, size)
         run = loader(model)
         run(np.zeros((1, size, size, 3), np.float32))
         return cls(name, model, run, probed)
@@ -102,24 +165,21 @@ def time_in_turn(
     runtimes: list[Runtime], face: np.ndarray, rounds: int, milliseconds: float, warm_up: int
 ) -> dict[str, list[float]]:
     """Time calls of every runtime in rounds; gives milliseconds a call by name."""
-    generator = np.random.default_rng(0)
     found: dict[str, list[float]] = {runtime.name: [] for runtime in runtimes}
-    for _ in range(rounds):
-        for index in generator.permutation(len(runtimes)):
-            runtime = runtimes[index]
-            for _ in range(warm_up):
-                runtime.run(face)
-            end, start = perf_counter() + milliseconds / 1e3, 0.0
-            while start < end:
-                start = perf_counter()
-                runtime.run(face)
-                found[runtime.name].append(1e3 * (perf_counter() - start))
+    for runtime, _ in turns(runtimes, rounds):
+        for _ in range(warm_up):
+            runtime.run(face)
+        end, start = perf_counter() + milliseconds / 1e3, 0.0
+        while start < end:
+            start = perf_counter()
+            runtime.run(face)
+            found[runtime.name].append(1e3 * (perf_counter() - start))
     return found
 
 
 def main(command: list[str]) -> Path:
     """Load, time in turn, evaluate, write."""
-    parser = new_parser(__doc__, threads=(1,))
+    parser = new_parser("runtimes.py", __doc__, threads=(1,))
     parser.add_argument("--checkpoint", default="affectkit-real")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--milliseconds", type=float, default=60, help="of a runtime in a round")
@@ -127,11 +187,11 @@ def main(command: list[str]) -> Path:
     parser.add_argument("--runtimes", nargs="+", default=list(SHIPPED), choices=SHIPPED)
     parser.add_argument("--formats", nargs="*", default=list(FORMATS), choices=FORMATS,
                         help="that are exported and timed too; may be none")  # fmt: skip
-    arguments = parser.parse_args(command)
+    report = Report.begin("runtimes", parser, command)
+    arguments = report.arguments
     if arguments.threads != [1]:
         parser.error("runtimes are compared with one thread; see throughput.py for more")
     one_tensorflow_thread()
-    report = Report("runtimes", arguments, command)
     name = arguments.checkpoint
     size = find_checkpoint(name).preprocessing.image_size
     face = np.random.default_rng(0).uniform(-1, 1, (1, size, size, 3)).astype(np.float32)

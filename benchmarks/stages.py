@@ -15,7 +15,6 @@ has all of `--cores`.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,8 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import cv2
 import numpy as np
 import pandas as pd
 from report import (
@@ -33,13 +31,23 @@ from report import (
     measure_accuracy,
     model_file,
     new_parser,
+    rate_row,
     summary_rows,
+    turns,
     usable_cores,
 )
-from sequential_video import annotate_frames, open_output, open_video, shorten
 
 from affectkit import AffectPipeline
-from affectkit.pipeline import END_TO_END, RESIDUAL, StageTimer, VideoSummary, process_video
+from affectkit.pipeline import (
+    END_TO_END,
+    RESIDUAL,
+    StageTimer,
+    VideoSummary,
+    draw_faces,
+    process_video,
+)
+from affectkit.pipeline.video.read import open_file
+from affectkit.pipeline.video.write import CODECS
 from affectkit.plots import plot_stage_bars
 
 MOST = 1.15
@@ -47,6 +55,67 @@ MOST = 1.15
 
 SEQUENTIAL, OVERLAPPED, BARE = "sequential", "overlapped", "bare"
 INVOKE = "invoke"
+
+
+@contextmanager
+def opened(video: Path) -> Iterator[cv2.VideoCapture]:
+    """Open a video to read."""
+    capture = open_file(video)
+    try:
+        yield capture
+    finally:
+        capture.release()
+
+
+@contextmanager
+def written(path: Path, capture: cv2.VideoCapture) -> Iterator[cv2.VideoWriter]:
+    """Open a video to write, of the size and rate of another, in affectkit's codec."""
+    codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix])
+    size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, rate, size)
+    if not writer.isOpened():
+        raise OSError(f"{path} can't be written")
+    try:
+        yield writer
+    finally:
+        writer.release()
+
+
+def annotate_frames(pipeline: AffectPipeline, video: Path, output: Path) -> Iterator[int]:
+    """Do the steps of `affectkit.pipeline.process_video` one after the other, in one thread.
+
+    Every millisecond has its stage, and none overlap. Yields how many faces it found, after each
+    frame; the pipeline's timer has its stages then.
+    """
+    timer = pipeline.timer
+    with opened(video) as capture, written(output, capture) as writer:
+        while True:
+            timer.start_frame()
+            with timer.stage("decode"):
+                there, bgr = capture.read()
+            if not there:
+                break
+            with timer.stage("colour"):
+                rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            found = pipeline(rgb)
+            with timer.stage("draw"):
+                draw_faces(bgr, found)
+            with timer.stage("encode"):
+                writer.write(bgr)
+            timer.end_frame()
+            yield len(found)
+
+
+def shorten(video: Path, frames: int, output: Path) -> Path:
+    """Write the first frames of a video to a new one, for a short run."""
+    with opened(video) as capture, written(output, capture) as writer:
+        for _ in range(frames):
+            there, bgr = capture.read()
+            if not there:
+                break
+            writer.write(bgr)
+    return output
 
 
 class Invocations:
@@ -104,35 +173,34 @@ class Rounds:
         self.video, self.threads = video, threads
         self.tables: dict[str, list[pd.DataFrame]] = {SEQUENTIAL: [], OVERLAPPED: [], BARE: []}
         self.summaries: dict[str, list[VideoSummary]] = {SEQUENTIAL: [], OVERLAPPED: []}
-        capture = open_video(video)
-        image = np.ascontiguousarray(capture.read()[1][..., ::-1])
-        capture.release()
+        with opened(video) as capture:
+            image = np.ascontiguousarray(capture.read()[1][..., ::-1])
         start = perf_counter()
         self.pipeline(image)
         self.first_call_ms = 1e3 * (perf_counter() - start)
 
     def run(self, rounds: int, folder: Path) -> None:
         """Run a round that is dropped, then the others."""
-        generator = np.random.default_rng(0)
-        for number in range(rounds + 1):
-            for way in generator.permutation([SEQUENTIAL, OVERLAPPED]):
-                with limited_to(self.threads, self.cores[way]):
-                    if way == OVERLAPPED:
-                        summary, tables = self._overlapped(folder)
-                    else:
-                        summary, tables = self._sequential_and_bare(folder)
-                if number:  # the first round is dropped
-                    self.summaries[way].append(summary)
-                    for name, table in tables.items():
-                        self.tables[name].append(table)
+        for way, counts in turns([SEQUENTIAL, OVERLAPPED], rounds, warm_up=1):
+            with limited_to(self.threads, self.cores[way]):
+                if way == OVERLAPPED:
+                    summary, tables = self._overlapped(folder)
+                else:
+                    summary, tables = self._sequential_and_bare(folder)
+            if counts:
+                self.summaries[way].append(summary)
+                for name, table in tables.items():
+                    self.tables[name].append(table)
 
     def _sequential_and_bare(self, folder: Path) -> tuple[VideoSummary, dict[str, pd.DataFrame]]:
         """Annotate frame by frame, each followed by its bare work on the same frame."""
         self.pipeline.timer, timer, invocations = StageTimer(), StageTimer(), Invocations()
-        capture = open_video(self.video)
-        writer = open_output(folder / "bare.mp4", capture)
         faces = 0
-        with invocations.watched() as invoke:
+        with (
+            opened(self.video) as capture,
+            written(folder / "bare.mp4", capture) as writer,
+            invocations.watched() as invoke,
+        ):
             for found in annotate_frames(self.pipeline, self.video, folder / "sequential.mp4"):
                 faces += found
                 interpreters = invocations.end_frame()
@@ -145,8 +213,6 @@ class Rounds:
                 with timer.stage("encode"):
                     writer.write(frame)
                 timer.end_frame()
-        capture.release()
-        writer.release()
         table = self.pipeline.timer.table()
         summary = VideoSummary(len(table), faces, table[END_TO_END].sum() / 1e3)
         table = table.assign(**{INVOKE: np.array(invocations.nanoseconds) / 1e6})
@@ -187,19 +253,15 @@ class Rounds:
         rows = []
         for way, summaries in self.summaries.items():
             rates = [summary.frames / summary.duration for summary in summaries]
-            rows.append(
-                {
-                    "mode": way,
-                    "threads": self.threads,
-                    "cores": self.cores[way],
-                    "rounds": len(rates),
-                    "frames": summaries[0].frames,
-                    "faces": summaries[0].faces,
-                    "frames_a_second": float(np.median(rates)),
-                    "slowest": min(rates),
-                    "fastest": max(rates),
-                }
-            )
+            row = {
+                "mode": way,
+                "threads": self.threads,
+                "cores": self.cores[way],
+                "rounds": len(rates),
+                "frames": summaries[0].frames,
+                "faces": summaries[0].faces,
+            }
+            rows.append(row | rate_row(rates, "frames"))
         return rows
 
     def add_ratios(self, report: Report) -> None:
@@ -250,7 +312,7 @@ class Rounds:
 
 def main(command: list[str]) -> Path:
     """Run all rounds with each number of threads, evaluate, write."""
-    parser = new_parser(__doc__)
+    parser = new_parser("stages.py", __doc__)
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--model", default="affectkit-real-int8")
     parser.add_argument("--detector", default="blazeface")
@@ -258,8 +320,8 @@ def main(command: list[str]) -> Path:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--frames", type=int, default=0,
                         help="of the video, encoded anew; 0 for all, as they are")  # fmt: skip
-    arguments = parser.parse_args(command)
-    report = Report("stages", arguments, command)
+    report = Report.begin("stages", parser, command)
+    arguments = report.arguments
     names = ("stages", "bare", "videos", "overhead", "loading")
     tables: dict[str, list[dict]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as name:

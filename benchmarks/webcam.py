@@ -191,14 +191,14 @@ def way_row(kind: str, in_flight: int, way: Way) -> dict:
 
 def main(command: list[str]) -> Path:
     """Measure every way, then write."""
-    parser = new_parser(__doc__, threads=(1,))
+    parser = new_parser("webcam.py", __doc__, threads=(1,))
     parser.add_argument("--model", default="affectkit-real-int8")
     parser.add_argument("--frames", type=int, default=2000, help="of the first way")
     parser.add_argument("--short", type=int, default=300, help="frames of every other way")
     parser.add_argument("--ways", nargs="+", default=["shipped:2", "shipped:1", "nodelay:2",
                         "nodelay:1"], help="server and frames in flight")  # fmt: skip
-    arguments = parser.parse_args(command)
-    report = Report("webcam", arguments, command)
+    report = Report.begin("webcam", parser, command)
+    arguments = report.arguments
     tables: dict[str, list[dict]] = {name: [] for name in ("ways", "places", "stages", "memory")}
     for number, text in enumerate(arguments.ways):
         kind = {"shipped": JUPYTER, "nodelay": NODELAY}[text.split(":")[0]]

@@ -1,7 +1,7 @@
 """Random layers that cost a fraction of Keras' own, and draw from the same distributions.
 
 Keras has a layer for each change, and resamples the face in each; here flip, shift, rotation and
-zoom are one resampling, which also blurs less. `benchmarks/input_pipeline.py` measures both.
+zoom are one resampling, which also blurs less. `benchmarks/scale.py input` measures both.
 """
 
 from __future__ import annotations

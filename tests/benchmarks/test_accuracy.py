@@ -1,23 +1,21 @@
-"""The script that writes the tables of a checkpoint's card."""
+"""Accuracy: the tables of a card, and what each stage of a training left behind."""
 
-import importlib.util
+import argparse
 import re
-from pathlib import Path
 
+import keras
 import pandas as pd
 import pytest
 
 from affectkit.labels import EXPRESSIONS
-
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "measure_checkpoint.py"
+from affectkit.models import build_classifier, save_model
+from affectkit.preprocess import Preprocessing
+from affectkit.training.recipes.stages import AGAIN, SETTLING
 
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("measure_checkpoint", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(scripts):
+    return scripts("accuracy")
 
 
 @pytest.mark.slow
@@ -26,7 +24,7 @@ def test_tables_tell_what_was_measured(script, tmp_path):
     name = "affectkit-synthetic"
     results = script.evaluate(name, {"AffectFaces": source}, tmp_path)
     assert len(results) == 3 * 3  # forms; expressions, the same mirrored, valence and arousal
-    text = script.report(results, name, tmp_path)
+    text = script.card_tables(results, name, tmp_path)
     for form in (name, f"{name}-float16", f"{name}-int8"):
         key = ("AffectFaces", form, "classification")
         (told,) = re.findall(rf"^\| {form} \| [\d.]+ \| ([\d.]+) \(", text, flags=re.MULTILINE)
@@ -90,3 +88,49 @@ def test_portraits_without_ratings_get_a_copy_with_constant_ones(script, shared,
     assert len(labels) == 40
     assert (labels[["valence", "arousal"]] == 0).all(axis=None)
     assert all((copy / file).is_file() for file in labels["file"])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs: the second has the first one's network and a stage of its own."""
+    folder = tmp_path_factory.mktemp("runs")
+    keras.utils.set_random_seed(0)
+    models = [build_classifier(32, 0.35, 0.0) for _ in range(2)]
+    places = (("one", "classifier_32", 0), ("two", "classifier_32", 0), ("two", "classifier", 1))
+    for run, name, number in places:
+        facts = {"profile": (AGAIN, SETTLING)[number].to_dict(), "faint_smiles": 7 * number}
+        path = folder / run / "models" / f"{name}.keras"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_model(models[number], path, Preprocessing(32, grey=True), facts, 0.5)
+    return [folder / "one", folder / "two"]
+
+
+def test_a_network_of_two_runs_is_measured_once(script, runs):
+    found = script.find_networks(runs)
+    assert [(path.parents[1].name, path.stem) for path in found] == [
+        ("one", "classifier_32"),
+        ("two", "classifier"),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.needs_shared
+def test_the_table_tells_stage_and_accuracies(script, runs, shared, tmp_path):
+    path = runs[1] / "models" / "classifier.keras"
+    data = shared / "data"
+    arguments = argparse.Namespace(
+        ferplus=data / "ferplus", london=data / "london_faces", limit=None
+    )
+    row = script.measure_stage(path, arguments)
+    assert (row["FER+ faces"], row["London faces"]) == (3199, 40)
+    # half of London's faces are neutral, half smile
+    assert row["London accuracy"] == pytest.approx(
+        (row["London Neutral"] + row["London Happy"]) / 2
+    )
+    text = script.write_stages([row], tmp_path).read_text("utf-8")
+    assert "on 3,199 PublicTest faces" in text
+    assert "a face is 2.5 points" in text
+    (line,) = re.findall(r"^\| two/classifier .*$", text, flags=re.MULTILINE)
+    cells = line.strip("| ").split(" | ")
+    assert cells[:6] == ["two/classifier", "checkpoint-settling", "3", "0.0", "strong", "7"]
+    assert float(cells[6]) == pytest.approx(row["FER+ accuracy"], abs=5e-4)

@@ -1,84 +1,95 @@
-"""The scripts in benchmarks/ still run, and measure what they say."""
+"""What all benchmarks share: files of a run, stars, turns, and the comparison with the baseline."""
 
-import importlib.util
-import zipfile
-from pathlib import Path
+import json
 
-import numpy as np
 import pytest
 
-import affectkit
-
-ROOT = Path(__file__).resolve().parents[2]
-ARCHIVE = Path(affectkit.__file__).parent / "assets" / "affectfaces.zip"
-
-
-@pytest.fixture(scope="module")
-def faces_benchmark():
-    spec = importlib.util.spec_from_file_location(
-        "measure_faces", ROOT / "benchmarks" / "measure_faces.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from affectkit.course import BASELINE, load_runs, read_run
+from affectkit.course.benchmark_runs import BENCHMARKS
+from affectkit.pipeline import samples_needed
 
 
 @pytest.fixture(scope="module")
-def some_faces(faces_benchmark):
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        images, table = faces_benchmark.load_split(archive, "test")
-    rows = table.groupby("expression_clean").head(8).index
-    return images[rows], table.loc[rows].reset_index(drop=True)
+def report(scripts):
+    return scripts("report")
 
 
-def test_balanced_accuracy_by_hand(faces_benchmark):
-    true, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
-    assert faces_benchmark.balanced_accuracy(true, predicted, (0, 1)) == pytest.approx(5 / 6)
+@pytest.mark.parametrize(("short", "p90"), [(1, "2.000 \\*"), (0, "2.000")])
+def test_a_percentile_of_too_few_samples_is_marked(report, short, p90):
+    row = report.latency_row([2.0] * (samples_needed(90) - short), leg="a")
+    assert row["p90_enough"] == (not short)
+    header, _, line = report.markdown_table([row])
+    cells = dict(zip(header.split(" | "), line.split(" | "), strict=True))
+    assert cells["p50"] == "2.000"
+    assert cells["p90"] == p90
+    assert cells["p99 |"] == "2.000 \\* |"
 
 
-def test_crops_are_raised_and_action_units_have_two_sides(faces_benchmark, some_faces):
-    ramp = np.arange(112, dtype=np.float32)[:, None] * np.ones((1, 112), np.float32)
-    piece = faces_benchmark.cut(ramp)
-    pixel = 112 / 1.7 / 64  # pixels of the wide crop in one of the piece
-    np.testing.assert_allclose(np.diff(piece[:, 32]), pixel, rtol=0.04)
-    middle = 55.5 - faces_benchmark.RAISE_BOX * 64 * pixel
-    assert piece[31:33, 32].mean() == pytest.approx(middle, abs=0.1)
-    units = faces_benchmark.action_units(some_faces[1])
-    assert units.shape[::2] == (len(some_faces[1]), 2)
-    neutral = some_faces[1]["expression_clean"].to_numpy() == 0
-    assert units[neutral].sum() < units[~neutral].sum() / 7
+def test_files_are_never_overwritten_and_targets_are_checked(report, tmp_path):
+    parser = report.new_parser("throughput.py scaling", "Nothing.")
+    output = str(tmp_path / "new folder")
+    first = report.Report.begin("scaling", parser, ["--output", output])
+    first.target("low", 1.15, "<= 1.15")
+    first.target("five", 1.0, "< 1")
+    first.target("high", 4.1, ">= 4.0")
+    second = report.Report("scaling", first.arguments, ["stages.py"], started=first.started)
+    paths = [first.write(), second.write()]
+    assert len(set(paths)) == 2
+    run = read_run(paths[0])
+    command = f"python benchmarks/throughput.py scaling --output '{output}'"
+    assert run.content["command"] == command
+    assert [one["reached"] for one in run.content["targets"]] == [True, False, True]
+    assert f"{first.started:%Y-%m-%dT%H-%M-%SZ}" in paths[1].name
 
 
-@pytest.mark.slow
-def test_the_small_network_learns_and_is_measured(faces_benchmark, some_faces, capsys):
-    model = faces_benchmark.train_small_network(*some_faces, epochs=2)
-    faces_benchmark.measure_learnability(model, *some_faces)
-    lines = capsys.readouterr().out.splitlines()
-    (parameters,) = [line.split()[-1] for line in lines if "parameters" in line]
-    assert 150_000 < int(parameters) < 210_000
-    (accuracy,) = [float(line.split()[-1]) for line in lines if "clean labels of unseen" in line]
-    assert 0 < accuracy <= 1
+def test_all_take_turns_and_the_warm_up_does_not_count(report):
+    taken = list(report.turns("abc", rounds=20, warm_up=2))
+    assert [counts for _, counts in taken] == [False] * 6 + [True] * 60
+    rounds = ["".join(name for name, _ in taken[start : start + 3]) for start in range(0, 66, 3)]
+    assert all(sorted(one) == list("abc") for one in rounds)
+    assert len(set(rounds)) > 3  # in an order that is drawn anew
 
 
-@pytest.mark.slow
-def test_speed_is_measured(faces_benchmark, capsys):
-    faces_benchmark.measure_speed(5, seeds=1)
-    faces_benchmark.measure_rendering(5)
-    rates = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
-    assert len(rates) == 4
-    assert min(rates[0], rates[1], rates[3]) > 0.3  # images a second
+def test_only_what_stands_between_the_marks_of_a_page_is_replaced(report, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- plan -->\nold\n<!-- /plan -->\nafter\n")
+    report.write_between(page, "plan", "new")
+    assert page.read_text() == "before\n<!-- plan -->\nnew\n<!-- /plan -->\nafter\n"
+    with pytest.raises(ValueError, match="expected <!-- measured --> and <!-- /measured -->"):
+        report.write_between(page, "measured", "new")
 
 
-@pytest.mark.slow
-@pytest.mark.needs_shared
-def test_a_detector_of_real_faces_finds_the_drawn_ones(shared, faces_benchmark, capsys):
-    """The bounds leave two standard errors of 400 faces below what the data card tells."""
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        images, table = faces_benchmark.load_split(archive, "validation")
-    model = shared / "models" / "face_detection_yunet_2026may.onnx"
-    faces_benchmark.measure_yunet(images[:400], table[:400], model)
-    rates = {
-        line[:60].strip(): float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()
-    }
-    assert rates["YuNet detects at 0.6"] >= 0.99
-    assert rates["YuNet detects at 0.9"] >= 0.92
+def test_a_worse_ratio_fails_the_comparison(report, tmp_path, capsys):
+    content = json.loads(load_runs(BASELINE)["scaling"].path.read_text())
+    content["ratios"][0]["value"] *= 2
+    (tmp_path / "scaling_x.json").write_text(json.dumps(content))
+    assert report.main([str(tmp_path), "--baseline", str(tmp_path)]) == 0
+    assert report.main([str(tmp_path)]) == 1
+    assert f"WORSE {content['ratios'][0]['name']}" in capsys.readouterr().out
+    assert report.main([str(tmp_path), "--tolerance", "1.5"]) == 0
+    assert report.main([str(tmp_path / "absent")]) == 2
+    assert "expected runs such as" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_every_kind_of_run_is_compared_with_the_baseline(report, benchmark, tmp_path, capsys):
+    content = json.loads(load_runs(BASELINE)[benchmark].path.read_text())
+    (tmp_path / f"{benchmark}_mine.json").write_text(json.dumps(content))
+    assert report.main([str(tmp_path)]) == 0
+    output = capsys.readouterr().out
+    assert output.count(" ok ") == len(content["ratios"])
+    for ratio in content["ratios"]:  # twice as bad, or by more than the least that counts
+        ratio["value"] *= 2 if ratio["better"] == "lower" else 0.5
+        ratio["value"] += 0.1 * (ratio["better"] == "lower")
+    (tmp_path / f"{benchmark}_mine.json").write_text(json.dumps(content))
+    assert report.main([str(tmp_path)]) == 1
+    assert capsys.readouterr().out.count("WORSE") == len(content["ratios"])
+
+
+def test_the_committed_baseline_is_whole():
+    baseline = load_runs(BASELINE)
+    assert list(baseline) == list(BENCHMARKS)
+    for run in baseline.values():
+        assert run.content["ratios"]
+        assert run.path.stat().st_size < 60_000
+        assert " /" not in run.content["command"]  # no absolute path

@@ -1,6 +1,5 @@
 """The benchmarks of input and growth measure what they say, and the plan follows from them."""
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -13,19 +12,10 @@ import tensorflow as tf
 from affectkit.course import BASELINE, read_run
 from affectkit.data import load_table
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-PAGE = FOLDER.parent / "data_cards" / "scale.md"
+PAGE = Path(__file__).resolve().parents[2] / "data_cards" / "scale.md"
 MISSED = {"bytes a row of stream with table, 10,000 to 100,000 rows": 600}
 """Known to be missed, and what they must not pass all the same: the stream itself takes half of it,
 the table in memory the other."""
-
-
-@pytest.fixture(scope="module")
-def scripts():
-    """Give the modules of benchmarks/, by name, as a script there finds them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        yield importlib.import_module
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +24,16 @@ def folder(scripts, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs")
     tf.config.run_functions_eagerly(True)  # nothing is traced: quick to start, and slow
     try:
-        scripts("input_pipeline").main(
-            ["--output", str(output), "--rows", "12", "--side", "64", "--image-size", "64",
+        scripts("scale").main(
+            ["input", "--output", str(output), "--rows", "12", "--side", "64", "--image-size", "64",
              "--alpha", "0.35", "--batch-size", "4", "--rounds", "1", "--rows-per-shard", "4"]
         )  # fmt: skip
     finally:
         tf.config.run_functions_eagerly(False)
-    growth = scripts("cost_growth")
+    scale = scripts("scale")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(growth, "STAGES", ("table",))
-        growth.main(["--output", str(output), "--rows", "30", "60"])
+        patch.setattr(scale, "STAGES", ("table",))
+        scale.main(["growth", "--output", str(output), "--rows", "30", "60"])
     return output
 
 
@@ -96,13 +86,13 @@ def test_growth_compares_the_most_rows_with_fewer(folder):
 
 
 def test_stages_read_every_row(scripts, tmp_path):
-    growth = scripts("cost_growth")
+    scale = scripts("scale")
     files, shards = tmp_path / "files", tmp_path / "shards"
-    growth.make_files(files, 1010)
+    scale.make_files(files, 1010)
     table = load_table("folder", files)
     assert table["split"].value_counts().to_dict() == {"train": 908, "validation": 51, "test": 51}
-    for stage in growth.STAGES:
-        found = growth.run_stage(stage, str(files), str(shards))
+    for stage in scale.STAGES:
+        found = scale.run_stage(stage, str(files), str(shards))
         assert found["peak_bytes"] >= found["start_bytes"] > 50e6
         assert found["cpu_seconds"] > 0
     index = json.loads((shards / "index.json").read_text())
@@ -119,7 +109,7 @@ def plan(scripts, folder, *options):
     output = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("builtins.print", output.append)
-        assert scripts("plan_scale").main([str(folder), *options]) == 0
+        scripts("scale").main(["plan", str(folder), *options])
     return output[0].splitlines()
 
 
@@ -144,18 +134,18 @@ def test_the_plan_follows_from_the_runs(scripts, folder):
 
 
 def test_a_folder_without_runs_says_what_to_make(scripts, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"python benchmarks/input_pipeline.py --output"):
-        scripts("plan_scale").main([str(tmp_path)])
+    with pytest.raises(FileNotFoundError, match=r"python benchmarks/scale.py input --output"):
+        scripts("scale").main(["plan", str(tmp_path)])
 
 
 def test_the_page_holds_what_the_script_prints(scripts, tmp_path):
-    """`plan_scale.py --write data_cards/scale.md` was run after the benchmarks."""
+    """`scale.py plan --write data_cards/scale.md` was run after the benchmarks."""
     page = PAGE.read_text("utf-8")
     (written,) = re.findall(r"<!-- plan -->\n(.*)\n<!-- /plan -->", page, flags=re.DOTALL)
     assert written.splitlines() == plan(scripts, BASELINE)
     copy = tmp_path / "page.md"
     copy.write_text(page.replace(written, "older"))
-    scripts("plan_scale").main(["--write", str(copy)])
+    scripts("scale").main(["plan", "--write", str(copy)])
     assert copy.read_text("utf-8") == page
 
 

