@@ -356,18 +356,24 @@ def run_stage(stage: str, files: str, shards: str) -> dict[str, float]:
     }
 
 
-def bytes_a_row(lines: pd.DataFrame, fewer: int, most: int) -> float:
-    """Give by how much a row more raises the peak over what it was before the stage began.
+def add_growth_ratios(report: Report, rows: list[dict]) -> None:
+    """Hold the most rows against the next fewer ones: peaks, bytes and time a row of each stage.
 
-    Parameters
-    ----------
-    lines : pandas.DataFrame
-        Columns peak_bytes and start_bytes, indexed by rows.
-    fewer, most : int
-        Of the index.
+    A row more raises the peak over what it was before the stage began by so many bytes.
     """
-    own = lines["peak_bytes"] - lines["start_bytes"]
-    return float(own[most] - own[fewer]) / (most - fewer)
+    table = pd.DataFrame(rows)
+    *_, fewer, most = sorted(table["rows"].unique().tolist())
+    for stage, lines in table.groupby("stage", sort=False):
+        lines = lines.set_index("rows")
+        name = f"peak memory of {stage}, {most:,} / {fewer:,} rows"
+        grown = lines.loc[most, "peak_bytes"] / lines.loc[fewer, "peak_bytes"]
+        report.ratio(name, grown)
+        report.target(name, grown, f"<= {FLAT}")
+        own = lines["peak_bytes"] - lines["start_bytes"]
+        name = f"bytes a row of {stage}, {fewer:,} to {most:,} rows"
+        report.target(name, float(own[most] - own[fewer]) / (most - fewer), f"<= {MOST_BYTES}")
+        each = lines["cpu_seconds"] / lines.index
+        report.ratio(f"time a row of {stage}, {most:,} / {fewer:,} rows", each[most] / each[fewer])
 
 
 def measure_growth(command: list[str]) -> Path:
@@ -397,23 +403,10 @@ def measure_growth(command: list[str]) -> Path:
                 print(rows[-1], file=sys.stderr, flush=True)
             size = sum(path.stat().st_size for path in shards.glob("*.tfrecord"))
             rows[-1]["shard_bytes_per_row"] = size / count
-    table = pd.DataFrame(rows)
     report.tables = {"growth": rows}
-    most, fewer = sorted(arguments.rows)[-1], sorted(arguments.rows)[-2]
-    for stage in STAGES:
-        lines = table[table["stage"] == stage].set_index("rows")
-        grown = lines.loc[most, "peak_bytes"] / lines.loc[fewer, "peak_bytes"]
-        name = f"peak memory of {stage}, {most:,} / {fewer:,} rows"
-        report.ratio(name, grown)
-        report.target(name, grown, f"<= {FLAT}")
-        report.target(
-            f"bytes a row of {stage}, {fewer:,} to {most:,} rows",
-            bytes_a_row(lines, fewer, most), f"<= {MOST_BYTES}",
-        )  # fmt: skip
-        each = lines["cpu_seconds"] / lines.index
-        report.ratio(f"time a row of {stage}, {most:,} / {fewer:,} rows", each[most] / each[fewer])
+    add_growth_ratios(report, rows)
     report.note_load()
-    report.figures = {"growth": plot_growth(table)}
+    report.figures = {"growth": plot_growth(pd.DataFrame(rows))}
     return report.write()
 
 
