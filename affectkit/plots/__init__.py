@@ -24,10 +24,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_metric_intervals",
             "plot_reliability",
             "plot_slices",
-            "save_result_figures",
         ],
         "valence_arousal": [
-            "draw_circumplex",
             "plot_valence_arousal",
             "plot_valence_arousal_predictions",
         ],
