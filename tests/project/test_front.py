@@ -19,6 +19,17 @@ PACKAGE = ROOT / "affectkit"
 FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 ROOT_MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
+BELOW_THE_FOLDER = {
+    "accuracy": {"models", "training"},  # the recipe of what ships, and its cards
+    "measure_faces": {"training"},  # where FER2013 cuts
+    "report": {"course", "files"},  # the form of its own files
+    "runtimes": {"models"},
+    "stages": {"pipeline"},
+    "throughput": {"pipeline"},  # workers, without the command
+    "webcam": {"widgets"},
+}
+"""The rooms that a benchmark may take apart, to time what they are made of."""
+
 
 def public_names() -> list[tuple[str, str]]:
     fronts = ["affectkit", *(f"affectkit.{folder}" for folder in FOLDERS)]
@@ -93,6 +104,12 @@ def test_the_readme_names_folders():
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert blocks
     assert not reaches_below(set().union(*map(imported_modules, blocks)))
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda path: path.stem)
+def test_benchmarks_name_folders_but_where_they_take_a_room_apart(path):
+    below = reaches_below(imported_modules(path.read_text("utf-8")))
+    assert {name.split(".")[1] for name in below} <= BELOW_THE_FOLDER.get(path.stem, set())
 
 
 def test_imports_run_one_way():
