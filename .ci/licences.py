@@ -24,15 +24,6 @@ ALLOWED = {
 }
 """Licences that let anyone use, change and pass on affectkit together with the package."""
 
-EXCUSED = {
-    "krippendorff": (
-        "GPL-3.0-or-later",
-        "affectkit imports it for Krippendorff's alpha and does not contain it. MIT allows to\n"
-        "  combine the two, but who passes on both together has to do so under the GPL",
-    ),
-}
-"""Other licences of what is needed at run time, and why they are there."""
-
 READ_BY_HAND = {
     "aiohappyeyeballs": "PSF-2.0",
     "aiohttp": "Apache-2.0 AND MIT",
@@ -180,11 +171,10 @@ def find_problems(
                 f"{name} is listed as {listed_version} for {use}, it is {version} for "
                 f"{uses[name]}: run `make licences`"
             )
-        excused = EXCUSED.get(name, ("",))[0] == licence
         if licence == "UNKNOWN":
             problems.append(f"{name} names no licence: read its files, and note it in READ_BY_HAND")
-        elif uses[name] != "development" and not is_allowed(licence) and not excused:
-            problems.append(f"{name}: {licence} is neither in ALLOWED nor in EXCUSED")
+        elif uses[name] != "development" and not is_allowed(licence):
+            problems.append(f"{name}: {licence} is not in ALLOWED")
     return problems
 
 
@@ -194,7 +184,7 @@ def write_list() -> None:
     Raises
     ------
     SystemExit
-        If a licence is unknown, or neither in `ALLOWED` nor in `EXCUSED`; nothing is written then.
+        If a licence is unknown, or not in `ALLOWED`; nothing is written then.
     """
     pins, uses, licences = read_lock(), find_uses(), read_licences()
     listed = {}
@@ -206,11 +196,10 @@ def write_list() -> None:
     if problems := find_problems(pins, uses, listed):
         raise SystemExit("\n".join(problems))
     rows = [f"| {name} | {' | '.join(row)} |\n" for name, row in listed.items()]
-    excuses = [f"- **{name}**, {terms}: {why}.\n" for name, (terms, why) in EXCUSED.items()]
     bundled = [f"- {kind}: in {', '.join(names)}\n" for kind, names in find_bundled().items()]
     LIST.write_text(
-        f"{HEAD}\n## Other than permissive\n\n{''.join(excuses)}\n"
-        "Inside wheels, as built for Linux:\n\n"
+        f"{HEAD}\n## Other than permissive\n\n"
+        "Of what is needed at run time, only libraries inside wheels, as built for Linux:\n\n"
         f"{''.join(bundled)}\n## All\n\n| package | version | licence | for |\n|---|---|---|---|\n"
         f"{''.join(rows)}",
         encoding="utf-8",

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import click
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from affectkit.cli import (
@@ -24,6 +23,7 @@ from affectkit.cli import (
     sweep,
     train,
 )
+from affectkit.cli.console import tell
 from affectkit.files.safe_text import terminal_text
 from affectkit.version import __version__
 
@@ -36,11 +36,8 @@ class FriendlyGroup(typer.core.TyperGroup):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the chosen command."""
-        console = Console(stderr=True)
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: _print(
-                console, "Note: ", "yellow", str(message)
-            )
+            warnings.showwarning = lambda message, *_, **__: _tell("Note: ", "yellow", str(message))
             try:
                 return super().invoke(ctx)
             except BrokenPipeError:
@@ -48,13 +45,13 @@ class FriendlyGroup(typer.core.TyperGroup):
             except (ValueError, OSError, ImportError) as error:
                 if ctx.params.get("debug"):
                     raise
-                _print(console, "Error: ", "bold red", str(error) or type(error).__name__)
-                console.print("[dim]`affectkit --debug ...` shows where it arose.[/dim]")
+                _tell("Error: ", "bold red", str(error) or type(error).__name__)
+                tell("`affectkit --debug ...` shows where it arose.", "dim", error=True)
                 raise typer.Exit(USER_ERROR) from error
 
 
-def _print(console: Console, label: str, style: str, message: str) -> None:
-    console.print(Text.assemble((label, style), terminal_text(message)), soft_wrap=True)
+def _tell(label: str, style: str, message: str) -> None:
+    tell(Text.assemble((label, style), terminal_text(message)), error=True)
 
 
 app = typer.Typer(

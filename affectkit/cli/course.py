@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from affectkit.cli.console import tell
 from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Root, Seed
 
 
@@ -46,40 +46,32 @@ def run(
     from affectkit.course.runner import run_course
     from affectkit.course.summary import CourseSettings
 
-    console = Console()
     if dataset == "folder" and root and not _gives_boxes(Path(root)):
-        console.print(
-            Text(
-                "No face boxes are given, so whole pictures are taken as faces. If they show more "
-                f"than a face, run first: affectkit faces find --root {root}"
-            ),
-            soft_wrap=True,
+        tell(
+            "No face boxes are given, so whole pictures are taken as faces. If they show more "
+            f"than a face, run first: affectkit faces find --root {root}"
         )
     settings = CourseSettings(dataset, root or "", profile, seed, limit, epochs, weights)
     result = run_course(settings, output or "", start, cell_timeout=cell_timeout)
     failed = result.summary["failed"]
     if failed:
         place = failed["notebook"] + (f", cell [{failed['cell']}]" if failed["cell"] else "")
-        console.print(Text.assemble((f"Failed in {place}: ", "bold red"), failed["error"]))
-        number = failed["notebook"][:2]
-        console.print(
-            Text(
-                "Once it is mended, go on with: affectkit course (same options) "
-                f"--output {result.folder} --from {number}"
-            ),
-            soft_wrap=True,
+        tell(Text.assemble((f"Failed in {place}: ", "bold red"), failed["error"]))
+        tell(
+            "Once it is mended, go on with: affectkit course (same options) "
+            f"--output {result.folder} --from {failed['notebook'][:2]}"
         )
     for model, metrics in result.summary["metrics"].items():
-        lead = [name for name in ("accuracy", "valence_ccc", "arousal_ccc") if metrics]
-        for name in lead:
-            if entry := metrics["metrics"].get(name):
+        for name in ("accuracy", "valence_ccc", "arousal_ccc"):
+            if metrics and (entry := metrics["metrics"].get(name)):
                 value = "undefined" if entry["value"] is None else f"{entry['value']:.3f}"
-                console.print(f"{model} {name.replace('_', ' ')}: {value}", highlight=False)
-    console.print(Text(f"Report: {result.report}"), soft_wrap=True)
+                tell(f"{model} {name.replace('_', ' ')}: {value}")
+    tell(f"Report: {result.report}")
     raise typer.Exit(result.exit_code)
 
 
 def _gives_boxes(root: Path) -> bool:
+    """Tell whether a folder's labels.csv has face boxes."""
     file = root / "labels.csv"
     if not file.is_file():
         return False

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from affectkit.cli.console import tell
 from affectkit.cli.options import Dataset, Limit, Protocol, Root, Seed
 
 
@@ -75,21 +75,20 @@ def run(
             continue  # the data is about expressions only
         result = evaluated.result
         save_result_figures(result, evaluated.predictions, evaluated.table, folder / "plots")
-        _print_result(Console(), *metric_table(result), result)
-    Console().print(Text(f"Results: {output}"), soft_wrap=True)
+        _print_result(*metric_table(result), result)
+    tell(f"Results: {output}")
 
 
-def _print_result(console: Console, header: list[str], rows: list[list[str]], result: dict) -> None:
+def _print_result(header: list[str], rows: list[list[str]], result: dict) -> None:
     title = f"{result['name']} on {result['dataset']}, {result['split']}, {result['rows']:,} faces"
     table = Table(title=title, caption=f"protocol {result['protocol']}")
     for position, name in enumerate(header):
         table.add_column(name, justify="right" if position else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    Console().print(table)
     if result.get("derived_rows"):
-        console.print(
+        tell(
             f"Valence and arousal of {result['derived_rows']:,} faces were derived from "
-            "expressions, not rated: no evidence about people's ratings.",
-            highlight=False,
+            "expressions, not rated: no evidence about people's ratings."
         )

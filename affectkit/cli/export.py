@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
+from affectkit.cli.console import tell
 from affectkit.cli.options import Root
 
 
@@ -56,7 +55,6 @@ def run(
         return
     path = export_model(model, format, output, dataset, root, faces)
     exported = read_manifest(path)
-    console = Console()
     total = sum(entry["bytes"] for entry in exported.manifest["files"])
     for name, result in exported.manifest["verification"].items():
         differences = ", ".join(
@@ -65,10 +63,9 @@ def run(
             for output, values in result["outputs"].items()
         )
         same = "" if result["agreement"] is None else f"; {result['agreement']:.1%} same expression"
-        line = f"{result['faces']} faces ({name}) differ from Keras by: {differences}{same}"
-        console.print(Text(line), soft_wrap=True)
-    console.print(Text(f"Exported: {exported.path} ({total / 1e6:.1f} MB)"), soft_wrap=True)
-    console.print(Text(f"Manifest: {path}"), soft_wrap=True)
+        tell(f"{result['faces']} faces ({name}) differ from Keras by: {differences}{same}")
+    tell(f"Exported: {exported.path} ({total / 1e6:.1f} MB)")
+    tell(f"Manifest: {path}")
 
 
 def _export_bundle(model: str, output: Path, faces: Path | None) -> None:
@@ -76,19 +73,16 @@ def _export_bundle(model: str, output: Path, faces: Path | None) -> None:
 
     folder = write_bundle(model, output, faces)
     description = read_description(folder)
-    console = Console()
     for name, forms in description["verification"].items():
         worst = max(
             values["maximum_difference"]
             for result in forms.values()
             for values in result["outputs"].values()
         )
-        line = (
+        tell(
             f"{name}: {description['networks'][name]['nodes']} nodes; {', '.join(forms)} differ "
             f"from Keras by {worst:.2g} at most on {description['golden']['faces']} faces "
             f"({description['golden']['source']})"
         )
-        console.print(Text(line), soft_wrap=True)
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    line = f"Exported: {folder} ({total / 1e6:.1f} MB). Its README.md tells how to go on"
-    console.print(Text(line), soft_wrap=True)
+    tell(f"Exported: {folder} ({total / 1e6:.1f} MB). Its README.md tells how to go on")

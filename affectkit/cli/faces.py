@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
+
+from affectkit.cli.console import tell
 
 MOST_STEPS = 10_000
 
@@ -47,7 +47,7 @@ def render(
     folder = render_dataset(
         output, count, seed, size, vary=varied, fix=fixed, workers=workers or None, split=split
     )
-    Console().print(Text(f"Faces: {folder}"), soft_wrap=True)
+    tell(f"Faces: {folder}")
 
 
 @app.command("find")
@@ -69,22 +69,11 @@ def find(
     from affectkit.pipeline.detect.detectors import load_detector
 
     file, with_box, rows = write_face_boxes(root, load_detector(detector))
-    Console().print(Text(f"{with_box} of {rows} pictures have a face box: {file}"), soft_wrap=True)
+    tell(f"{with_box} of {rows} pictures have a face box: {file}")
 
 
 def parse_variation(text: str) -> tuple[str, list[object]]:
-    """Read NAME=LOW:HIGH[:STEPS] or NAME=A,B,C.
-
-    Returns
-    -------
-    tuple of (str, list)
-        The name and its values, evenly spaced for a range.
-
-    Raises
-    ------
-    ValueError
-        If the text is neither.
-    """
+    """Read NAME=LOW:HIGH[:STEPS] or NAME=A,B,C: name and values, evenly spaced for a range."""
     name, value = split_assignment(text)
     if ":" not in value:
         return name, [parse_value(part.strip()) for part in value.split(",")]
@@ -106,13 +95,7 @@ def parse_variation(text: str) -> tuple[str, list[object]]:
 
 
 def split_assignment(text: str) -> tuple[str, str]:
-    """Split NAME=VALUE.
-
-    Raises
-    ------
-    ValueError
-        If there is no name, value or equals sign.
-    """
+    """Split NAME=VALUE."""
     name, _, value = (part.strip() for part in text.partition("="))
     if not name or not value:
         raise ValueError(f"expected NAME=VALUE, got {text!r:.200}")

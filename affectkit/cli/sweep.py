@@ -8,12 +8,12 @@ from typing import Annotated
 
 import click
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from affectkit.cli.console import tell
 from affectkit.cli.faces import parse_value
 from affectkit.cli.options import Scheduler
-from affectkit.cli.stopping import Stopped, stop_signals
+from affectkit.cli.stopping import stop_signals
 
 SOME_FAILED = 1
 _FLAGS = ("-p", "--parameter")
@@ -30,15 +30,7 @@ class SweepCommand(typer.core.TyperCommand):
 def pack_parameters(arguments: list[str]) -> list[str]:
     """Replace the words behind each `-p`, up to the next option, by a JSON list of them.
 
-    Parameters
-    ----------
-    arguments : list of str
-        Of the command line. A negative number is no option.
-
-    Returns
-    -------
-    list of str
-        The rest stays as it is.
+    A negative number is no option.
     """
     packed, words = [], list(arguments)
     while words:
@@ -104,26 +96,15 @@ def run(
         grid[name] = [parse_value(value) for value in values]
     from affectkit.course.sweep import sweep_notebook
 
-    try:
-        with stop_signals() as check:
-            result = sweep_notebook(
-                notebook, grid, output, scheduler, workers, cell_timeout, check=check
-            )
-    except Stopped as stopped:
-        Console(stderr=True).print(
-            Text(f"Stopped. {output} has what was done; the same command goes on from there."),
-            soft_wrap=True,
+    message = f"Stopped. {output} has what was done; the same command goes on from there."
+    with stop_signals(message) as check:
+        result = sweep_notebook(
+            notebook, grid, output, scheduler, workers, cell_timeout, check=check
         )
-        raise typer.Exit(128 + stopped.number) from None
-    console = Console()
     before = f", {result.finished_before} done before" if result.finished_before else ""
-    console.print(
-        Text(f"{result.table_file}: {len(result.table)} runs{before}, {len(result.failed)} failed"),
-        soft_wrap=True,
-    )
+    tell(f"{result.table_file}: {len(result.table)} runs{before}, {len(result.failed)} failed")
     for row in result.failed.to_dict("records"):
         values = ", ".join(f"{name} {row[name]}" for name in grid)
-        text = Text.assemble((f"Failed: {values} ({row['folder']}): ", "yellow"), str(row["error"]))
-        console.print(text, soft_wrap=True)
+        tell(Text.assemble((f"Failed: {values} ({row['folder']}): ", "yellow"), str(row["error"])))
     if len(result.failed):
         raise typer.Exit(SOME_FAILED)
