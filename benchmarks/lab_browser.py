@@ -56,6 +56,16 @@ def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
+def need_chromium() -> str:
+    """Give the path of Chromium; FileNotFoundError where there is none."""
+    found = find_chromium()
+    if found is None:
+        raise FileNotFoundError(
+            "needs Chromium: apt-get install chromium, or name it in the variable CHROMIUM"
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class LabServer:
     """A running JupyterLab: where, with which token, on which folder, as which process."""
@@ -118,11 +128,15 @@ def _running(
             _wait_for(f"{url}/{path}", process, output.name)
             yield url, process
         finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _wait_for(address: str, process: subprocess.Popen, output: str) -> None:
@@ -149,14 +163,14 @@ def chromium(options: Sequence[str] = ()) -> Iterator[Browser]:
 def launch(kind: BrowserType, options: Sequence[str] = ()) -> Browser:
     """Start a Chromium, another beside a running one with `browser.browser_type`; close it."""
     arguments = [*FLAGS, *options]
-    return kind.launch(executable_path=find_chromium(), headless=True, args=arguments)
+    return kind.launch(executable_path=need_chromium(), headless=True, args=arguments)
 
 
 @contextmanager
 def undebugged_chromium(options: Sequence[str] = ()) -> Iterator[RunningChromium]:
     """Run a Chromium that no debugger watches, unless `RunningChromium.page` is used."""
     with tempfile.TemporaryDirectory(prefix="affectkit-chromium-") as name:
-        command = [find_chromium(), "--headless=new", *FLAGS, *options]
+        command = [need_chromium(), "--headless=new", *FLAGS, *options]
         command += ["--remote-debugging-port=0", f"--user-data-dir={name}", "about:blank"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -168,11 +182,7 @@ def undebugged_chromium(options: Sequence[str] = ()) -> Iterator[RunningChromium
                 time.sleep(0.1)
             yield RunningChromium(process, f"http://127.0.0.1:{port.read_text().split()[0]}")
         finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _end(process)
 
 
 @dataclass(frozen=True)

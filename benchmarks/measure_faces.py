@@ -12,11 +12,10 @@ says so. Prints one line a number.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import math
-import resource
+import sys
 import tempfile
 import time
 import zipfile
@@ -26,8 +25,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from report import new_parser
 
+from affectkit.faces import render_dataset, render_face
 from affectkit.labels import EXPRESSIONS, FERPLUS_TO_AFFECTNET
+from affectkit.machine import peak_memory
 from affectkit.models import average_statistics
 from affectkit.training.recipes.rows import RAISE_BOX
 
@@ -67,6 +69,14 @@ def crop(image: np.ndarray, row, size: int, margin: float) -> np.ndarray:
 def balanced_accuracy(true, predicted, classes) -> float:
     """Mean recall over the classes."""
     return float(np.mean([(predicted[true == label] == label).mean() for label in classes]))
+
+
+def report_confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> None:
+    """Print, a line a class, the share of its images that got each answer."""
+    for label in range(classes):
+        mine = predicted[true == label]
+        counts = " ".join(f"{(mine == other).mean():.2f}" for other in range(classes))
+        print(f"    {EXPRESSIONS[label]:9s} {counts}")
 
 
 def report_slices(name: str, hits: np.ndarray, table: pd.DataFrame) -> None:
@@ -124,10 +134,7 @@ def measure_fer(images, table) -> None:
         predicted = np.array(FER_LABELS)[raw.argmax(1)]
         report(f"fer balanced accuracy, 7 classes, margin {margin}",
                balanced_accuracy(true, predicted, range(SEVEN)))  # fmt: skip
-        for label in range(SEVEN):
-            mine = predicted[true == label]
-            counts = " ".join(f"{(mine == other).mean():.2f}" for other in range(SEVEN))
-            print(f"    {EXPRESSIONS[label]:9s} {counts}")
+        report_confusion(true, predicted, SEVEN)
 
 
 def small_network(units: int):
@@ -250,10 +257,7 @@ def measure_learnability(model, images, table) -> None:
     for tone in ("dark", "medium", "light"):
         part = (table["skin_tone"] == tone).to_numpy()
         report(f"  {tone} skin ({part.sum()} images)", float((predicted == clean)[part].mean()))
-    for label, name in enumerate(EXPRESSIONS):
-        mine = predicted[clean == label]
-        counts = " ".join(f"{(mine == other).mean():.2f}" for other in range(8))
-        print(f"    {name:9s} {counts}")
+    report_confusion(clean, predicted, len(EXPRESSIONS))
 
 
 def ferplus_faces(file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -280,10 +284,7 @@ def measure_transfer(model, ferplus: Path) -> None:
     plain = scores()
     report("transfer to FER+ valid, balanced accuracy of 7 classes", balanced(plain))
     report("  the same, class scores centred over the images", balanced(plain - plain.mean(0)))
-    for label in range(SEVEN):
-        mine = plain.argmax(1)[true == label]
-        counts = " ".join(f"{(mine == other).mean():.2f}" for other in range(SEVEN))
-        print(f"    {EXPRESSIONS[label]:9s} {counts}")
+    report_confusion(true, plain.argmax(1), SEVEN)
     train = ferplus.with_name("train.npz")
     if train.is_file():
         others = standardise(ferplus_faces(train)[0][::8])
@@ -296,26 +297,22 @@ def measure_transfer(model, ferplus: Path) -> None:
 
 def measure_speed(count: int, seeds: int) -> None:
     """Images a second of one process at 112 px, growth of memory, crashes over seeds."""
-    from affectkit.faces import render_face
-
     cv2.setNumThreads(1)
     for seed in range(seeds):
         render_face(seed)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     start, cpu = time.perf_counter(), time.process_time()
     for index in range(count):
         render_face(1000 + index, subject=index // 5)
     elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
     report("images a second, one process, 112 px, wall clock", count / elapsed)
     report("images a second, one process, 112 px, processor time", count / cpu)
-    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    growth = (peak_memory() - before) / 2**20
     report(f"growth of peak memory over {count} images, MB", growth)
 
 
 def measure_rendering(count: int) -> None:
     """Images a second that `affectkit faces render` writes with two processes, start included."""
-    from affectkit.faces import render_dataset
-
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         render_dataset(Path(folder) / "faces", count, seed=5, workers=2, progress=False)
@@ -323,9 +320,9 @@ def measure_rendering(count: int) -> None:
                count / (time.perf_counter() - start))  # fmt: skip
 
 
-def main() -> None:
+def main(command: list[str]) -> None:
     """Run the parts that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = new_parser("measure_faces.py", __doc__, threads=None)
     parser.add_argument("archive", type=Path)
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--ferplus", type=Path)
@@ -334,7 +331,7 @@ def main() -> None:
     parser.add_argument("--rendered-images", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--parts", default="detectors,fer,learn,speed")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command)
     parts = arguments.parts.split(",")
     with zipfile.ZipFile(arguments.archive) as archive:
         test_images, test_table = load_split(archive, "test")
@@ -372,4 +369,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -16,7 +16,7 @@ BENCHMARKS = (
     *("stages", "runtimes", "throughput", "peers", "scaling", "webcam"),
     *("input_pipeline", "cost_growth"),
 )
-"""The scripts, in the order in which they are read."""
+"""What was measured, as it stands in the files, in the order in which they are read."""
 
 BASELINE = Path(__file__).resolve().parents[2] / "benchmarks" / "baseline"
 """The committed runs; only in a source checkout."""
