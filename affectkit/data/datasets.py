@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.data.derived import derive_valence_arousal
 from affectkit.data.protocols import apply_protocol, default_protocol, get_protocol
 from affectkit.data.sets import affectfaces, affectnet, ferplus, folder
 from affectkit.data.shards.table import LAYOUT, load_shards
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.snapshot import dataset_overview
 from affectkit.data.splitting import assign_splits, hold_out_validation, limit_rows
-from affectkit.data.table import SPLITS, divide_rows, fill_table
+from affectkit.data.table import SPLITS, derive_valence_arousal, make_table
 from affectkit.files import places
 
 __all__ = ["DATASETS", "Dataset", "dataset_overview", "get_dataset", "load_splits", "load_table"]
@@ -25,18 +24,8 @@ __all__ = ["DATASETS", "Dataset", "dataset_overview", "get_dataset", "load_split
 class Dataset:
     """A data set that affectkit can load.
 
-    Attributes
-    ----------
-    name, description : str
-    layout : str
-        What its folder must hold.
-    licence : str
-    obtain : str
-        How to get it.
-    load : callable
-        (root, skipped, **options) -> DataFrame.
-    bundled : bool
-        Whether it comes with affectkit, so that no root is needed.
+    `layout` is what its folder must hold, `obtain` how to get it, `load` its loader (root, skipped,
+    **options), `bundled` whether it comes with affectkit, so that no root is needed.
     """
 
     name: str
@@ -160,14 +149,11 @@ def load_table(
         raise ValueError(f"no usable row of {dataset!r} in {folder_path}: {reasons}")
     if (frame["split"] == "").all():
         frame["split"] = assign_splits(frame, seed)
-    columns = dict(frame.reset_index(drop=True).items())
-    del frame  # so that no column is held twice
     try:
-        table = fill_table(columns, dataset)
+        table = make_table(frame, dataset)
     except ValueError as error:
         raise ValueError(f"{folder_path}: {error}") from error
-    name = protocol or default_protocol(dataset, table)
-    table = apply_protocol(table, name, release=True)
+    table = apply_protocol(table, protocol or default_protocol(dataset, table))
     table = hold_out_validation(table, validation_fraction, seed)
     if limit is not None:
         table = limit_rows(table, limit, seed)
@@ -186,8 +172,8 @@ def load_splits(
 ) -> dict[str, pd.DataFrame]:
     """Load the three splits of a data set; arguments and errors are those of `load_table`.
 
-    Where no row at all has valence and arousal, they are derived from the expressions, marked and
-    warned about (see `affectkit.data.derived`), so that every notebook runs on such data too.
+    Where no row at all has valence and arousal, they are derived from the expressions, marked in
+    `derived_valence_arousal` and warned about, so that every notebook runs on such data too.
 
     Returns
     -------
@@ -202,13 +188,7 @@ def load_splits(
 
 
 def get_dataset(name: str) -> Dataset:
-    """Look a data set up.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    """
+    """Look a data set up; a ValueError lists the names where there is none of that name."""
     if name not in DATASETS:
         raise ValueError(f"expected a data set of {', '.join(DATASETS)}; got {name!r}")
     return DATASETS[name]
@@ -235,15 +215,14 @@ def _check_root(dataset: Dataset, root: str | Path | None) -> Path | str | None:
 
 
 def _take_splits(table: pd.DataFrame, splits: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Take the rows of some splits, and the columns out of `table`."""
-    rows = table["split"]
-    parts = divide_rows(table, [rows == split for split in splits], release=True)
-    for split, part in zip(splits, parts, strict=True):
+    parts = {name: table[table["split"] == name].reset_index(drop=True) for name in splits}
+    for split, part in parts.items():
         if part.empty:
-            counts = ", ".join(f"{name} {n}" for name, n in rows.value_counts().items())
+            counts = table["split"].value_counts().items()
             raise ValueError(
-                f"the {split} split of {part.attrs['dataset']!r} has no row under protocol "
-                f"{part.attrs['protocol']!r} (rows: {counts or 'none'}); add rows, name another "
-                "split or protocol"
+                f"the {split} split of {table.attrs['dataset']!r} has no row under protocol "
+                f"{table.attrs['protocol']!r} (rows: "
+                f"{', '.join(f'{name} {rows}' for name, rows in counts) or 'none'}); add rows, "
+                "name another split or protocol"
             )
-    return dict(zip(splits, parts, strict=True))
+    return parts

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from affectkit.data.row_checks import RowChecks
-from affectkit.data.table import map_text, row_blocks
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -22,7 +21,7 @@ _UNSAFE = re.compile(r"^$|^/|^~|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)|[\x00-\x1f]")
 
 def relative_names(names: pd.Series) -> pd.Series:
     """Give file names with "/" between folders, without outer blanks or a leading "./"."""
-    return map_text(names, lambda block: [_relative_name(name) for name in block])
+    return pd.Series([_relative_name(name) for name in names.tolist()], names.index, dtype="str")
 
 
 def _relative_name(name: str) -> str:
@@ -31,17 +30,8 @@ def _relative_name(name: str) -> str:
 
 
 def unsafe(names: pd.Series) -> np.ndarray:
-    """Tell which relative names are empty, absolute, or climb with "..".
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (n,).
-    """
-    bad = np.zeros(len(names), bool)
-    for block in row_blocks(len(names)):
-        bad[block] = [_is_unsafe(name) for name in names.iloc[block].tolist()]
-    return bad
+    """Tell which relative names are empty, absolute, or climb with ".."; bool, shape (n,)."""
+    return np.array([_is_unsafe(name) for name in names.tolist()], bool)
 
 
 def _is_unsafe(name: str) -> bool:
@@ -50,29 +40,16 @@ def _is_unsafe(name: str) -> bool:
     return (suspect or not name.isprintable()) and _UNSAFE.search(name) is not None
 
 
-def list_files(root: Path, folders: Iterable[str], suffix: str = "") -> dict[str, frozenset[str]]:
-    """List the files of some folders under a root, but for links that leave the root.
+def list_files(root: Path, folder: str, suffix: str = "") -> frozenset[str]:
+    """List the files of a folder under a root, "" for the root itself, whose names end so.
 
-    Names that are not UTF-8 are left out too.
-
-    Parameters
-    ----------
-    root : Path
-    folders : iterable of str
-        Relative, "" is the root itself.
-    suffix : str
-        Leave out files whose names do not end so.
-
-    Returns
-    -------
-    dict of str to frozenset of str
-        File names by folder; empty for a folder that does not exist or leads out of the root.
+    Links that leave the root and names that are not UTF-8 are left out. There is none in a folder
+    that does not exist or leads out of the root.
     """
-    base = os.path.realpath(root)
-    return {folder: frozenset(_inside(base, folder, suffix)) for folder in folders}
+    return frozenset(_inside(os.path.realpath(root), folder, suffix))
 
 
-def _inside(base: str, folder: str, suffix: str) -> Iterable[str]:
+def _inside(base: str, folder: str, suffix: str) -> Iterator[str]:
     directory = Path(base) / folder
     if not _is_within(base, directory):
         return
@@ -116,18 +93,7 @@ def _is_text(name: str) -> bool:
 def check_image_files(checks: RowChecks, names: pd.Series, root: Path) -> pd.Series:
     """Skip rows whose image is missing or outside the root; give the paths of all rows.
 
-    Parameters
-    ----------
-    checks : RowChecks
-    names : pandas.Series
-        Relative names, as from `relative_names`, one a row.
-    root : Path
-        The folder they are relative to.
-
-    Returns
-    -------
-    pandas.Series
-        str paths.
+    `names` are relative to `root`, one a row, as from `relative_names`.
     """
     bad = unsafe(names)
     checks.reject(
@@ -144,20 +110,12 @@ def check_image_files(checks: RowChecks, names: pd.Series, root: Path) -> pd.Ser
 
 
 def _are_there(names: pd.Series, root: Path) -> np.ndarray:
-    """Tell which files exist, one listing of a folder in memory at a time."""
-    folders: dict[str, int] = {}
-    number = np.empty(len(names), np.int32)
-    for block in row_blocks(len(names)):
-        number[block] = [
-            folders.setdefault(name.rpartition("/")[0], len(folders))
-            for name in names.iloc[block].tolist()
-        ]
-    order = np.argsort(number, kind="stable")
-    edges = np.searchsorted(number[order], np.arange(len(folders) + 1))
-    found = np.zeros(len(names), bool)
-    for folder, start, end in zip(folders, edges[:-1], edges[1:], strict=True):
-        files = list_files(root, [folder])[folder]
-        for block in row_blocks(end - start):
-            rows = order[start:end][block]
-            found[rows] = [name.rpartition("/")[2] in files for name in names.iloc[rows].tolist()]
-    return found
+    """Tell which files exist; each folder is listed once."""
+    listed: dict[str, frozenset[str]] = {}
+    found = []
+    for name in names.tolist():
+        folder, _, file = name.rpartition("/")
+        if folder not in listed:
+            listed[folder] = list_files(root, folder)
+        found.append(file in listed[folder])
+    return np.array(found, bool)

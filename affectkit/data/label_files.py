@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import BLOCK_ROWS, TextColumn
 
 LINE = "line in the file"
 """Column with the line number of a row in its file, as an editor shows it."""
@@ -32,29 +31,11 @@ def read_label_csv(
 ) -> pd.DataFrame:
     """Read a comma-separated UTF-8 file with a header; every field stays text.
 
-    Parameters
-    ----------
-    path : str or Path
-    required : sequence of str
-        Columns that must be there. Names are compared without case and outer blanks; the result
-        has them as given here.
-    skipped : SkippedRows
-        Rows with more fields than the header are noted here and left out.
-    wanted : callable, optional
-        Tells for a further column name whether to read it; all are read without it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A str column each ("" where the file has nothing), and `LINE` (int). Blank lines are left
-        out.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is empty, not UTF-8 text, not a CSV, or lacks a column.
+    Gives a str column each, "" where the file has nothing, and `LINE`. Names of `required` columns,
+    which must be there, are compared without case and outer blanks; of others, those that `wanted`
+    takes are read (all without it). Blank lines are left out, rows with more fields than the header
+    too, which `skipped` notes. A FileNotFoundError if there is no such file, a ValueError if it is
+    empty, not UTF-8, not CSV, or lacks a column.
     """
     path = Path(path)
     lines_are_rows, most_commas = _check_text(path)
@@ -65,9 +46,7 @@ def read_label_csv(
     frame = _read_fast(path, names, keep) if simple else None
     if frame is None:
         frame = _read_carefully(path, names, keep, skipped)
-    suspects = frame.index[frame[keep[0]] == ""]
-    blank = suspects[(frame.loc[suspects, keep] == "").all(axis=1)]
-    return frame.drop(blank).reset_index(drop=True) if len(blank) else frame
+    return frame[(frame[keep] != "").any(axis=1)].reset_index(drop=True)
 
 
 def _check_text(path: Path) -> tuple[bool, int]:
@@ -156,26 +135,21 @@ def _column_names(path: Path, header: Sequence[str], required: Sequence[str]) ->
 def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | None:
     """Read a file without quotes, where a row is a line; None if a row has too many fields."""
     try:
-        with pd.read_csv(
+        frame = pd.read_csv(
             path,
             header=0,
             names=names,
             usecols=keep,
             index_col=False,
-            dtype=object,
+            dtype="str",
             na_filter=False,
             skip_blank_lines=False,
             encoding="utf-8-sig",
             quoting=csv.QUOTE_NONE,
-            chunksize=BLOCK_ROWS,
-        ) as reader:
-            columns = {name: TextColumn() for name in keep}
-            for part in reader:
-                for name, values in part.fillna("").items():  # where a row is short
-                    columns[name].extend(values.tolist())
+        )
     except pd.errors.ParserError:
         return None
-    frame = _finish(columns)
+    frame = frame[keep].fillna("")  # where a row is short
     frame[LINE] = np.arange(2, len(frame) + 2)
     return frame
 
@@ -185,7 +159,7 @@ def _read_carefully(
 ) -> pd.DataFrame:
     """Read a file that has quotes or malformed rows, row by row."""
     rows, lines = [], []
-    columns = {name: TextColumn() for name in keep}
+    positions = [names.index(name) for name in keep]
     csv.field_size_limit(_FIELD_LIMIT)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
@@ -201,26 +175,12 @@ def _read_carefully(
                         "put quotes around a field that holds a comma",
                     )
                 elif fields:
-                    padding = [""] * (len(names) - len(fields))
-                    rows.append(fields[: len(names)] + padding)
+                    padded = fields + [""] * (len(names) - len(fields))
+                    rows.append([padded[position] for position in positions])
                     lines.append(start)
-                if len(rows) == BLOCK_ROWS:
-                    _extend(columns, names, rows)
-                    rows = []
                 start = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(f"{path} line {start} is not CSV ({error}); correct it") from None
-    _extend(columns, names, rows)
-    frame = _finish(columns)
+    frame = pd.DataFrame(rows, columns=keep, dtype="str")
     frame[LINE] = np.array(lines, dtype=int)
     return frame
-
-
-def _extend(columns: dict[str, TextColumn], names: list[str], rows: list[list[str]]) -> None:
-    for name, column in columns.items():
-        position = names.index(name)
-        column.extend([row[position] for row in rows])
-
-
-def _finish(columns: dict[str, TextColumn]) -> pd.DataFrame:
-    return pd.DataFrame({name: columns.pop(name).finish() for name in list(columns)}, copy=False)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from affectkit.data.table import keep_rows
 from affectkit.labels import NUM_EXPRESSIONS
 
 
@@ -15,17 +14,9 @@ from affectkit.labels import NUM_EXPRESSIONS
 class Protocol:
     """Which rows of a data set count, for training and evaluation alike.
 
-    Attributes
-    ----------
-    name, description : str
-    dataset : str or None
-        The data set it belongs to; None for any.
-    expressions : tuple of int
-        AffectNet codes of the rows that count; empty for all.
-    valence_arousal : bool
-        Whether only rows with both valence and arousal count.
-    test_rows : int or None
-        How many rows the published test split has under this protocol.
+    Of a `dataset` (None for any), those with one of AffectNet's codes in `expressions` (empty for
+    all) and, where `valence_arousal` is set, with both of these. `test_rows` is the number of the
+    published test split.
     """
 
     name: str
@@ -89,13 +80,7 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def get_protocol(name: str, dataset: str | None = None) -> Protocol:
-    """Look a protocol up.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name, or it belongs to another data set than `dataset`.
-    """
+    """Look a protocol up; a ValueError if there is none, or it belongs to another data set."""
     usable = {
         key: protocol
         for key, protocol in PROTOCOLS.items()
@@ -111,34 +96,15 @@ def get_protocol(name: str, dataset: str | None = None) -> Protocol:
     return PROTOCOLS[name]
 
 
-def apply_protocol(table: pd.DataFrame, name: str, release: bool = False) -> pd.DataFrame:
+def apply_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Keep the rows that count under a protocol and note its name in `attrs`.
 
     Warns if the published test split has another number of rows than the one found: the copy is
     then a subset, damaged, or of another release.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As in `affectkit.data.table`.
-    name : str
-        A name of `PROTOCOLS`.
-    release : bool
-        Take the columns out of the given table, so that none is held twice.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A new table, index 0..n-1.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown or the protocol belongs to another data set.
     """
     dataset = table.attrs.get("dataset")
     protocol = get_protocol(name, dataset)
-    kept = keep_rows(table, protocol.keeps(table), release)
+    kept = table[protocol.keeps(table)].reset_index(drop=True)
     kept.attrs["protocol"] = name
     found = int((kept["split"] == "test").sum())
     if protocol.test_rows is not None and found not in (0, protocol.test_rows):
@@ -153,19 +119,7 @@ def apply_protocol(table: pd.DataFrame, name: str, release: bool = False) -> pd.
 
 
 def default_protocol(dataset: str, table: pd.DataFrame) -> str:
-    """Choose the protocol of a data set; for AffectNet by the release that the table is of.
-
-    Parameters
-    ----------
-    dataset : str
-    table : pandas.DataFrame
-        All rows of the data set.
-
-    Returns
-    -------
-    str
-        A name of `PROTOCOLS`.
-    """
+    """Choose a data set's protocol; for AffectNet that of the release which `table` is."""
     if dataset != "affectnet":
         names = [key for key, protocol in PROTOCOLS.items() if protocol.dataset == dataset]
         return names[0] if names else "all"

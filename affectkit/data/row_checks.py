@@ -11,14 +11,7 @@ import pandas as pd
 
 from affectkit.data.label_files import LINE
 from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import (
-    BOX_COLUMNS,
-    MOST_PIXELS,
-    keep_rows,
-    look_up,
-    may_repeat,
-    row_blocks,
-)
+from affectkit.data.table import BOX_COLUMNS, MOST_PIXELS
 from affectkit.labels import NO_FACE, NOT_ANNOTATED, expression_code
 
 NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none", "unknown", "?", "-"})
@@ -28,17 +21,8 @@ NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none", "unknown", "?", "
 class RowChecks:
     """The rows of one label file, and which of them are still good.
 
-    Every check is vectorised: Python code runs per distinct or bad value, not per row.
-
-    Parameters
-    ----------
-    file : Path
-        Named in messages.
-    frame : pandas.DataFrame
-        Text columns and `LINE`, as from `affectkit.data.label_files.read_label_csv`. A column that
-        is read is taken out, so that its text takes memory no more.
-    skipped : SkippedRows
-        Gets the rows that fail, each once.
+    `frame` has text columns and `LINE`, as from `read_label_csv`; a column that is read is taken
+    out. Rows that fail go to `skipped`, each once. Python code runs per distinct or bad value.
     """
 
     def __init__(self, file: str | Path, frame: pd.DataFrame, skipped: SkippedRows) -> None:
@@ -62,7 +46,7 @@ class RowChecks:
                 codes[value] = read(value)
             except ValueError as error:
                 problems[value] = str(error)
-        self.values["expression"] = look_up(text, codes, "Int64")
+        self.values["expression"] = text.map(codes).astype("Int64")
         self.reject(
             text.isin(list(problems)).to_numpy() if problems else np.zeros(len(text), bool),
             lambda row: f"{column} {text.iloc[row][:40]!r} is not a known expression",
@@ -127,8 +111,6 @@ class RowChecks:
 
     def unique(self, names: pd.Series) -> None:
         """Skip rows that name an image again; the first one counts."""
-        if not may_repeat(names):
-            return
         again = names.where(self.good).duplicated().to_numpy() & self.good
         if not again.any():
             return
@@ -142,21 +124,16 @@ class RowChecks:
 
     def table(self, /, **columns: object) -> pd.DataFrame:
         """Give the good rows of the values read and of `columns` (whole or scalar)."""
-        frame = pd.DataFrame(index=self.frame.index)
-        for name, values in (self.values | columns).items():
-            frame[name] = values
-        return keep_rows(frame, self.good)
+        frame = pd.DataFrame(self.values | columns, index=self.frame.index)
+        return frame[self.good].reset_index(drop=True)
 
 
 def _as_float(text: pd.Series) -> np.ndarray:
     """Give text as float64, NaN where it is no number."""
-    values = np.empty(len(text))
     try:
-        for block in row_blocks(len(text)):  # ten times as fast, if all are numbers
-            values[block] = text.iloc[block].to_numpy(object).astype(float)
+        return text.to_numpy(object).astype(float)  # ten times as fast, if all are numbers
     except ValueError:
         return pd.to_numeric(text.str.strip(), errors="coerce").to_numpy(float)
-    return values
 
 
 def _is_written(text: pd.Series, where: np.ndarray) -> np.ndarray:
@@ -167,13 +144,7 @@ def _is_written(text: pd.Series, where: np.ndarray) -> np.ndarray:
 
 
 def affectnet_code(value: object) -> int:
-    """Read an AffectNet code 0..10 from text such as "3" or "3.0".
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Read an AffectNet code 0..10 from text such as "3" or "3.0"; else raise ValueError."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -184,13 +155,7 @@ def affectnet_code(value: object) -> int:
 
 
 def expression_or_nothing(value: object) -> int | None:
-    """Read an expression as a name or a code 0..7; empty text is None (not annotated).
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
+    """Read an expression as a name or a code 0..7, "" as None; else raise ValueError."""
     return None if value == "" else expression_code(value)
 
 

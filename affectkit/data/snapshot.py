@@ -1,4 +1,4 @@
-"""The snapshot table of a data card: counts of a data set as Markdown, written by a command."""
+"""Count a table by split and expression, and write the counts into a data card as Markdown."""
 
 from __future__ import annotations
 
@@ -14,6 +14,43 @@ from affectkit.version import __version__
 START, END = "<!-- snapshot -->", "<!-- /snapshot -->"
 MAXIMUM_GROUPS = 12
 """Slice columns of words with more values than this are not counted."""
+
+
+def dataset_overview(table: pd.DataFrame) -> pd.DataFrame:
+    """Count rows and average valence and arousal, by split and expression.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As in `affectkit.data.table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a split and expression (and one "all" a split): split, expression (name), rows,
+        share (of the split's rows), valence, arousal (means, NaN if not annotated), subjects
+        (0 if not known).
+    """
+    names = dict(enumerate(EXPRESSIONS)) | NON_EXPRESSIONS | {-1: "not annotated"}
+    rows = []
+    for split in SPLITS:
+        part = table[table["split"] == split]
+        if part.empty:
+            continue
+        groups = list(part.groupby(part["expression"].fillna(-1).astype(int)))
+        for name, group in [*((names[code], group) for code, group in groups), ("all", part)]:
+            rows.append(
+                {
+                    "split": split,
+                    "expression": name,
+                    "rows": len(group),
+                    "share": len(group) / len(part),
+                    "valence": group["valence"].mean(),
+                    "arousal": group["arousal"].mean(),
+                    "subjects": group["subject"].nunique(),
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def snapshot_markdown(table: pd.DataFrame) -> str:
@@ -115,41 +152,3 @@ def write_snapshot(card: str | Path, markdown: str) -> Path:
 def _markdown(header: list[str], rows: list[list[str]]) -> list[str]:
     rule = ["---", *["--:"] * (len(header) - 1)]
     return ["| " + " | ".join(row) + " |" for row in (header, rule, *rows)]
-
-
-# FOLD affectkit.data.overview: """Count a table: rows, valence and arousal by split and expression."""
-def dataset_overview(table: pd.DataFrame) -> pd.DataFrame:
-    """Count rows and average valence and arousal, by split and expression.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As in `affectkit.data.table`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a split and expression (and one "all" a split): split, expression (name), rows,
-        share (of the split's rows), valence, arousal (means, NaN if not annotated), subjects
-        (0 if not known).
-    """
-    names = dict(enumerate(EXPRESSIONS)) | NON_EXPRESSIONS | {-1: "not annotated"}
-    rows = []
-    for split in SPLITS:
-        part = table[table["split"] == split]
-        if part.empty:
-            continue
-        groups = list(part.groupby(part["expression"].fillna(-1).astype(int)))
-        for name, group in [*((names[code], group) for code, group in groups), ("all", part)]:
-            rows.append(
-                {
-                    "split": split,
-                    "expression": name,
-                    "rows": len(group),
-                    "share": len(group) / len(part),
-                    "valence": group["valence"].mean(),
-                    "arousal": group["arousal"].mean(),
-                    "subjects": group["subject"].nunique(),
-                }
-            )
-    return pd.DataFrame(rows)

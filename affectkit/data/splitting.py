@@ -7,8 +7,6 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from affectkit.data.table import keep_rows
-
 TEST_FRACTION = VALIDATION_FRACTION = 0.15
 """Shares of a folder that gives no splits itself; the rest is for training."""
 
@@ -16,18 +14,8 @@ TEST_FRACTION = VALIDATION_FRACTION = 0.15
 def stratified_order(table: pd.DataFrame, seed: int) -> np.ndarray:
     """Give every row a place in (0, 1), random but even within each expression.
 
-    The rows below p are a share p of each expression, and those of a smaller p are among them.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With a column `expression`.
-    seed : int
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (n,): (rank in the expression - 1/2) / rows of the expression.
+    The rows below p are a share p of each expression, and those of a smaller p are among them: a
+    place is (rank in the expression - 1/2) / rows of the expression.
     """
     random = np.random.default_rng(seed).permutation(len(table))
     expression = table["expression"].astype(float).fillna(-1).to_numpy()
@@ -40,11 +28,6 @@ def subject_order(subjects: pd.Series, seed: int) -> np.ndarray:
     """Give every row the place of its subject in (0, 1), so that subjects stay together.
 
     Subjects are ordered by a hash of seed and name: adding rows does not reshuffle the others.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (n,).
     """
     numbers, names = pd.factorize(subjects, use_na_sentinel=False)
     digests = {
@@ -73,19 +56,7 @@ def _first(place: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def assign_splits(table: pd.DataFrame, seed: int) -> pd.Series:
-    """Assign train, validation and test (70, 15, 15 %): by subject if known, else stratified.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With columns image_id, expression and perhaps subject.
-    seed : int
-
-    Returns
-    -------
-    pandas.Series
-        str, a split a row.
-    """
+    """Assign train, validation and test (70, 15, 15 %): by subject if known, else stratified."""
     place = _order(table, seed)
     test = _first(place, TEST_FRACTION)
     validation = ~test
@@ -96,25 +67,8 @@ def assign_splits(table: pd.DataFrame, seed: int) -> pd.Series:
 def hold_out_validation(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
     """Move a share of the training rows to a validation split, if the table has none.
 
-    At least one row or subject is moved, unless there is only one.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As in `affectkit.data.table`.
-    fraction : float
-        In (0, 1); of the training rows, or of their subjects where those are known.
-    seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        The same rows in the same order.
-
-    Raises
-    ------
-    ValueError
-        If the fraction is not in (0, 1).
+    `fraction`, in (0, 1), is of the training rows, or of their subjects where those are known. At
+    least one row or subject is moved, unless there is only one.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"expected validation_fraction in (0, 1), got {fraction}")
@@ -127,26 +81,9 @@ def hold_out_validation(table: pd.DataFrame, fraction: float, seed: int) -> pd.D
 
 
 def limit_rows(table: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
-    """Keep at most so many rows of each split, a like share of every expression.
+    """Keep at most so many rows of each split, a like share of every expression, in order.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As in `affectkit.data.table`.
-    limit : int
-        At least 1.
-    seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index 0..n-1, order kept; if rows were dropped, the protocol in `attrs` gets the suffix
-        " (subset of N)".
-
-    Raises
-    ------
-    ValueError
-        If the limit is below 1.
+    If rows were dropped, the protocol in `attrs` gets the suffix " (subset of N)".
     """
     if limit < 1:
         raise ValueError(f"expected a limit of at least 1 row a split, got {limit}")
@@ -157,7 +94,7 @@ def limit_rows(table: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
     kept = table.index.isin(np.concatenate(keep) if keep else [])
     if kept.all():
         return table
-    limited = keep_rows(table, kept)
+    limited = table[kept].reset_index(drop=True)
     protocol = table.attrs.get("protocol", "")
     limited.attrs = {**table.attrs, "protocol": f"{protocol} (subset of {limit})"}
     return limited

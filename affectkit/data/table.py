@@ -23,22 +23,18 @@ arousal                           labels or votes instead of being annotated
 
 Every other column is a slice column (`gender`, `age`, `skin_tone` ...): metrics are also given per
 group of it. `table.attrs` holds two short strings, `dataset` and `protocol`.
-
-Columns without any value share one array in memory, until one of them is changed: of the numbers in
-`memory_usage` that of a column of nothing but NaN counts once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from affectkit.labels import EXPRESSIONS, NO_FACE, NUM_EXPRESSIONS
+from affectkit.labels import EXPRESSIONS, NO_FACE, NUM_EXPRESSIONS, VALENCE_AROUSAL
 
 if TYPE_CHECKING:
     import pandera.pandas
@@ -50,37 +46,30 @@ BOX_COLUMNS: tuple[str, ...] = ("face_x", "face_y", "face_width", "face_height")
 MOST_PIXELS = 1e9
 """No number of a face box is larger."""
 
-STANDARD_COLUMNS: tuple[str, ...] = (
-    "image_id",
-    "path",
-    "row",
-    "expression",
-    "valence",
-    "arousal",
-    *SOFT_LABEL_COLUMNS,
-    *BOX_COLUMNS,
-    "split",
-    "subject",
-    "derived_valence_arousal",
-)
-_VALIDATED_ROWS = 1 << 16
+CLASS_MEANS = np.array([VALENCE_AROUSAL[name][:2] for name in EXPRESSIONS])
+"""float64, shape (8, 2): mean valence and arousal of each expression in AffectNet."""
+
 _DTYPES = {
-    **dict.fromkeys(("image_id", "path", "split", "subject"), "str"),
-    **dict.fromkeys(("row", "expression"), "Int64"),
+    "image_id": "str",
+    "path": "str",
+    "row": "Int64",
+    "expression": "Int64",
     **dict.fromkeys(("valence", "arousal", *SOFT_LABEL_COLUMNS, *BOX_COLUMNS), float),
+    "split": "str",
+    "subject": "str",
     "derived_valence_arousal": bool,
 }
+_DEFAULTS = {
+    **dict.fromkeys(_DTYPES, np.nan),
+    **{"path": "", "row": pd.NA, "expression": pd.NA, "subject": pd.NA},
+    "derived_valence_arousal": False,
+}
+STANDARD_COLUMNS: tuple[str, ...] = tuple(_DTYPES)
 
 
 @cache
 def table_schema() -> pandera.pandas.DataFrameSchema:
-    """Build the pandera schema of the table (pandera is imported on the first call only).
-
-    Returns
-    -------
-    pandera.pandas.DataFrameSchema
-        Checks every column of `STANDARD_COLUMNS`; further (slice) columns are free.
-    """
+    """Build the schema of `STANDARD_COLUMNS`, further columns are free; imports pandera late."""
     import pandera.pandas as pa
 
     unit = pa.Check.in_range(-1, 1)
@@ -106,14 +95,6 @@ def table_schema() -> pandera.pandas.DataFrameSchema:
         ],
         unique=["split", "image_id"],
     )
-
-
-@cache
-def _row_schema() -> pandera.pandas.DataFrameSchema:
-    """Build what each row must meet on its own."""
-    schema = copy(table_schema())
-    schema.unique = None
-    return schema
 
 
 def _soft_labels_sum_to_one(table: pd.DataFrame) -> pd.Series:
@@ -150,83 +131,32 @@ def make_table(
     ValueError
         If a column breaks the schema; the message names column, rows and values.
     """
-    given = dict(pd.DataFrame(columns).reset_index(drop=True).items())
-    return fill_table(given, dataset, protocol)
-
-
-def fill_table(columns: dict[str, pd.Series], dataset: str, protocol: str = "") -> pd.DataFrame:
-    """Make a table as `make_table` does, of columns that need not be held twice.
-
-    Parameters
-    ----------
-    columns : dict of str to pandas.Series
-        All with the index 0..n-1; each is taken out of the dict when its turn comes.
-    dataset, protocol : str
-        Kept in `attrs`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `make_table`'s.
-
-    Raises
-    ------
-    ValueError
-        As `make_table` does.
-    """
-    missing = {"image_id", "split"} - set(columns)
+    given = pd.DataFrame(columns).reset_index(drop=True)
+    missing = {"image_id", "split"} - set(given)
     if missing:
         raise ValueError(f"expected at least the columns image_id and split, missing {missing}")
-    table = pd.DataFrame(index=columns["split"].index)
-    absent = pd.Series(np.nan, table.index)
-    defaults = {"path": "", "row": pd.NA, "expression": pd.NA, "subject": pd.NA}
-    for name in [*STANDARD_COLUMNS, *(name for name in columns if name not in STANDARD_COLUMNS)]:
-        if name in columns:
-            column = columns.pop(name)
-        else:
-            column = defaults.get(name, False if name.startswith("derived") else np.nan)
-            column = pd.Series(column, table.index)
-        if name in _DTYPES:
-            column = column.astype(_DTYPES[name])
-        if column.dtype == float and column.isna().all():
-            column = absent
-        table[name] = join_chunks(column)
+    absent = {name: _DEFAULTS[name] for name in STANDARD_COLUMNS if name not in given}
+    further = [name for name in given if name not in STANDARD_COLUMNS]
+    table = given.assign(**absent)[[*STANDARD_COLUMNS, *further]].astype(_DTYPES)
     table.attrs = {"dataset": dataset, "protocol": protocol}
     return validate_table(table)
 
 
 def validate_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Check a table against the schema and return it unchanged.
+    """Give a table back that meets the schema.
 
-    Raises
-    ------
-    ValueError
-        With column, failed check and up to five offending values.
+    A ValueError names columns, failed checks and up to five offending values of one that does not.
     """
     import pandera.errors
 
     try:
-        if not _is_valid_in_blocks(table):
-            table_schema().validate(table, lazy=True)
+        return table_schema().validate(table, lazy=True)
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases[["column", "check", "failure_case", "index"]].head(5)
         raise ValueError(
             f"the table of {table.attrs.get('dataset', 'this data set')!r} breaks its schema:\n"
             f"{cases.to_string(index=False)}\nSee affectkit.data.table for what each column holds."
         ) from error
-    return table
-
-
-def _is_valid_in_blocks(table: pd.DataFrame) -> bool:
-    """Check rows in blocks, which takes less memory; perhaps False where all together are good."""
-    import pandera.errors
-
-    try:
-        for block in row_blocks(len(table), _VALIDATED_ROWS):
-            _row_schema().validate(table.iloc[block], lazy=True, inplace=True)
-    except pandera.errors.SchemaErrors:
-        return False
-    return not may_repeat(table[["split", "image_id"]])
 
 
 def slice_columns(table: pd.DataFrame) -> list[str]:
@@ -268,166 +198,30 @@ def annotated_rows(table: pd.DataFrame, task: str) -> np.ndarray:
     return table["expression"].between(0, NUM_EXPRESSIONS - 1).fillna(False).to_numpy(bool)
 
 
-# FOLD affectkit.data.lean_columns: """Handle long columns in blocks of rows and without copies, so that a table takes little memory.
-#
-# Text is kept by Arrow, in about 8 bytes and the characters a value; the same values as Python's
-# strings take five times as much. So no function here has more than `BLOCK_ROWS` of those at a time.
-# """
-BLOCK_ROWS = 1 << 12
-"""Rows that are looked at at a time."""
-
-_TEXT_IN_ARROW = hasattr(pd.Series([""], dtype="str").array, "__arrow_array__")
-"""Whether this pandas keeps text so; it needs pyarrow for that."""
+def expected_valence_arousal(soft_labels: np.ndarray) -> np.ndarray:
+    """Give the mean of AffectNet's class means (n, 2), weighted by label distributions (n, 8)."""
+    return np.asarray(soft_labels, float) @ CLASS_MEANS
 
 
-def row_blocks(rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
-    """Give the slices that divide so many rows into blocks; one empty slice if there are none."""
-    for start in range(0, max(rows, 1), size):
-        yield slice(start, min(start + size, rows))
+def derive_valence_arousal(table: pd.DataFrame) -> pd.DataFrame:
+    """Fill in valence and arousal from the expressions where a table has none at all.
 
-
-class TextColumn:
-    """A column of text that grows by blocks; its characters are laid out once, in one piece."""
-
-    def __init__(self) -> None:
-        self._characters, self._lengths = bytearray(), [np.zeros(1, np.int64)]
-        self._parts: list[pd.Series] = []
-
-    def extend(self, values: list[str]) -> None:
-        """Add values at the end."""
-        if not _TEXT_IN_ARROW:
-            self._parts.append(pd.Series(values, dtype="str"))
-            return
-        joined = "".join(values)
-        encoded = values if joined.isascii() else [value.encode() for value in values]
-        self._lengths.append(np.fromiter(map(len, encoded), np.int32, len(values)))
-        self._characters += joined.encode()
-
-    def finish(self, empty_is_missing: bool = False) -> pd.Series:
-        """Give the column as str, index 0..n-1; afterwards it can't grow."""
-        if not _TEXT_IN_ARROW:
-            whole = pd.concat([pd.Series(dtype="str"), *self._parts], ignore_index=True)
-            return whole.mask(whole == "") if empty_is_missing else whole
-        import pyarrow as pa
-
-        ends = np.cumsum(np.concatenate(self._lengths), dtype=np.int64)
-        known = np.packbits(np.diff(ends) > 0, bitorder="little") if empty_is_missing else None
-        text = pa.LargeStringArray.from_buffers(
-            len(ends) - 1,
-            pa.py_buffer(ends),
-            pa.py_buffer(self._characters),
-            None if known is None else pa.py_buffer(known),
-        )
-        return pd.Series(text, dtype="str")
-
-
-def map_text(text: pd.Series, change: Callable[[list[str]], list[str]]) -> pd.Series:
-    """Change text by a function from list to list.
-
-    Returns
-    -------
-    pandas.Series
-        str, with the index of `text`; `text` itself if nothing changes.
+    A warning says so, and `derived_valence_arousal` marks the rows that have an expression 0..7 or
+    a soft label: the values let a regressor learn, but nothing that a person rated.
     """
-    blocks = (text.iloc[block].tolist() for block in row_blocks(len(text)))
-    if text.dtype == "str" and all(change(block) == block for block in blocks):
-        return text
-    changed = TextColumn()
-    for block in row_blocks(len(text)):
-        changed.extend(change(text.iloc[block].tolist()))
-    whole = changed.finish()
-    whole.index = text.index
-    return whole
-
-
-def look_up(text: pd.Series, known: Mapping[str, object], dtype: str | None = None) -> pd.Series:
-    """Give what stands for each text, missing where it is not known."""
-    numbers, values = pd.factorize(text)
-    found = pd.Series([known.get(value) for value in values], dtype=dtype).take(numbers)
-    found.index = text.index
-    return found
-
-
-def join_chunks(text: pd.Series) -> pd.Series:
-    """Lay out a column in one piece, if Arrow keeps it in several: choosing rows is quick then."""
-    to_arrow = getattr(text.array, "__arrow_array__", None)
-    if to_arrow is None or not isinstance(text.dtype, pd.StringDtype):
-        return text
-    chunks = to_arrow()
-    if getattr(chunks, "num_chunks", 1) == 1:
-        return text
-    return pd.Series(chunks.combine_chunks(), text.index, dtype=text.dtype, name=text.name)
-
-
-def return_memory() -> None:
-    """Give back to the system what Arrow has freed: it keeps it for a while, and asks for more."""
-    if _TEXT_IN_ARROW:
-        import pyarrow as pa
-
-        pa.default_memory_pool().release_unused()
-
-
-def may_repeat(columns: pd.Series | pd.DataFrame) -> bool:
-    """Tell whether rows may be there twice: True if they are, and once in many billions else."""
-    hashes = np.empty(len(columns), np.uint64)
-    for block in row_blocks(len(columns)):
-        part = columns.iloc[block]
-        hashes[block] = pd.util.hash_pandas_object(part, index=False, categorize=False)
-    hashes.sort()
-    return bool((hashes[1:] == hashes[:-1]).any())
-
-
-def keep_rows(
-    table: pd.DataFrame, keep: np.ndarray | pd.Series, release: bool = False
-) -> pd.DataFrame:
-    """Keep some rows; columns that share their memory do so again, and all rows are no copy.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-    keep : array-like of bool
-        One a row.
-    release : bool
-        Take the columns out of `table` one by one, so that none is held twice.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index 0..n-1, same columns and `attrs`. As always in pandas, changing it leaves `table` as
-        it was.
-    """
-    (kept,) = divide_rows(table, [keep], release)
-    return kept
-
-
-def divide_rows(
-    table: pd.DataFrame, parts: Sequence[np.ndarray | pd.Series], release: bool = False
-) -> list[pd.DataFrame]:
-    """Do as `keep_rows` for several choices of rows."""
-    rows = [np.asarray(keep, bool) for keep in parts]
-    divided = [pd.DataFrame(index=pd.RangeIndex(int(keep.sum()))) for keep in rows]
-    shared: dict[int, str] = {}
-    for name in list(table.columns):
-        column = table.pop(name) if release else table[name]
-        place = _memory_of(column)
-        known = name if place is None else shared.setdefault(place, name)
-        for part, keep in zip(divided, rows, strict=True):
-            if known != name:
-                part[name] = part[known]
-            else:
-                chosen = column if keep.all() else column[keep]
-                part[name] = chosen.reset_index(drop=True)
-        del column
-        if release:
-            return_memory()
-    for part in divided:
-        part.attrs = dict(table.attrs)
-    return divided
-
-
-def _memory_of(column: pd.Series) -> int | None:
-    """Give where the memory of a column of floats begins; None for other columns."""
-    if column.dtype != np.float64 or column.empty:
-        return None
-    place = column.to_numpy().__array_interface__
-    return place["data"][0] if place["strides"] is None else None
+    if table[["valence", "arousal"]].notna().any(axis=None):
+        return table
+    soft = table[list(SOFT_LABEL_COLUMNS)].to_numpy(float, copy=True)
+    codes = table["expression"].to_numpy(float, na_value=np.nan)
+    hard = np.isnan(soft).any(axis=1) & (codes < NUM_EXPRESSIONS)
+    soft[hard] = np.eye(NUM_EXPRESSIONS)[codes[hard].astype(int)]
+    valence, arousal = expected_valence_arousal(soft).T
+    known = ~np.isnan(valence)
+    table = table.assign(valence=valence, arousal=arousal, derived_valence_arousal=known)
+    warnings.warn(
+        f"{table.attrs.get('dataset') or 'this data set'} has no valence and arousal: they are "
+        "derived from the expressions, so a regressor only learns the expression in other words",
+        UserWarning,
+        stacklevel=2,
+    )
+    return table

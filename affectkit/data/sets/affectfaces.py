@@ -15,7 +15,7 @@ import pandas as pd
 from affectkit.data.image_files import unsafe
 from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.row_checks import slice_values
-from affectkit.data.sets.affectnet_original import NAME_COLUMN, find_label_file, read_original
+from affectkit.data.sets.affectnet import NAME_COLUMN, find_label_file, read_original
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import STANDARD_COLUMNS
 from affectkit.files.arrays import DAMAGED, FREE_BYTES, MOST_COMPRESSED
@@ -30,28 +30,11 @@ SPLIT_FILES = {"training.csv": "train", "validation.csv": "validation", "test.cs
 
 
 def load_affectfaces(root: str | Path | None, skipped: SkippedRows) -> pd.DataFrame:
-    """Load the bundled faces, or a folder of the same form.
+    """Load the bundled faces, or a rendered folder of the same form.
 
-    Parameters
-    ----------
-    root : str, Path or None
-        A rendered folder; None for the bundled set.
-    skipped : SkippedRows
-        Gets the rows left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the documented table. Further columns come from extras.csv: `gender`, `age`,
-        `skin_tone`, `yaw` ... to slice by, `expression_clean` (what was rendered, before the
-        simulated annotator erred) and `expression_second` (a second annotator) as codes.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a needed file is missing.
-    ValueError
-        If a label file can't be read or the bundled archive is damaged.
+    Further columns come from extras.csv: `gender`, `age`, `skin_tone`, `yaw` ... to slice by,
+    `expression_clean` (what was rendered, before the simulated annotator erred) and
+    `expression_second` (a second annotator) as codes.
     """
     root = bundled_faces() if root is None else Path(root)
     if not any(find_label_file(root, name) for name in SPLIT_FILES):
@@ -84,13 +67,6 @@ def bundled_faces() -> Path:
     The cache is the environment variable AFFECTKIT_CACHE, or the system's folder for caches. The
     archive is unpacked beside its place and moved there whole, so that neither an interruption nor
     a second process at the same time leaves half a data set.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the package holds no archive.
-    ValueError
-        If the archive does not match its hash.
     """
     assets = Path(str(files("affectkit"))) / "assets"
     cache = os.environ.get("AFFECTKIT_CACHE")
@@ -102,19 +78,7 @@ def bundled_faces() -> Path:
 
 
 def unpack(archive: Path, cache: Path) -> Path:
-    """Unpack a zip into `cache`, in a folder named by its hash; see `bundled_faces`.
-
-    Parameters
-    ----------
-    archive : Path
-        A .zip with its SHA-256 in a .sha256 file beside it.
-    cache : Path
-
-    Returns
-    -------
-    Path
-        The unpacked folder.
-    """
+    """Unpack a zip, its SHA-256 in a .sha256 file beside it, into a folder named by its hash."""
     import pooch
 
     hash_file = archive.with_suffix(".sha256")

@@ -35,19 +35,7 @@ def is_plus_layout(root: Path) -> bool:
 
 
 def read_plus(root: Path, skipped: SkippedRows) -> pd.DataFrame:
-    """Read the annotations of AffectNet+; images are only listed. Keys are read in any case.
-
-    Parameters
-    ----------
-    root : Path
-    skipped : SkippedRows
-        Gets images without annotations, annotations without an image, and unusable values.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the documented table, and of age, gender, race, pose and subset what is there.
-    """
+    """Read the annotations, and what there is of age, gender, race, pose and subset."""
     parts = [_read_part(root, folder, split, skipped) for folder, split in _parts(root).items()]
     table = pd.concat(parts, ignore_index=True)
     for name in [name for name in table if name.split("_")[0] in _SLICES]:
@@ -56,17 +44,9 @@ def read_plus(root: Path, skipped: SkippedRows) -> pd.DataFrame:
 
 
 def read_annotation(path: Path) -> dict[str, object]:
-    """Read one JSON annotation.
+    """Read one JSON annotation: labels and slices as text, soft_label as it is.
 
-    Returns
-    -------
-    dict
-        expression, valence, arousal and the slice columns as text; soft_label as a list or None.
-
-    Raises
-    ------
-    ValueError
-        If it is not a JSON object or has no human label.
+    A ValueError if it is not a JSON object or has no human label.
     """
     try:
         content = read_json(path, "readable JSON", "restore the file")

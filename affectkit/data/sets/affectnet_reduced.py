@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ from affectkit.data.image_files import list_files
 from affectkit.data.label_files import LINE
 from affectkit.data.row_checks import RowChecks, affectnet_code
 from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import row_blocks
 from affectkit.files.arrays import check_text, header_place, parse_header
 
 SPLIT_FOLDERS = {"train_set": "train", "val_set": "test"}
 _VALUES = {"exp": "expression", "val": "valence", "aro": "arousal"}
 _THREADS = 8
+_WAITING = 4096
+"""Names that are handed to the threads at a time: each that waits for its turn takes a kB."""
 
 
 def is_reduced_layout(root: Path) -> bool:
@@ -28,24 +30,7 @@ def is_reduced_layout(root: Path) -> bool:
 
 
 def read_reduced(root: Path, skipped: SkippedRows) -> pd.DataFrame:
-    """Read the annotations of the reduced release; images are only listed.
-
-    Parameters
-    ----------
-    root : Path
-    skipped : SkippedRows
-        Gets images without annotations, annotations without an image, and unusable values.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the documented table; no boxes (the images are crops of the face).
-
-    Raises
-    ------
-    ValueError
-        If an `images` folder is empty or missing.
-    """
+    """Read the annotations of the reduced release; its images are crops, so there are no boxes."""
     parts = [
         _read_part(root, folder, split, skipped)
         for folder, split in SPLIT_FOLDERS.items()
@@ -57,12 +42,8 @@ def read_reduced(root: Path, skipped: SkippedRows) -> pd.DataFrame:
 def read_scalar(path: Path) -> str:
     """Read a .npy file of one number or one string, as text; never unpickles.
 
-    Headers repeat, so parsing is cached: this is several times faster than numpy.load.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing or holds anything else.
+    Headers repeat, so parsing is cached: this is several times faster than numpy.load. A ValueError
+    if the file is missing or holds anything else.
     """
     try:
         content = path.read_bytes()
@@ -88,20 +69,7 @@ def read_all(
 ) -> tuple[list[object], dict[int, str]]:
     """Read many small files in threads, with a progress bar.
 
-    Parameters
-    ----------
-    read : callable
-        Gives the value of one name, raises ValueError.
-    names : iterable of str
-    description : str
-        Shown beside the bar.
-
-    Returns
-    -------
-    values : list
-        One a name, None where reading failed.
-    problems : dict of int to str
-        Position to message.
+    Gives the value of each name, None where `read` raised ValueError, and its messages by position.
     """
     from tqdm.auto import tqdm
 
@@ -115,11 +83,9 @@ def read_all(
             return None
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = (
-            value
-            for block in row_blocks(len(names))  # what waits for its turn takes a kB
-            for value in pool.map(guarded, enumerate(names[block], block.start))
-        )
+        waiting = iter(enumerate(names))
+        chunks = iter(lambda: list(islice(waiting, _WAITING)), [])
+        results = chain.from_iterable(pool.map(guarded, chunk) for chunk in chunks)
         bar = tqdm(results, description, len(names), unit="face", leave=False, mininterval=0.5)
         return list(bar), problems
 
@@ -127,27 +93,12 @@ def read_all(
 def paired_names(
     root: Path, folder: str, suffix: str, skipped: SkippedRows
 ) -> tuple[list[str], dict[str, str]]:
-    """Pair annotations with images by number; what has no partner is skipped.
+    """Pair annotations (NUMBER + suffix) with images; what has no partner is skipped.
 
-    Parameters
-    ----------
-    root : Path
-    folder : str
-        Holds `images` and `annotations`.
-    suffix : str
-        End of an annotation's file name, after the number.
-    skipped : SkippedRows
-
-    Returns
-    -------
-    numbers : list of str
-        In numeric order.
-    images : dict of str to str
-        Number to image file name.
+    Gives the numbers in order, and the image file name of each.
     """
-    (names,) = list_files(root, [f"{folder}/images"]).values()
-    images = {Path(name).stem: name for name in sorted(names)}
-    (annotations,) = list_files(root, [f"{folder}/annotations"], suffix).values()
+    images = {Path(name).stem: name for name in sorted(list_files(root, f"{folder}/images"))}
+    annotations = list_files(root, f"{folder}/annotations", suffix)
     labelled = {name.removesuffix(suffix) for name in annotations}
     for name in sorted(labelled - set(images)):
         skipped.add(root / folder, name, "has an annotation but no image", "restore the image")

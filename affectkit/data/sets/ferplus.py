@@ -8,7 +8,11 @@ Three layouts are read, told apart by what the folder holds:
    files (also below `data/`);
 3. `fer2013new.csv` beside FER2013's own `fer2013.csv`, joined row by row.
 
-What the votes are turned into is told in `affectkit.data.sets.ferplus_votes`.
+The expression follows the "majority" mode of Microsoft's code (github.com/microsoft/FERPlus,
+src/ferplus.py), which the published accuracies rest on: single votes are removed as outliers, then
+the category with more than half of the votes left wins. So a tie never wins; such a row is
+"uncertain" (9), as is one whose majority is "unknown"; a majority of "not a face" gives 10.
+The soft label is the share of each expression among all votes for the eight expressions.
 """
 
 from __future__ import annotations
@@ -21,10 +25,16 @@ import pandas as pd
 from affectkit.data.image_files import check_image_files
 from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.row_checks import RowChecks
-from affectkit.data.sets.ferplus_votes import vote_columns
 from affectkit.data.skipped import SkippedRows
+from affectkit.data.table import SOFT_LABEL_COLUMNS, expected_valence_arousal
 from affectkit.files.arrays import ArrayArchive
-from affectkit.labels import FERPLUS_VOTE_COLUMNS
+from affectkit.labels import (
+    EXPRESSIONS,
+    FERPLUS_TO_AFFECTNET,
+    FERPLUS_VOTE_COLUMNS,
+    NO_FACE,
+    UNCERTAIN,
+)
 
 LAYOUT = (
     "train.npz, valid.npz or test.npz (with images, votes, names), or Microsoft's fer2013new.csv "
@@ -40,30 +50,12 @@ _USAGE_FOLDERS = {
 
 
 def load_ferplus(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
-    """Load FER+ from a folder in one of the layouts above; no image is decoded.
+    """Load every rated row of FER+ from a folder in one of the layouts above; no image is decoded.
 
-    Without a PrivateTest split ("test") the PublicTest one takes its place, and no row is in
-    "validation": `affectkit.data.datasets` then holds some training rows out.
-
-    Parameters
-    ----------
-    root : str or Path
-    skipped : SkippedRows
-        Gets the rows left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the documented table, every rated row. `agreement` is the share of the largest
-        category among all ten votes. Valence and arousal are derived: the mean of AffectNet's
-        class means, weighted by the soft label.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder has none of the layouts.
-    ValueError
-        If a file is damaged.
+    `agreement` is the share of the largest category among all ten votes. Valence and arousal are
+    derived: the mean of AffectNet's class means, weighted by the soft label. Without a PrivateTest
+    split ("test") the PublicTest one takes its place, and no row is in "validation":
+    `affectkit.data.datasets` then holds some training rows out.
     """
     root = Path(root)
     if any((root / f"{name}.npz").is_file() for name in _NPZ_SPLITS):
@@ -171,3 +163,44 @@ def _check_join(pixels: Path, frame: pd.DataFrame, usage: pd.Series, skipped: Sk
             f"{pixels} has {len(images)} rows, fer2013new.csv {len(frame)}; expected the same rows "
             "in the same order (equal Usage). Use the unchanged files of both releases"
         )
+
+
+def majority_expression(votes: np.ndarray) -> np.ndarray:
+    """Give the expression of Microsoft's "majority" mode.
+
+    From counts (n, 10), order of `FERPLUS_VOTE_COLUMNS`, AffectNet's code 0..7; 9 for no majority
+    or "unknown", 10 for no face.
+
+    Examples
+    --------
+    >>> clear, tie = [6, 1, 1, 2, 0, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0, 0, 0]
+    >>> majority_expression(np.array([clear, tie])).tolist()
+    [0, 9]
+    """
+    counts = np.where(votes > 1, votes, 0).astype(float)
+    codes = np.array([*(FERPLUS_TO_AFFECTNET[i] for i in range(8)), UNCERTAIN, NO_FACE])
+    wins = counts.max(axis=1) > 0.5 * counts.sum(axis=1)
+    return np.where(wins, codes[counts.argmax(axis=1)], UNCERTAIN)
+
+
+def vote_columns(votes: np.ndarray) -> dict[str, np.ndarray]:
+    """Give a table's labels of votes (n, 10): expression, valence, arousal, soft labels, agreement.
+
+    Soft labels, valence and arousal are NaN where nobody voted for an expression.
+    """
+    votes = np.asarray(votes, float)
+    soft = np.zeros((len(votes), len(EXPRESSIONS)))
+    for position, code in FERPLUS_TO_AFFECTNET.items():
+        soft[:, code] = votes[:, position]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        soft /= soft.sum(axis=1, keepdims=True)
+        agreement = votes.max(axis=1) / votes.sum(axis=1)
+    valence, arousal = expected_valence_arousal(soft).T
+    return {
+        "expression": majority_expression(votes),
+        "valence": valence,
+        "arousal": arousal,
+        **dict(zip(SOFT_LABEL_COLUMNS, soft.T, strict=True)),
+        "agreement": agreement,
+        "derived_valence_arousal": np.ones(len(votes), bool),
+    }

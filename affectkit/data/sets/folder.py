@@ -11,7 +11,7 @@ from affectkit.data.image_files import IMAGE_SUFFIXES, check_image_files, list_f
 from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.row_checks import RowChecks, expression_or_nothing, slice_values
 from affectkit.data.skipped import SkippedRows
-from affectkit.data.table import BOX_COLUMNS, SOFT_LABEL_COLUMNS, SPLITS, look_up
+from affectkit.data.table import BOX_COLUMNS, SOFT_LABEL_COLUMNS, SPLITS
 from affectkit.labels import EXPRESSIONS, expression_code
 
 LAYOUT = (
@@ -94,7 +94,7 @@ def _read_labels(root: Path, skipped: SkippedRows) -> pd.DataFrame:
 
 def _read_splits(checks: RowChecks) -> pd.Series:
     text = checks.frame["split"].str.strip().str.lower()
-    splits = look_up(text, _SPLIT_NAMES)
+    splits = text.map(_SPLIT_NAMES)
     if (text == "").all():
         return text
     checks.reject(
@@ -140,8 +140,8 @@ def _read_tree(root: Path, skipped: SkippedRows) -> pd.DataFrame:
 
 
 def _tree_part(root: Path, folder: str, expression: int, split: str) -> pd.DataFrame:
-    (files,) = list_files(root, [folder]).values()
-    images = [name for name in sorted(files) if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+    files = sorted(list_files(root, folder))
+    images = [name for name in files if Path(name).suffix.lower() in IMAGE_SUFFIXES]
     names = pd.Series(images, dtype="str")
     part = pd.DataFrame({"image_id": f"{folder}/" + names, "path": f"{root / folder}/" + names})
     part["expression"] = np.full(len(part), expression)

@@ -56,8 +56,8 @@ def shard_batches(
     soft : bool
         Take distributions of labels as targets where there are some, else always the expression.
     **reading
-        Of `affectkit.data.shards.streams.stream_records`: shuffle, seed, deterministic, worker, workers,
-        cache, block_length.
+        Of `affectkit.data.shards.streams.stream_records`: shuffle, seed, deterministic, worker,
+        workers, cache, block_length.
 
     Returns
     -------
@@ -114,19 +114,10 @@ def shard_batches(
 
 
 def weights_of_counts(counts: np.ndarray, balance: float) -> np.ndarray:
-    """Give `affectkit.training.targets.class_weights` from the number of rows of each expression.
+    """Give `affectkit.training.targets.class_weights`, float32 (8,), from each expression's rows.
 
-    Parameters
-    ----------
-    counts : numpy.ndarray
-        int, shape (8,).
-    balance : float
-        Exponent; 0 gives ones.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (8,); 1 for expressions that do not occur. The mean over rows is 1.
+    `balance` is an exponent, 0 gives ones. 1 for expressions that do not occur; the mean over rows
+    is 1.
     """
     present = counts > 0
     weights = np.ones(len(counts))
@@ -142,22 +133,9 @@ def decode_faces(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decode and crop the faces of a batch of parsed records, as `read_face` does from files.
 
-    Parameters
-    ----------
-    features : dict of str to tensor
-        image and box of `FEATURES`; with addresses, shard (its number) and offset too.
-    preprocessing : Preprocessing
-        Crop margin and size.
-    addresses : sequence of str, optional
-        Of the shards: a face that can't be read is warned of, by shard and record, and marked.
-        Without, it ends the reading.
-
-    Returns
-    -------
-    faces : tensor
-        uint8, shape (batch, image_size, image_size, 3), RGB; zeros where there is none.
-    readable : tensor
-        bool, shape (batch,).
+    Gives uint8 RGB faces, zeros where there is none, and whether each was readable. `features` are
+    image and box of `FEATURES`. With the shards' `addresses`, and features shard (its number) and
+    offset, a face that can't be read is warned of by place; without, it ends the reading.
     """
     size = preprocessing.image_size
 
@@ -194,7 +172,7 @@ def decode_faces(
 
 
 def _place(address: str, offset: int) -> str:
-    """Say where a record is; they are counted from 0, as the rows of the shard's CSV."""
+    """Say where a record is; they are counted from 0."""
     try:
         number = record_number(address, offset)
     except OSError:  # gone in the meantime

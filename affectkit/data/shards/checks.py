@@ -11,31 +11,22 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import BinaryIO
 
-from affectkit.data.shards.index import ShardError
 from affectkit.files import places
 from affectkit.files.tfrecords import FRAME_BYTES, HEADER_BYTES, LENGTH_BYTES, REMEDY
 
 _CHUNK = 1 << 20
 
 
+class ShardError(ValueError):
+    """A shard or its index that is missing, truncated or damaged; says which and what to do."""
+
+
 def check_shard(address: str, sha256: str | None = None) -> None:
     """Check that no record is longer than its file, and that the file is the one of the index.
 
     A file that has not changed is looked through once in a process. Without a hash, images are not
-    read, or as few as the file system can skip.
-
-    Parameters
-    ----------
-    address : str
-        Of the shard, local or remote.
-    sha256 : str, optional
-        What the index says; not compared if omitted.
-
-    Raises
-    ------
-    ShardError
-        If it is missing, can't be read, has another SHA-256, or a record that would reach beyond
-        its end.
+    read, or as few as the file system can skip. A ShardError if it is missing, can't be read, has
+    another SHA-256, or a record that would reach beyond its end.
     """
     try:
         state = places.file_state(address)

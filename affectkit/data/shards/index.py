@@ -1,61 +1,64 @@
 """The index of a folder of shards: what it holds, and whether it is whole.
 
-A folder holds `index.json`, and for each shard a TFRecord file of images with their labels (see
-`affectkit.data.shards.writer`) and a CSV of the same rows without the images. The index is written
-last: without it, the folder is unfinished.
+A folder holds for each shard a TFRecord file of images with their labels (see
+`affectkit.data.shards.writer`) and its sidecar (see `affectkit.data.shards.sidecars`), and then
+`index.json`, which repeats the facts of all shards. Without it, the folder is unfinished.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from typing_extensions import TypedDict
 
-from affectkit.data.table import SPLITS, row_blocks
+from affectkit.data.shards.checks import ShardError
+from affectkit.data.shards.sidecars import (
+    MAX_BYTES,
+    OFFSET,
+    POSITION,
+    SIDECAR_SUFFIX,
+    Facts,
+    find_damage_of,
+    find_problem,
+    known_facts,
+    read_sidecar,
+)
 from affectkit.files import places
-from affectkit.files.json_forms import Each, find_misfit, parse_json
-from affectkit.files.places import ROWS_SUFFIX, SUFFIX, join
+from affectkit.files.json_forms import OPEN, Integer, find_misfit, parse_json
+from affectkit.files.places import SUFFIX, join
 from affectkit.files.tfrecords import REMEDY
-from affectkit.labels import EXPRESSIONS, NO_FACE, NON_EXPRESSIONS
+from affectkit.labels import EXPRESSIONS, NON_EXPRESSIONS
 from affectkit.version import __version__
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 INDEX = "index.json"
-POSITION, OFFSET = "table_position", "record_offset"
-"""Columns of a shard's CSV beside the table's: row of the whole table, and byte in the shard."""
+LEFT_OUT = ("path", "row", "image")
+"""Columns of the table that say where an image was before."""
 
-OWN_COLUMNS = (POSITION, OFFSET, "path", "row", "image")
+OWN_COLUMNS = (POSITION, OFFSET, *LEFT_OUT)
 """Names that no column of the table can have in the index."""
 
-MAX_BYTES = 1 << 30
-"""A longer index is refused unread; that of a billion rows is shorter."""
 
-SHARD_FORM = {
-    **dict.fromkeys(("name", "split", "sha256", "rows_sha256"), str),
-    **dict.fromkeys(("rows", "bytes", "rows_bytes", "valence_arousal"), int),
-    "expressions": Each(int),
-    "skipped": [dict.fromkeys(("file", "row", "reason", "remedy"), str)],
-}
-"""What the entry of a shard holds; see `affectkit.files.json_forms.find_misfit`."""
+class _Versioned(TypedDict):
+    """What an index of any version tells."""
 
-_FORM = {
-    "fingerprint": str,
-    "columns": Each(str),
-    "counts": Each(Each(int)),
-    "valence_arousal": int,
-    "shards": [dict],
-}
-_NAME = re.compile(r"([a-z]+)-([0-9]{5})-of-([0-9]{5})")
-_CODES = {str(code) for code in range(-1, NO_FACE + 1)}
+    __pydantic_config__ = OPEN
+    schema_version: object
+    fingerprint: str
 
 
-class ShardError(ValueError):
-    """A shard or its index that is missing, truncated or damaged; says which and what to do."""
+class _Index(_Versioned):
+    """What is read of `index.json`; `columns` gives dtypes."""
+
+    columns: dict[str, str]
+    counts: dict[str, dict[str, Integer]]
+    valence_arousal: Integer
+    shards: list[Facts]
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,13 @@ def read_index(folder: str | Path, verify: bool | None = None) -> ShardIndex:
     try:
         with places.open_file(address) as file:
             data = file.read()
-        content = parse_json(data, address, what, remedy, {"schema_version": object})
+        content = parse_json(data, address, what, remedy, _Versioned)
         if content["schema_version"] != SCHEMA_VERSION:
             raise ShardError(
                 f"expected schema version {SCHEMA_VERSION} in {address}, got "
                 f"{content['schema_version']!r:.80}; write the shards again with this version"
             )
-        problem = find_misfit(content, _FORM) or _contradiction(content)
+        problem = find_misfit(content, _Index) or _contradiction(content)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"expected {INDEX} in {folder}, found none; name the --output of `affectkit shard`, "
@@ -131,23 +134,6 @@ def read_index(folder: str | Path, verify: bool | None = None) -> ShardIndex:
     if problem:
         raise ShardError(f"{address} is not {what}: {problem}; {remedy}")
     return ShardIndex(folder, content, verify)
-
-
-def find_problem(entry: object) -> str | None:
-    """Say why something can't be the entry of a shard; None if it can."""
-    if problem := find_misfit(entry, SHARD_FORM):
-        return problem
-    name, rows = _NAME.fullmatch(entry["name"]), entry["rows"]
-    if not name or name[1] != entry["split"] or entry["split"] not in SPLITS or name[2] >= name[3]:
-        return f"{entry['name']!r:.80} of {entry['split']!r:.80} is no shard's name"
-    counts = entry["expressions"]
-    if not (
-        0 <= entry["valence_arousal"] <= rows == sum(counts.values())
-        and set(counts) <= _CODES
-        and min(*counts.values(), entry["bytes"], entry["rows_bytes"], rows) >= 0
-    ):
-        return f"the numbers of {entry['name']} contradict one another"
-    return None
 
 
 def sum_counts(shards: Sequence[dict]) -> dict[str, dict[str, int]]:
@@ -176,107 +162,70 @@ def _contradiction(content: dict) -> str | None:
 
 
 def check_sizes(index: ShardIndex) -> None:
-    """Check that every file is there and as long as when it was written; takes no time.
+    """Check that every shard is there and as long as when it was written; takes no time.
 
-    Raises
-    ------
-    ShardError
-        That names the first that is not.
+    A ShardError names the first that is not.
     """
-    for shard in index.shards():
-        for suffix, key in ((SUFFIX, "bytes"), (ROWS_SUFFIX, "rows_bytes")):
-            address = join(index.folder, shard["name"] + suffix)
-            size = places.file_size(address)
-            if size != shard[key]:
-                found = "it is missing" if size is None else f"it has {size:,} bytes"
-                raise ShardError(f"{address}: expected {shard[key]:,} bytes, {found}. {REMEDY}")
+    for shard, address in zip(index.shards(), index.addresses(), strict=True):
+        size = places.file_size(address)
+        if size != shard["bytes"]:
+            found = "it is missing" if size is None else f"it has {size:,} bytes"
+            raise ShardError(f"{address}: expected {shard['bytes']:,} bytes, {found}. {REMEDY}")
 
 
 def find_damage(index: ShardIndex, split: str | None = None) -> dict[str, str]:
-    """Say what is wrong with files that are missing or whose SHA-256 differs; reads all bytes.
-
-    Returns
-    -------
-    dict of str to str
-        By address: "it is missing", or the SHA-256 expected and found.
-    """
+    """Say by address what is wrong with shards and sidecars; reads all bytes."""
     damaged = {}
-    for shard in index.shards(split):
-        for suffix, key in ((SUFFIX, "sha256"), (ROWS_SUFFIX, "rows_sha256")):
-            address = join(index.folder, shard["name"] + suffix)
-            if places.file_size(address) is None:
-                damaged[address] = "it is missing"
-            elif (found := places.file_sha256(address)) != shard[key]:
-                damaged[address] = f"expected SHA-256 {shard[key]}, found {found}"
+    for facts in index.shards(split):
+        damaged |= find_damage_of(index.folder, facts)
     return damaged
-
-
-# FOLD affectkit.data.shard_receipts: """Keep account of the shards that are finished, and write the index once all are."""
-LEFT_OUT = ("path", "row", "image")
-"""Columns of the table that say where an image was before."""
-
-
-def is_whole(folder: str, entry: dict) -> bool:
-    """Tell whether a shard and its rows have the SHA-256 that they had when they were written."""
-    return all(
-        places.file_size(join(folder, entry["name"] + suffix)) == entry[f"{key}bytes"]
-        and places.file_sha256(join(folder, entry["name"] + suffix)) == entry[f"{key}sha256"]
-        for suffix, key in ((SUFFIX, ""), (ROWS_SUFFIX, "rows_"))
-    )
 
 
 def table_fingerprint(table: pd.DataFrame, rows_per_shard: int, seed: int) -> str:
     """Give a hash of what decides the content of the shards, except for the images themselves."""
     columns = table.drop(columns=list(LEFT_OUT), errors="ignore")
     digest = hashlib.sha256()
-    for block in row_blocks(len(columns)):
-        rows = pd.util.hash_pandas_object(columns.iloc[block], index=False)
-        digest.update(rows.to_numpy().tobytes())
+    digest.update(pd.util.hash_pandas_object(columns, index=False).to_numpy().tobytes())
     settings = [SCHEMA_VERSION, list(columns), rows_per_shard, seed]
     digest.update(json.dumps(settings).encode())
     return digest.hexdigest()
 
 
 def finished_shards(folder: str, fingerprint: str) -> dict[str, dict]:
-    """Give the entries of shards that were finished before, by name; not checked.
+    """Give the facts of shards whose sidecar holds, by name; the shards are not looked at.
 
-    Raises
-    ------
-    ValueError
-        If the folder holds shards of other data or settings.
+    A ValueError if the folder holds shards of other data or settings.
     """
-    entries = {}
+    finished = {}
     for name in places.list_folder(folder):
-        if name != INDEX and not name.endswith(places.RECEIPT_SUFFIX):
-            continue
         address = join(folder, name)
-        form = {"fingerprint": str} | ({"shards": [object]} if name == INDEX else {})
         try:
-            with places.open_file(address) as file:
-                content = parse_json(file.read(), address, "a receipt", "it is written anew", form)
+            if name.endswith(SIDECAR_SUFFIX):
+                content = read_sidecar(address).facts
+                if content["name"] + SIDECAR_SUFFIX == name:
+                    finished[content["name"]] = known_facts(content)
+            elif name == INDEX:
+                with places.os_errors(address), places.open_file(address) as file:
+                    content = parse_json(
+                        file.read(), address, "an index", "it is written anew", _Versioned
+                    )
+            else:
+                continue
         except ValueError:
             continue  # damaged: what it stands for is written anew
-        shards = content["shards"] if name == INDEX else [content]
-        entries |= {one["name"]: _known(one) for one in shards if not find_problem(one)}
         if content["fingerprint"] != fingerprint:
             raise ValueError(
-                f"{folder} holds shards of other data, another shard size or seed ({name}); choose "
-                "another folder, or empty it"
+                f"{folder} holds shards of other data, another shard size or seed, or of another "
+                f"version of affectkit ({name}); choose another folder, or empty it"
             )
-    return entries
+    return finished
 
 
 def write_index(
     table: pd.DataFrame, folder: str, entries: Sequence[dict], fingerprint: str,
     rows_per_shard: int, seed: int,
 ) -> ShardIndex:  # fmt: skip
-    """Write `index.json` of finished shards, in one step, and forget their receipts.
-
-    Raises
-    ------
-    ValueError
-        If the shards have no row.
-    """
+    """Write `index.json` of finished shards, in one step; a ValueError if they have no row."""
     rows = sum(entry["rows"] for entry in entries)
     if not rows:
         reasons = [row["reason"] for entry in entries for row in entry["skipped"]]
@@ -303,13 +252,4 @@ def write_index(
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     places.write_whole(text.encode(), join(folder, INDEX))
-    for entry in entries:
-        places.remove(join(folder, entry["name"] + places.RECEIPT_SUFFIX))
     return ShardIndex(folder, content)
-
-
-def _known(entry: dict) -> dict:
-    """Give what `SHARD_FORM` lists of an entry, and nothing else."""
-    (row_form,) = SHARD_FORM["skipped"]
-    known = {name: value for name, value in entry.items() if name in SHARD_FORM}
-    return known | {"skipped": [{name: row[name] for name in row_form} for row in entry["skipped"]]}

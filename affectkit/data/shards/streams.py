@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from affectkit.data.shards.checks import check_shard
-from affectkit.data.shards.index import ShardError, find_damage, read_index
+from affectkit.data.shards.checks import ShardError, check_shard
+from affectkit.data.shards.index import find_damage, read_index
 from affectkit.files.places import SUFFIX
 from affectkit.files.tfrecords import FRAME_BYTES, REMEDY
 from affectkit.labels import NUM_EXPRESSIONS
@@ -22,11 +22,21 @@ INTERLEAVED = 8
 SHUFFLED_RECORDS = 4096
 """Encoded records that wait to be drawn from; the rows of shards were shuffled when written."""
 
+FEATURES = {
+    "image": tf.io.FixedLenFeature([], tf.string),
+    "box": tf.io.FixedLenFeature([], tf.string),
+    "expression": tf.io.FixedLenFeature([], tf.int64),
+    "valence_arousal": tf.io.FixedLenFeature([2], tf.float32),
+    "soft_labels": tf.io.FixedLenFeature([NUM_EXPRESSIONS], tf.float32),
+}
+"""What is read of a record, see `affectkit.data.shards.writer`."""
+
+BOX_BYTES = 32
+"""Of 4 float64."""
+
 _OFFSET_BITS = 40
-_READING_ERRORS = (
-    *(tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError),
-    *(tf.errors.InvalidArgumentError, UnicodeDecodeError),
-)
+_DAMAGED = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError)
+_READING_ERRORS = (*_DAMAGED, tf.errors.NotFoundError, tf.errors.OutOfRangeError)
 """UnicodeDecodeError is what comes of TensorFlow's message about bytes that are no example."""
 
 _refused: dict[str, ShardError] = {}
@@ -146,21 +156,9 @@ def stream_rows(
 ) -> tf.data.Dataset:
     """Read the records of a table's rows front to back, in the order of the shards.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Any rows that `affectkit.data.shards.table.load_shards` gave, each once.
-    batch_size : int
-        Rows a batch; the last one of an epoch may be smaller.
-    shuffle, seed
-        See `stream_records`.
-    first_epoch : int, optional
-        Give epochs without end, from this one on; the order of each depends on seed and number.
-
-    Returns
-    -------
-    tensorflow.data.Dataset
-        Elements (positions in the table int64 (batch,), serialised records string (batch,)).
+    `table` has any rows that `load_shards` gave, each once. Elements are (positions in the table
+    int64 (batch,), serialised records string (batch,)). With `first_epoch`, epochs without end from
+    this one on; the order of each depends on seed and number.
     """
     numbers, addresses = pd.factorize(table["path"])
     keys = (numbers.astype(np.int64) << _OFFSET_BITS) + table["row"].to_numpy(np.int64)
@@ -186,17 +184,9 @@ def stream_rows(
 
 @contextmanager
 def damage_named(addresses: Iterable[str]) -> Iterator[None]:
-    """Turn TensorFlow's "corrupted record" into an error that names the shard.
+    """Turn TensorFlow's "corrupted record" into a ShardError that names which of these was damaged.
 
-    Parameters
-    ----------
-    addresses : iterable of str
-        Of what is read; those that are no shards do not matter.
-
-    Raises
-    ------
-    ShardError
-        If a shard was truncated or damaged while or before it was read.
+    Addresses that are no shards do not matter.
     """
     try:
         yield
@@ -222,35 +212,10 @@ def damage_named(addresses: Iterable[str]) -> Iterator[None]:
         raise ShardError(f"{place} is none of `affectkit shard` ({reason}). {REMEDY}") from error
 
 
-# FOLD affectkit.shard_features: """What training reads of a record, and the record that does not have it."""
-FEATURES = {
-    "image": tf.io.FixedLenFeature([], tf.string),
-    "box": tf.io.FixedLenFeature([], tf.string),
-    "expression": tf.io.FixedLenFeature([], tf.int64),
-    "valence_arousal": tf.io.FixedLenFeature([2], tf.float32),
-    "soft_labels": tf.io.FixedLenFeature([NUM_EXPRESSIONS], tf.float32),
-}
-"""See `affectkit.data.shards.writer`."""
-
-BOX_BYTES = 32
-"""Of 4 float64."""
-
-
-_DAMAGED = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError)
-
-
 def find_strange_record(addresses: Iterable[str]) -> tuple[str, str] | None:
-    """Name the first record that can't be read or has other features; None if all have these.
+    """Name the first record ("ADDRESS, record NUMBER", from 0) without `FEATURES`, and the reason.
 
-    Parameters
-    ----------
-    addresses : iterable of str
-        Of shards, which are all read.
-
-    Returns
-    -------
-    tuple of (str, str), or None
-        "ADDRESS, record NUMBER", counted from 0, and the reason.
+    None if all have them; reads all of these shards.
     """
     for address in addresses:
         number = 0

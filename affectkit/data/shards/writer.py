@@ -1,9 +1,28 @@
-"""Write a table and its images as shards: in several processes, and again after any kill."""
+"""Write a table and its images as shards: in several processes, and again after any kill.
+
+A record is a `tf.train.Example`: an image as it was encoded, and its labels.
+
+======================  =======  ==================================================================
+feature                 type     meaning
+======================  =======  ==================================================================
+image                   bytes    the bytes of the source file; PNG of what was in a container
+crc32                   int64    CRC-32 of `image`, for reading single records
+image_id, subject       bytes    UTF-8; subject "" where unknown
+split                   bytes    train, validation or test
+expression              int64    AffectNet code, -1 = not annotated
+valence_arousal         float    2, NaN = not annotated
+soft_labels             float    8, in the order of `affectkit.labels.EXPRESSIONS`, or all NaN
+box                     bytes    4 float64, little-endian: left, top, width, height, or all NaN
+======================  =======  ==================================================================
+
+The bytes are kept as they are, so that a face decoded from a shard is the face decoded from the
+file, for any size and margin: cropped faces would have to be encoded again, which either changes
+them (JPEG, WebP) or makes them several times as large (PNG), and fixes the margin for good.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
 import tempfile
 import zlib
@@ -22,13 +41,17 @@ from tqdm.auto import tqdm
 from affectkit.data.images import read_table_image
 from affectkit.data.shards.index import (
     LEFT_OUT,
-    OFFSET,
-    POSITION,
     ShardIndex,
     finished_shards,
-    is_whole,
     table_fingerprint,
     write_index,
+)
+from affectkit.data.shards.sidecars import (
+    OFFSET,
+    POSITION,
+    encode_labels,
+    find_damage_of,
+    write_sidecar,
 )
 from affectkit.data.skipped import SkippedRow, SkippedRows
 from affectkit.data.table import BOX_COLUMNS, SOFT_LABEL_COLUMNS, SPLITS
@@ -44,7 +67,6 @@ class _Shard(NamedTuple):
 
     folder: str
     name: str
-    split: str
     fingerprint: str
     rows: pd.DataFrame
 
@@ -103,40 +125,35 @@ def write_shards(
     before = len(skipped)
     fingerprint = table_fingerprint(table, rows_per_shard, seed)
     known = finished_shards(folder, fingerprint)
-    shards = list(_plan(table, folder, rows_per_shard, seed, fingerprint, positions_only=True))
-    bar = tqdm(total=len(shards), desc="shards", unit="shard", leave=False)
+    plan = _plan(table, rows_per_shard, seed)
     tasks = (
-        (shard, known.get(shard.name))
-        for shard in _plan(table, folder, rows_per_shard, seed, fingerprint)
-    )
-    entries = {}
-    with bar:
-        for entry in _run(tasks, min(workers, max(1, len(shards)))):
-            entries[entry["name"]] = entry
+        (_Shard(folder, name, fingerprint, table.iloc[rows].assign(**{POSITION: rows})),
+         known.get(name))
+        for name, rows in plan.items()
+    )  # fmt: skip
+    facts = {}
+    with tqdm(total=len(plan), desc="shards", unit="shard", leave=False) as bar:
+        for one in _run(tasks, min(workers, max(1, len(plan)))):
+            facts[one["name"]] = one
             bar.update()
-    ordered = [entries[shard.name] for shard in shards]
-    for entry in ordered:
-        for row in entry["skipped"]:
+    ordered = [facts[name] for name in plan]
+    for one in ordered:
+        for row in one["skipped"]:
             skipped.add(**row)
     skipped.warn(len(table), before)
     return write_index(table, folder, ordered, fingerprint, rows_per_shard, seed)
 
 
-def _plan(
-    table: pd.DataFrame, folder: str, rows_per_shard: int, seed: int, fingerprint: str,
-    positions_only: bool = False,
-) -> Iterator[_Shard]:  # fmt: skip
-    """Give each shard with its rows; only these are handed to a process."""
+def _plan(table: pd.DataFrame, rows_per_shard: int, seed: int) -> dict[str, np.ndarray]:
+    """Give each shard's name and rows of the table."""
+    plan = {}
     for split in SPLITS:
         positions = np.flatnonzero((table["split"] == split).to_numpy())
         positions = np.random.default_rng(seed).permutation(positions)
         count = -(-len(positions) // rows_per_shard)
-        for number, chosen in enumerate(np.array_split(positions, count) if count else ()):
-            name = f"{split}-{number:05d}-of-{count:05d}"
-            rows = pd.DataFrame() if positions_only else table.iloc[chosen]
-            if not positions_only:
-                rows = rows.assign(**{POSITION: chosen})
-            yield _Shard(folder, name, split, fingerprint, rows)
+        for number, rows in enumerate(np.array_split(positions, count) if count else ()):
+            plan[f"{split}-{number:05d}-of-{count:05d}"] = rows
+    return plan
 
 
 def _run(tasks: Iterator[tuple[_Shard, dict | None]], workers: int) -> Iterator[dict]:
@@ -161,31 +178,46 @@ def _run(tasks: Iterator[tuple[_Shard, dict | None]], workers: int) -> Iterator[
 
 
 def _write_shard(shard: _Shard, known: dict | None) -> dict:
-    """Write a shard, its rows and last its receipt, unless they are there and whole."""
-    address = places.join(shard.folder, shard.name)
-    if known is not None and is_whole(shard.folder, known):
+    """Write a shard and then its sidecar, unless they are there and whole; gives its facts."""
+    address = places.join(shard.folder, shard.name + SUFFIX)
+    if known is not None and not find_damage_of(shard.folder, known):
         return known
     if places.is_remote(address):
         with tempfile.TemporaryDirectory() as place:
             local = Path(place) / "shard"
-            entry, rows = _write_records(shard, local)
-            places.upload(local, address + places.SUFFIX)
+            rows, left_out = _write_records(shard.rows, local)
+            facts = _facts_of_file(local)
+            places.upload(local, address)
     else:
-        with atomic_path(address + places.SUFFIX) as local:
-            entry, rows = _write_records(shard, local)
-    places.write_whole(rows, address + places.ROWS_SUFFIX)
-    receipt = json.dumps(entry | {"fingerprint": shard.fingerprint}).encode()
-    places.write_whole(receipt, address + places.RECEIPT_SUFFIX)
-    return entry
+        with atomic_path(address) as local:
+            rows, left_out = _write_records(shard.rows, local)
+            facts = _facts_of_file(local)
+    labels = encode_labels(rows)
+    facts = {
+        "name": shard.name,
+        "split": shard.name.partition("-")[0],
+        "rows": len(rows),
+        **facts,
+        "labels_sha256": hashlib.sha256(labels).hexdigest(),
+        "expressions": expression_counts(rows),
+        "valence_arousal": int(rows[["valence", "arousal"]].notna().all(axis=1).sum()),
+        "skipped": left_out,
+    }
+    write_sidecar(shard.folder, facts, labels, shard.fingerprint)
+    return facts
 
 
-def _write_records(shard: _Shard, path: Path) -> tuple[dict, bytes]:
-    """Write a shard's TFRecord file; gives its entry in the index, and its rows as CSV."""
+def _facts_of_file(path: Path) -> dict[str, object]:
+    return {"bytes": path.stat().st_size, "sha256": places.file_sha256(str(path))}
+
+
+def _write_records(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Write a TFRecord file; gives the rows in it with `OFFSET`, and those left out."""
     import tensorflow as tf
 
     offsets, kept, left_out, offset = [], [], [], 0
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for record in shard.rows.itertuples(index=False):
+        for record in rows.itertuples(index=False):
             try:
                 data = encode_record(record)
             except ImageReadError as error:
@@ -197,22 +229,8 @@ def _write_records(shard: _Shard, path: Path) -> tuple[dict, bytes]:
             offsets.append(offset)
             kept.append(True)
             offset += len(data) + FRAME_BYTES
-    rows = shard.rows[kept].drop(columns=list(LEFT_OUT), errors="ignore")
-    rows[OFFSET] = offsets
-    text = rows.to_csv(index=False, lineterminator="\n").encode()
-    entry = {
-        "name": shard.name,
-        "split": shard.split,
-        "rows": len(rows),
-        "bytes": path.stat().st_size,
-        "sha256": places.file_sha256(str(path)),
-        "rows_bytes": len(text),
-        "rows_sha256": hashlib.sha256(text).hexdigest(),
-        "expressions": expression_counts(rows),
-        "valence_arousal": int(rows[["valence", "arousal"]].notna().all(axis=1).sum()),
-        "skipped": left_out,
-    }
-    return entry, text
+    written = rows[np.array(kept, bool)].drop(columns=list(LEFT_OUT), errors="ignore")
+    return written.assign(**{OFFSET: np.array(offsets, np.int64)}), left_out
 
 
 def expression_counts(rows: pd.DataFrame) -> dict[str, int]:
@@ -221,33 +239,8 @@ def expression_counts(rows: pd.DataFrame) -> dict[str, int]:
     return {str(code): int(count) for code, count in sorted(counts.items())}
 
 
-# FOLD affectkit.data.shard_records: """One record of a shard: an image as it was encoded, and its labels, as a `tf.train.Example`.
-#
-# ======================  =======  ==================================================================
-# feature                 type     meaning
-# ======================  =======  ==================================================================
-# image                   bytes    the bytes of the source file; PNG of what was in a container
-# crc32                   int64    CRC-32 of `image`, for reading single records
-# image_id, subject       bytes    UTF-8; subject "" where unknown
-# split                   bytes    train, validation or test
-# expression              int64    AffectNet code, -1 = not annotated
-# valence_arousal         float    2, NaN = not annotated
-# soft_labels             float    8, in the order of `affectkit.labels.EXPRESSIONS`, or all NaN
-# box                     bytes    4 float64, little-endian: left, top, width, height, or all NaN
-# ======================  =======  ==================================================================
-#
-# The bytes are kept as they are, so that a face decoded from a shard is the face decoded from the
-# file, for any size and margin: cropped faces would have to be encoded again, which either changes
-# them (JPEG, WebP) or makes them several times as large (PNG), and fixes the margin for good.
-# """
 def encode_record(record: object) -> bytes:
-    """Encode one row of a table (a named tuple of `DataFrame.itertuples`).
-
-    Raises
-    ------
-    ImageReadError
-        If its image can't be decoded.
-    """
+    """Encode a row of `itertuples`; an ImageReadError if its image can't be decoded."""
     import tensorflow as tf
 
     image = image_bytes(record)
@@ -281,13 +274,7 @@ def encode_record(record: object) -> bytes:
 
 
 def image_bytes(record: object) -> bytes:
-    """Give the encoded image of a row, and make sure that it can be decoded.
-
-    Returns
-    -------
-    bytes
-        What is in its file; for an array, or a row of a container, PNG, which loses nothing.
-    """
+    """Give the encoded image of a row, which can be decoded: its file's bytes, else a PNG."""
     path, in_memory = record.path, isinstance(getattr(record, "image", None), np.ndarray)
     if not in_memory and path.endswith(SUFFIX) and not pd.isna(record.row):
         return read_record_image(path, int(record.row))

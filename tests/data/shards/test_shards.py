@@ -344,21 +344,84 @@ def test_a_flipped_byte_is_found_by_every_way_of_reading(table, damaged):
     assert not find_damage(read_index(folder))
 
 
-def test_damaged_rows_and_indices_are_named(damaged):
+def test_each_shard_has_one_sidecar_with_its_labels_and_facts(table, shards):
+    """And the index repeats the facts: no third file says anything of a shard."""
+    index = read_index(shards)
+    names = {f"{shard['name']}{suffix}" for shard in index.shards()
+             for suffix in (".tfrecord", ".jsonl")}  # fmt: skip
+    assert {path.name for path in shards.iterdir()} == names | {"index.json"}
+    for shard in index.shards():
+        facts, columns = (shards / f"{shard['name']}.jsonl").read_text("utf-8").splitlines()
+        facts, columns = json.loads(facts), json.loads(columns)
+        assert facts == shard | {"fingerprint": index.content["fingerprint"]}
+        rows = table.iloc[columns["table_position"]]
+        assert columns["image_id"] == rows["image_id"].tolist()
+        assert columns["age"] == rows["age"].tolist()
+        assert columns["expression"] == rows["expression"].astype(object).where(
+            rows["expression"].notna(), None).tolist()  # fmt: skip
+        assert "path" not in columns
+
+
+def test_labels_are_read_without_the_images(shards, tmp_path):
+    """Same sizes, but not one byte of a record is right: only reading a face finds out."""
+    for path in shards.iterdir():
+        content = path.read_bytes()
+        spoilt = bytes(len(content)) if path.suffix == ".tfrecord" else content
+        (tmp_path / path.name).write_bytes(spoilt)
+    assert len(load_shards(tmp_path, SkippedRows())) == ROWS
+
+
+def spoil_labels(file, **columns):
+    """Write other columns into a sidecar; an index that has their hash takes them for its own."""
+    facts, labels = file.read_bytes().splitlines()
+    spoilt = json.dumps(json.loads(labels) | columns).encode()
+    file.write_bytes(facts + b"\n" + spoilt + b"\n")
+    index = json.loads((file.parent / "index.json").read_text())
+    (entry,) = (one for one in index["shards"] if one["name"] == file.stem)
+    entry["labels_sha256"] = hashlib.sha256(spoilt).hexdigest()
+    (file.parent / "index.json").write_text(json.dumps(index))
+
+
+def test_labels_of_another_form_are_named(damaged):
     folder, file = damaged
-    rows = file.with_suffix(".csv")
+    rows = json.loads(file.with_suffix(".jsonl").read_bytes().splitlines()[1])
+    for columns, message in [
+        ({"valence": ["0.5"] * 12}, "valence.0 is '0.5': input should be a valid number"),
+        ({"age": rows["age"][:-1]}, "age has 11 values, expected 12"),
+        ({"table_position": [None] * 12}, "table_position.0 is None"),
+        ({"expression": [1.5] * 12}, "expression.0 is 1.5"),
+        ({"expression": [2**70] * 12}, "expression.0 is 11805"),
+        ({"derived_valence_arousal": [1] * 12}, "derived_valence_arousal.0 is 1"),
+        ({"subject": [7] * 12}, "subject.0 is 7: input should be a valid string"),
+        ({"image_id": {}}, "image_id is {}: input should be a valid list"),
+    ]:
+        spoil_labels(file.with_suffix(".jsonl"), **(rows | columns))
+        with pytest.raises(ShardError, match=rf"{file.stem}.jsonl .*{re.escape(message)}"):
+            load_shards(folder, SkippedRows())
+
+
+def test_damaged_sidecars_and_indices_are_named(table, damaged):
+    folder, file = damaged
+    rows = file.with_suffix(".jsonl")
     text = rows.read_bytes()
     rows.write_bytes(text.replace(b"person 1", b"person 9"))
     with pytest.raises(ShardError, match=rf"{rows.name} is damaged"):
         load_shards(folder, SkippedRows())
-    rows.write_bytes(text)
+    assert list(find_damage(read_index(folder))) == [str(rows)]
+    for spoilt in (None, b"", text[: len(text) // 2], text.replace(b'"rows": 12', b'"rows": 13')):
+        rows.unlink() if spoilt is None else rows.write_bytes(spoilt)
+        if spoilt is None:
+            with pytest.raises(ShardError, match=rf"{rows.name} can't be read"):
+                load_shards(folder, SkippedRows())
+        write_shards(table, folder, rows_per_shard=12)
+        assert rows.read_bytes() == text
     index = folder / "index.json"
     content = json.loads(index.read_text())
     for change, message in [
-        ({"counts": 3}, "not an index of shards: counts is 3, expected dict"),
+        ({"counts": 3}, "not an index of shards: counts is 3: input should be a valid dict"),
         ({"counts": {"train": {"0": 3}}}, "its counts are not those of its shards"),
-        ({"schema_version": 99}, "expected schema version 1 .* got 99"),
-        ({"shards": [{"name": "train-00000-of-00001"}]}, "it has no split, sha256"),
+        ({"schema_version": 1}, "expected schema version 2 .* got 1; write the shards again"),
+        ({"shards": [{"name": "train-00000-of-00001"}]}, "shards.0 has no split"),
         ({"shards": [content["shards"][0] | {"name": "../../etc/passwd"}]}, "no shard's name"),
     ]:
         index.write_text(json.dumps(content | change))
@@ -464,7 +527,8 @@ def test_a_face_that_can_not_be_read_is_warned_of_by_shard_and_record(table, tmp
     records[2] = example.SerializeToString()
     write_records(file, records)
     entry = next(one for one in index.shards() if one["name"] == file.stem)
-    entry["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    content = file.read_bytes()
+    entry |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     (tmp_path / "index.json").write_text(json.dumps(index.content))
     told = rf"^{file}, record 2 is none of `affectkit shard` \(Feature: box .*is required"
     with pytest.raises(ShardError, match=told):  # noqa: SIM117
@@ -504,14 +568,14 @@ def test_kill_9_and_run_again(tmp_path):
     for finished in (8,):
         process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 240
-        while len(list(output.glob("*.receipt.json"))) < finished:
+        while len(list(output.glob("*.jsonl"))) < finished:
             assert process.poll() is None, "ended before it was killed"
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (output / "index.json").exists()
-        now = {path.name: path.stat().st_mtime_ns for path in output.glob("*.receipt.json")}
+        now = {path.name: path.stat().st_mtime_ns for path in output.glob("*.jsonl")}
         assert len(now) >= finished
         assert kept.items() <= now.items()
         kept = now
@@ -519,7 +583,8 @@ def test_kill_9_and_run_again(tmp_path):
     index = write_shards(table, output, rows_per_shard=20)
     whole = write_shards(table, tmp_path / "whole", rows_per_shard=20)
     assert index.content == whole.content
-    assert not list(output.glob("*.receipt.json"))
+    assert len(now.items() & {path.name: path.stat().st_mtime_ns
+                              for path in output.glob("*.jsonl")}.items()) >= finished  # fmt: skip
     assert not find_damage(index)
 
 
