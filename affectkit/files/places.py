@@ -13,9 +13,6 @@ from uuid import uuid4
 from affectkit.files.atomic import write_atomically
 
 SUFFIX = ".tfrecord"
-ROWS_SUFFIX = ".csv"
-RECEIPT_SUFFIX = ".receipt.json"
-"""Files that stand for finished shards until the index is written."""
 
 _CHUNK = 1 << 20
 
