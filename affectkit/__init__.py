@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "data": ["load_splits", "load_table", "read_image"],
+        "models": ["open_model"],
         "pipeline": ["AffectPipeline", "FaceAffect"],
     },
 )

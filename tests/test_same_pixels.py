@@ -16,7 +16,7 @@ from affectkit.data import load_faces, make_batches, make_table
 from affectkit.data.shards.batches import decode_faces
 from affectkit.export.nano.sources import script_sources
 from affectkit.faces import render_face
-from affectkit.models import LoadedModel, Networks, predict_table
+from affectkit.models import Model, predict_table
 from affectkit.pipeline import AffectPipeline, Face, process_video, read_video, run_camera
 from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
 from affectkit.preprocess import Preprocessing, face_input
@@ -71,14 +71,12 @@ def pipeline(preprocessing):
     made = AffectPipeline(
         "affectkit-synthetic-int8", lambda image: [Face(BOX, 0.9, ((70.0, 75.0), (110.0, 75.0)))]
     )
-    made.networks = dataclasses.replace(
-        made.networks, networks=[Recorder()], preprocessing=preprocessing
-    )
+    made.model = dataclasses.replace(made.model, networks=[Recorder()], preprocessing=preprocessing)
     return made
 
 
 def recorded(pipeline):
-    return pipeline.networks.networks[0].inputs
+    return pipeline.model.networks[0].inputs
 
 
 def table_of(path):
@@ -110,7 +108,7 @@ def test_every_way_to_a_network_gives_the_same_pixels(
     ways["training from shards"] = with_augmentation(identity(size), "none")(
         tf.cast(shard, tf.float32)
     )
-    loaded = LoadedModel(identity(size), preprocessing, "classification")
+    loaded = Model.of_keras(identity(size), preprocessing)
     ways["evaluation"] = predict_table(loaded, table_of(path))[0]
 
     predictor = ImagePredictor(model="affectkit-synthetic-int8")
@@ -171,5 +169,5 @@ def server_input(faces, preprocessing, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     network = Recorder()
-    module.Server(Networks([network], preprocessing, 1.0))(faces)
+    module.Server(Model("recorder", (network,), preprocessing))(faces)
     return network.inputs

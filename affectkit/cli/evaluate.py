@@ -17,9 +17,8 @@ def run(
     model: Annotated[
         str,
         typer.Argument(
-            help="A .keras file with its .json card beside it, a checkpoint that ships with the "
-            "package, such as affectkit-real (-int8, -float16), or the manifest of an exported "
-            "model."
+            help="A checkpoint that ships with the package, such as affectkit-real (-int8, "
+            "-float16); a model's file with its card beside it; or the run folder of a course."
         ),
     ],
     output: Annotated[Path, typer.Option(help="Folder for metrics, predictions and plots.")],
@@ -49,26 +48,27 @@ def run(
 ) -> None:
     """Evaluate a model; writes metrics.json, predictions.csv, skipped_rows.csv and plots/.
 
-    Of a checkpoint, these are about expressions; valence_arousal/ has the same about the other
-    network where the data has valence and arousal.
+    Of two networks, these are about expressions; valence_arousal/ has the same about the other
+    where the data has valence and arousal.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from affectkit.evaluation.run import EvaluationSettings, NoLabelsError, evaluate_run
     from affectkit.evaluation.tables import metric_table
-    from affectkit.models.opening import load_any_models
+    from affectkit.models.opening import open_model
     from affectkit.plots.results import save_result_figures
 
-    models = load_any_models(model)
+    opened = open_model(model)
+    name = Path(model).stem or opened.name
     settings = EvaluationSettings(
         dataset, root, split, protocol, limit or None, seed, bootstrap, flip, find_faces
     )
-    for task, loaded in models.items():
-        second = len(models) > 1 and task == "regression"
+    for task in opened.tasks:
+        second = len(opened.tasks) > 1 and task == "regression"
         folder = output / "valence_arousal" if second else output
         try:
-            evaluated = evaluate_run(loaded, Path(model).stem, folder, settings)
+            evaluated = evaluate_run(opened.for_task(task), name, folder, settings)
         except NoLabelsError:
             if not second:
                 raise

@@ -48,15 +48,15 @@ def run(
     The export is compared with the Keras model on faces, and refused when it is off.
     """
     from affectkit.export.export import export_model
-    from affectkit.models.cards import read_manifest
+    from affectkit.models.cards import find_model
 
     if format == "nano":
         _export_bundle(model, output, faces)
         return
     path = export_model(model, format, output, dataset, root, faces)
-    exported = read_manifest(path)
-    total = sum(entry["bytes"] for entry in exported.manifest["files"])
-    for name, result in exported.manifest["verification"].items():
+    exported = find_model(path)
+    total = sum(entry["bytes"] for entry in exported.files)
+    for name, result in exported.card["verification"].items():
         differences = ", ".join(
             f"{output} {values['maximum_difference']:.2g} at most, "
             f"{values['mean_difference']:.2g} on average"

@@ -77,10 +77,10 @@ def train_regressor(
     folder = _open(output, "regressor")
     from affectkit.data.datasets import load_splits
     from affectkit.data.skipped import SkippedRows
-    from affectkit.models.keras_models import load_model
+    from affectkit.models.opening import open_model
     from affectkit.training.runs import train_regressor_run
 
-    loaded = load_model(classifier or folder.models / "classifier.keras")
+    loaded = open_model(classifier or folder.models / "classifier.keras")
     if loaded.task != "classification":
         raise ValueError(f"expected a classifier as --classifier, {classifier} is a regressor")
     skipped = SkippedRows()
@@ -155,7 +155,7 @@ def train_checkpoint(
     else:
         splits, networks = train.train_synthetic(folder, seed, limit or None, epochs)
     faces = calibration_faces(splits["train"], networks[0].preprocessing, seed=seed)
-    facts |= networks[0].card["training"] | {"versions": versions()}
+    facts |= networks[0].training | {"versions": versions()}
     for profile in (facts["profile"], facts.get("first_stage", {})):
         if start := profile.get("weights"):
             profile["weights"] = Path(start).name  # not where it is on this machine

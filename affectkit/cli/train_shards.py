@@ -192,7 +192,7 @@ def _train(
     classifier: Path,
 ) -> bool:
     """Train as one process, or one of several, and tell whether this one reports."""
-    from affectkit.models.keras_models import load_model
+    from affectkit.models.opening import open_model
     from affectkit.training.runs import train_classifier_from_shards, train_regressor_from_shards
     from affectkit.training.workers import choose_strategy, is_chief
 
@@ -201,7 +201,7 @@ def _train(
     if task == "classification":
         train_classifier_from_shards(*common)
     else:
-        train_regressor_from_shards(load_model(classifier), *common)
+        train_regressor_from_shards(open_model(classifier), *common)
     return is_chief()
 
 

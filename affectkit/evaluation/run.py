@@ -19,7 +19,7 @@ from affectkit.files.atomic import remove_partials, write_atomically
 from affectkit.files.safe_text import spreadsheet_name
 from affectkit.labels import EXPRESSIONS
 from affectkit.models.inference import predict_table
-from affectkit.models.keras_models import LoadedModel
+from affectkit.models.opening import Model
 from affectkit.pipeline.detect.boxes import add_face_boxes
 
 
@@ -77,14 +77,14 @@ class EvaluationRun:
 
 
 def evaluate_run(
-    loaded: LoadedModel, name: str, output: str | Path, settings: EvaluationSettings
+    loaded: Model, name: str, output: str | Path, settings: EvaluationSettings
 ) -> EvaluationRun:
     """Evaluate a loaded model.
 
     Parameters
     ----------
-    loaded : LoadedModel
-        From `affectkit.models.load_any_models`.
+    loaded : Model
+        For one task: see `affectkit.models.Model.for_task`.
     name : str
         What the result is called.
     output : str or Path
@@ -176,9 +176,9 @@ def _check_labels(table: pd.DataFrame, task: str) -> None:
         )
 
 
-def _warn_if_seen(loaded: LoadedModel, table: pd.DataFrame, split: str) -> None:
+def _warn_if_seen(loaded: Model, table: pd.DataFrame, split: str) -> None:
     """Warn where a model is judged on what it may have learned from."""
-    training = dict(loaded.card.get("training") or {})
+    training = loaded.training
     if split != "test" and training.get("dataset") == table.attrs["dataset"]:
         warnings.warn(
             f"the model was trained on {training['dataset']!r}, so it may have seen the "

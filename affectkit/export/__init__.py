@@ -12,5 +12,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "nano.bundle": ["read_description", "write_bundle"],
         "nano.graph": ["portable_graph"],
         "nano.reports": ["read_benchmarks", "read_conversions"],
+        "source": ["open_source"],
     },
 )

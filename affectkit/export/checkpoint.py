@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from affectkit.export.formats import convert_to_tflite
-from affectkit.files.atomic import atomic_path, write_atomically
+from affectkit.files.atomic import atomic_path
 from affectkit.files.hashes import describe_files
-from affectkit.files.json_forms import write_json
 from affectkit.models.build import join_models
-from affectkit.models.cards import FOLDER, KINDS
-from affectkit.models.keras_models import LoadedModel
+from affectkit.models.cards import (
+    CHECKPOINT_FORMS,
+    FOLDER,
+    FORMS,
+    KINDS,
+    LABELS,
+    make_card,
+    write_card,
+)
+from affectkit.models.opening import Model
 
 
 def save_checkpoint(
     name: str,
-    classifier: LoadedModel,
-    regressor: LoadedModel,
+    classifier: Model,
+    regressor: Model,
     calibration_faces: np.ndarray,
     description: dict[str, object],
     folder: Path = FOLDER,
@@ -29,7 +37,7 @@ def save_checkpoint(
     ----------
     name : str
         Without a suffix.
-    classifier, regressor : LoadedModel
+    classifier, regressor : Model
         Trained, with one preprocessing.
     calibration_faces : numpy.ndarray
         float32, shape (n, size, size, 3), RGB, -1..1: see `convert_to_tflite`.
@@ -53,26 +61,33 @@ def save_checkpoint(
             "expected one preprocessing for both networks, got "
             f"{classifier.preprocessing} and {regressor.preprocessing}"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     joined = join_models(classifier.model, regressor.model)
-    paths = {"float32": folder / f"{name}.weights.h5"}
-    with atomic_path(paths["float32"]) as partial:
-        joined.save_weights(partial)
-    for kind in KINDS:
-        content = convert_to_tflite(joined, kind, calibration_faces)
-        paths[kind] = write_atomically(folder / f"{name}.{kind}.tflite", content)
-    card = {
-        "name": name,
-        "architecture": {
-            "network": "MobileNetV2",
-            "image_size": classifier.preprocessing.image_size,
-            "alpha": classifier.card["training"]["profile"]["alpha"],
-            "shared_backbone": not any("regressor" in layer.name for layer in joined.layers),
-        },
-        "preprocessing": classifier.preprocessing.to_dict(),
-        "temperature": classifier.temperature,
-        "parameters": joined.count_params(),
-        "files": {kind: describe_files(path, folder)[0] for kind, path in paths.items()},
-        "training": description,
+    architecture = {
+        "network": "MobileNetV2",
+        "image_size": classifier.preprocessing.image_size,
+        "alpha": classifier.training["profile"]["alpha"],
+        "shared_backbone": not any("regressor" in layer.name for layer in joined.layers),
     }
-    return write_json(card, folder / f"{name}.json")
+    paths = {form: folder / (name + FORMS[form]) for form in CHECKPOINT_FORMS.values()}
+    with ExitStack() as stack:
+        partials = {form: stack.enter_context(atomic_path(path)) for form, path in paths.items()}
+        joined.save_weights(partials["weights"])
+        for kind in KINDS:
+            content = convert_to_tflite(joined, kind, calibration_faces)
+            partials[f"tflite-{kind}"].write_bytes(content)
+        files = {
+            form: [describe_files(partial, folder)[0] | {"name": paths[form].name}]
+            for form, partial in partials.items()
+        }
+        card = make_card(
+            name,
+            files,
+            {output: {} for output in LABELS},
+            classifier.preprocessing,
+            classifier.temperature,
+            architecture=architecture,
+            parameters=joined.count_params(),
+            training=description,
+        )
+        # the card goes first: with it, whoever opens the model knows the files that belong to it
+        return write_card(card, folder / f"{name}.json")

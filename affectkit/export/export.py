@@ -20,15 +20,14 @@ from affectkit.export.check import (
     faces_of_pictures,
 )
 from affectkit.export.formats import check_packages, convert, describe_tensors
+from affectkit.export.source import open_source
 from affectkit.files.atomic import replace_path, temporary_folder
 from affectkit.files.hashes import describe_files
-from affectkit.files.json_forms import write_json
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.cards import MANIFEST_VERSION, SUFFIXES, check_format
-from affectkit.models.opening import ExportSource, load_source
+from affectkit.models.cards import SUFFIXES, check_format, make_card, write_card
+from affectkit.models.opening import Model
 from affectkit.models.runtimes import KerasNetwork, load_network
 from affectkit.pipeline.detect.boxes import add_face_boxes
-from affectkit.version import __version__
 
 CALIBRATION_FACES = 500
 """So many training faces are looked at for the ranges of int8."""
@@ -52,7 +51,7 @@ def export_model(
     Parameters
     ----------
     model : str or Path
-        See `affectkit.models.opening.load_source`.
+        See `affectkit.export.open_source`.
     format : str
         A key of `affectkit.models.cards.SUFFIXES`.
     output : str or Path
@@ -78,7 +77,7 @@ def export_model(
         If a package for ONNX is missing.
     """
     check_packages(check_format(format))
-    source = load_source(model)
+    source = open_source(model)
     faces = {"affectfaces, test": drawn_faces(source.preprocessing)}
     if pictures is not None:
         faces[f"pictures in {Path(pictures).name}"] = faces_of_pictures(
@@ -88,38 +87,35 @@ def export_model(
     if format == "tflite-int8":
         calibration = _calibration_faces(source, dataset, root)
     output = Path(output).expanduser()
-    manifest = {
-        "manifest_version": MANIFEST_VERSION,
-        "affectkit": __version__,
-        "format": format,
-        "artefact": source.name + SUFFIXES[format],
-    }
     with temporary_folder(output) as folder:
-        path = folder / manifest["artefact"]
+        path = folder / (source.name + SUFFIXES[format])
         convert(source.model, format, path, calibration)
         verification = verify_export(path, format, source, faces)
-        manifest |= {"files": describe_files(path, folder)}
-        manifest |= describe_tensors(source.model, format, path)
-        manifest |= {
-            "preprocessing": source.preprocessing.to_dict(),
-            "labels": list(EXPRESSIONS),
-            "temperature": source.temperature,
-            "parameters": source.model.count_params(),
-            "source": {"name": source.name, "files": source.files},
-            "training": source.training,
-            "calibration": None
+        tensors = describe_tensors(source.model, format, path)
+        manifest = make_card(
+            source.name,
+            {format: describe_files(path, folder)},
+            tensors["outputs"],
+            source.preprocessing,
+            source.temperature,
+            input=tensors["input"],
+            labels=list(EXPRESSIONS),
+            parameters=source.model.count_params(),
+            source={"name": source.name, "files": source.files},
+            training=source.training,
+            calibration=None
             if calibration is None
             else {"dataset": dataset, "faces": len(calibration)},
-            "verification": verification,
-            "versions": versions(),
-            "exported": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+            verification=verification,
+            versions=versions(),
+            exported=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
         replace_path(path, output / path.name)
-    return write_json(manifest, output / f"{source.name}.{format}.json")
+    return write_card(manifest, output / f"{source.name}.{format}.json")
 
 
 def verify_export(
-    path: Path, format: str, source: ExportSource, faces: dict[str, np.ndarray]
+    path: Path, format: str, source: Model, faces: dict[str, np.ndarray]
 ) -> dict[str, dict[str, object]]:
     """Compare an exported file with its source on faces by name; ValueError if it is another."""
     network, original = load_network(path, format), KerasNetwork(source.model)
@@ -130,7 +126,7 @@ def verify_export(
     return results
 
 
-def _calibration_faces(source: ExportSource, dataset: str, root: str | Path | None) -> np.ndarray:
+def _calibration_faces(source: Model, dataset: str, root: str | Path | None) -> np.ndarray:
     if dataset == "affectfaces" != source.training.get("dataset"):
         warnings.warn(
             "int8 is calibrated on drawn faces; for a model of photographs, photographs are "

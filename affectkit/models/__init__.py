@@ -7,16 +7,21 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "batch_norm": ["average_statistics"],
         "build": ["build_classifier", "build_regressor", "get_backbone", "join_models"],
-        "cards": ["checkpoint_names", "find_checkpoint", "read_manifest"],
+        "cards": ["ModelFile", "checkpoint_names", "find_model"],
         "inference": ["predict_faces", "predict_table"],
-        "keras_models": ["LoadedModel", "load_model", "save_model"],
-        "opening": [
+        "keras_models": ["save_model"],
+        "old_names": [
+            "LoadedModel",
             "Networks",
+            "find_checkpoint",
             "load_any_models",
             "load_checkpoint",
+            "load_model",
             "load_networks",
             "load_source",
+            "read_manifest",
         ],
+        "opening": ["Model", "open_model"],
         "runtimes": [
             "KerasNetwork",
             "LiteRTNetwork",

@@ -163,13 +163,13 @@ def task_of(model: keras.Model) -> str:
     ValueError
         If the output has another shape.
     """
-    units = model.output_shape[-1]
-    tasks = {NUM_EXPRESSIONS: "classification", 2: "regression"}
-    if units not in tasks:
-        raise ValueError(
-            f"expected a model with 8 (expressions) or 2 (valence, arousal) outputs, got {units}"
-        )
-    return tasks[units]
+    shape = model.output_shape
+    for units, task in ((NUM_EXPRESSIONS, "classification"), (2, "regression")):
+        if isinstance(shape, tuple) and shape[1:] == (units,):
+            return task
+    raise ValueError(
+        f"expected a model with 8 (expressions) or 2 (valence, arousal) outputs, got {shape}"
+    )
 
 
 # FOLD affectkit.backbone: """MobileNetV2, and the weights that it starts from: checked before they are loaded."""

@@ -1,88 +1,34 @@
-"""What the cards of models and the manifests of exports have in common, read and checked."""
+"""The card of a model: one form for Keras files, shipped checkpoints and exports, read and checked.
+
+Needs neither Keras nor TensorFlow. A card is the JSON file beside what it describes: NAME.json of a
+Keras file or a checkpoint, NAME.FORM.json of an export (its manifest). Whoever writes several files
+puts the card in place first: what a killed process left is then told by its hash, and put in place
+by whoever opens the model.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, NotRequired
 
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from affectkit.files.atomic import left_partials
 from affectkit.files.hashes import file_hash
-from affectkit.files.json_forms import NUMBER, Each, read_json
+from affectkit.files.json_forms import OPEN, Integer, Number, find_misfit, read_json, write_json
 from affectkit.labels import EXPRESSIONS
 from affectkit.preprocess import Preprocessing
+from affectkit.version import __version__
 
-LONGEST_NAME = 255
-"""Bytes that file systems take."""
+CARD_VERSION = 2
 
-SHARED = {
-    "preprocessing": {"image_size": int, "crop_margin": NUMBER},
-    "temperature": NUMBER,
-}
-"""What each of them tells; a form of `affectkit.files.json_forms`."""
-
-
-def read_card(
-    path: Path, what: str, remedy: str, form: dict[str, object]
-) -> tuple[dict[str, object], Preprocessing, float]:
-    """Read a card or manifest.
-
-    Parameters
-    ----------
-    path : Path
-        The JSON file.
-    what, remedy : str
-        See `affectkit.files.json_forms.read_json`.
-    form : dict
-        What it must hold besides `SHARED`.
-
-    Returns
-    -------
-    tuple of (dict, Preprocessing, float)
-        All of it; how the network's input is made; what divides the logits of the expressions.
-
-    Raises
-    ------
-    OSError
-        If it can't be read.
-    ValueError
-        If something in it is missing or impossible.
-    """
-    content = read_json(path, what, remedy, SHARED | form)
-    try:
-        preprocessing = Preprocessing(**content["preprocessing"])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not {what} ({error}); {remedy}") from error
-    temperature = float(content["temperature"])
-    if not 1e-6 < temperature < 1e6:
-        raise ValueError(
-            f"{path} is not {what}: its temperature is {temperature}, expected a number above 0; "
-            f"{remedy}"
-        )
-    return content, preprocessing, temperature
-
-
-def file_beside(path: Path, name: object) -> Path:
-    """Give the file that a card names; it must lie beside the card or in folders below.
-
-    Raises
-    ------
-    ValueError
-        If the name leads elsewhere.
-    """
-    parts = PurePosixPath(name).parts if isinstance(name, str) else ()
-    strange = any(part == ".." or len(part.encode()) > LONGEST_NAME for part in parts)
-    if strange or not parts or name.startswith("/") or "\\" in name or not name.isprintable():
-        raise ValueError(
-            f"{path} names the file {str(name)[:80]!r}, expected one beside it or in folders "
-            "below; get both anew"
-        )
-    return path.parent / name
-
+FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints"
+"""Where the shipped checkpoints are: for each a card (.json), weights and two .tflite files."""
 
 LABELS = {"expression": list(EXPRESSIONS), "valence_arousal": ["valence", "arousal"]}
-
-
-# FOLD affectkit.export_manifest: """The manifests of exported models: what each format is called, and how a manifest is read."""
-MANIFEST_VERSION = 1
+"""What the units of each output mean."""
 
 SUFFIXES = {
     "tflite-int8": ".int8.tflite",
@@ -93,44 +39,315 @@ SUFFIXES = {
 }
 """How the exported file of each format ends; a SavedModel is a folder."""
 
-OUTPUT_NAMES = {"expression", "valence_arousal"}
-"""What an exported network can answer."""
+FORMS = {"keras": ".keras", "weights": ".weights.h5", **SUFFIXES}
+"""How the file of each form of a model ends; weights are for the network of `Architecture`."""
 
-_FORM = {
-    "format": str,
-    "artefact": str,
-    "outputs": Each(dict),
-    "files": [{"name": str, "sha256": str}],
-}
+KINDS = ("float16", "int8")
+"""The TFLite forms of a checkpoint."""
+
+CHECKPOINT_FORMS = {"": "weights", **{f"-{kind}": f"tflite-{kind}" for kind in KINDS}}
+"""What follows a checkpoint's name, and the form that it stands for."""
+
+Form, Output = Literal[*FORMS], Literal[*LABELS]
+
+LONGEST_NAME = 255
+"""Bytes that file systems take."""
+
+WHAT, REMEDY = "a model card of affectkit", "copy or make the model and its card again"
+
+
+class FileEntry(TypedDict):
+    """A file; its name leads from the card to it, with "/"."""
+
+    __pydantic_config__ = OPEN
+    name: str
+    sha256: str
+    bytes: NotRequired[Integer]
+
+
+class FaceInput(TypedDict):
+    """See `affectkit.preprocess.Preprocessing`, which checks the values."""
+
+    __pydantic_config__ = OPEN
+    image_size: Integer
+    crop_margin: Number
+
+
+class Architecture(TypedDict):
+    """What weights are loaded into: `affectkit.models.build.join_models` of the two networks."""
+
+    __pydantic_config__ = OPEN
+    image_size: Integer
+    alpha: Number
+    shared_backbone: bool
+
+
+class Card(TypedDict):
+    """What a card tells; whoever writes it may add more."""
+
+    __pydantic_config__ = OPEN
+    card_version: Literal[2]
+    name: str
+    files: dict[Form, Annotated[list[FileEntry], Field(min_length=1)]]
+    preprocessing: FaceInput
+    outputs: dict[Output, dict]
+    temperature: Annotated[Number, Field(gt=1e-6, lt=1e6)]
+    architecture: NotRequired[Architecture]
+    training: NotRequired[dict]
 
 
 @dataclass(frozen=True)
-class ExportedModel:
-    """An exported model, its hashes checked.
+class ModelFile:
+    """A model in one form, found and its hashes checked, but not loaded.
 
     Attributes
     ----------
     path : Path
         The file, or the folder of a SavedModel.
-    format : str
-        A key of `SUFFIXES`.
-    preprocessing : Preprocessing
-        How the network's input is made.
-    temperature : float
-        Divides the logits of the expressions when calibrated probabilities are wanted.
-    manifest : dict
-        The whole manifest.
+    form : str
+        A key of `FORMS`.
+    card : dict
+        The whole card; see `Card`.
     """
 
     path: Path
-    format: str
-    preprocessing: Preprocessing
-    temperature: float
-    manifest: dict[str, object]
+    form: str
+    card: Card
+
+    @property
+    def name(self) -> str:
+        """What the file is called without its ending; a TFLite form of a checkpoint has its own."""
+        stem = self.path.name.removesuffix(FORMS[self.form])
+        ends = {form: end for end, form in CHECKPOINT_FORMS.items()}
+        return stem + (ends.get(self.form, "") if len(self.card["files"]) > 1 else "")
+
+    @property
+    def files(self) -> list[FileEntry]:
+        """Name, bytes and sha256 of what is loaded."""
+        return self.card["files"][self.form]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How the network's input is made."""
+        return Preprocessing(**self.card["preprocessing"])
+
+    @property
+    def temperature(self) -> float:
+        """Divides the logits of the expressions when calibrated probabilities are wanted."""
+        return float(self.card["temperature"]) if "expression" in self.card["outputs"] else 1.0
+
+
+def make_card(
+    name: str,
+    files: dict[str, list[FileEntry]],
+    outputs: dict[str, dict],
+    preprocessing: Preprocessing,
+    temperature: float = 1.0,
+    **further: object,
+) -> Card:
+    """Put a card together; what an output lacks of labels is added."""
+    return {
+        "card_version": CARD_VERSION,
+        "affectkit": __version__,
+        "name": name,
+        "files": files,
+        "preprocessing": preprocessing.to_dict(),
+        "outputs": {one: {"labels": LABELS[one]} | more for one, more in outputs.items()},
+        "temperature": temperature,
+        **further,
+    }
+
+
+def write_card(card: Card, path: Path) -> Path:
+    """Write a card in one step, and give its path back.
+
+    Raises
+    ------
+    ValueError
+        If it is no card.
+    """
+    if problem := find_misfit(card, Card):
+        raise ValueError(f"expected a card to write as {path}: {problem}")
+    return write_json(card, path)
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    ValueError
+        If something in it is missing or impossible, or it is of another version.
+    """
+    card = read_json(path, WHAT, REMEDY)
+    version = card.get("card_version")
+    if version != CARD_VERSION:
+        raise ValueError(
+            f"{path} is not {WHAT} of version {CARD_VERSION} (it says {version!r:.80}); if an "
+            "earlier affectkit wrote it, `python -m affectkit.models.renew` makes it a new one"
+        )
+    problem = find_misfit(card, Card)
+    if not problem:
+        try:
+            Preprocessing(**card["preprocessing"])
+        except (TypeError, ValueError) as error:
+            problem = str(error)
+    if problem:
+        raise ValueError(f"{path} is not {WHAT}: {problem}; {REMEDY}")
+    return card
+
+
+def checkpoint_names() -> list[str]:
+    """Give the names of the models that ship.
+
+    Returns
+    -------
+    list of str
+        Of each the Keras form in float32, such as "affectkit-real", then "affectkit-real-float16"
+        and "affectkit-real-int8", which run in LiteRT.
+    """
+    names = sorted(path.stem for path in FOLDER.glob("*.json"))
+    return [name + end for name in names for end in CHECKPOINT_FORMS]
+
+
+def find_model(name: str | Path) -> ModelFile:
+    """Find a model by name or path, and check that its files are what its card says.
+
+    Parameters
+    ----------
+    name : str or Path
+        As `affectkit.models.open_model` takes it, but no run folder.
+
+    Returns
+    -------
+    ModelFile
+        What to load, and all that its user must know.
+
+    Raises
+    ------
+    ValueError
+        If it is no model, or a file or card is damaged.
+    FileNotFoundError
+        If a file or the card is missing.
+    """
+    place, form = _find_card(name)
+    card = read_card(place)
+    if form is None:
+        form = "weights" if "weights" in card["files"] else next(iter(card["files"]))
+    if form not in card["files"]:
+        raise ValueError(
+            f"{place} is the card of {', '.join(card['files'])}, not of {form}; copy the card of "
+            f"{Path(name).name} too"
+        )
+    if form == "weights" and "architecture" not in card:
+        raise ValueError(f"{place} is not {WHAT} with weights: it has no architecture; {REMEDY}")
+    path = _check_files(place, form, card["files"][form])
+    if str(name) not in checkpoint_names() and Path(name).suffix != ".json":
+        named = Path(name).name
+        if path.name != named:
+            raise ValueError(f"{place} is the card of {path.name}, not of {named}; {REMEDY}")
+    return ModelFile(path, form, card)
+
+
+def _find_card(name: str | Path) -> tuple[Path, str | None]:
+    """Give the card, and the form that is asked for unless a card was named."""
+    if str(name) in checkpoint_names():
+        end = next(end for end in reversed(CHECKPOINT_FORMS) if str(name).endswith(end))
+        return FOLDER / f"{str(name).removesuffix(end)}.json", CHECKPOINT_FORMS[end]
+    path = Path(name).expanduser()
+    if path.suffix == ".json":
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no {path}; check the name and the folder")
+        return path, None
+    form = next((form for form, end in FORMS.items() if path.name.endswith(end)), None)
+    if form is None:
+        if path.suffix == ".tflite" or (path / "saved_model.pb").is_file():
+            raise FileNotFoundError(
+                f"expected a name that `affectkit export` gives (NAME"
+                f"{', NAME'.join(SUFFIXES.values())}), with the card beside it; got {path.name}. "
+                "Name the card instead"
+            )
+        raise ValueError(
+            f"expected a checkpoint ({', '.join(checkpoint_names()) or 'none is here'}), a model's "
+            f"file (NAME{', NAME'.join(FORMS.values())}), its card or the run folder of a course; "
+            f"got {str(name)!r}"
+        )
+    stem = path.name.removesuffix(FORMS[form])
+    cards = [path.with_name(f"{stem}.{form}.json")] if form in SUFFIXES else []
+    cards.append(path.with_name(f"{stem}.json"))
+    for card in cards:
+        if card.is_file():
+            return card, form
+    missing = cards[0].name if path.exists() else path.name
+    raise FileNotFoundError(
+        f"expected the model {path.name} and its card {cards[0].name} side by side in "
+        f"{path.parent}; {missing} is missing, and without a card no one knows how faces are cut "
+        "out for a model. Copy both, make them with `affectkit train` or `affectkit export`, or "
+        "name another"
+    )
+
+
+def _check_files(card: Path, form: str, entries: list[FileEntry]) -> Path:
+    """Check the files of a form by their hashes, and give the one to load, or its folder."""
+    hashes = {file_beside(card, entry["name"]): entry["sha256"] for entry in entries}
+    path = next(iter(hashes))
+    listed = {path}
+    if form == "saved-model":
+        path = card.parent / PurePosixPath(entries[0]["name"]).parts[0]
+        listed = {file for file in hashes if file.is_relative_to(path)}
+        there = {file for file in path.rglob("*") if not file.is_dir()}
+        if extra := sorted(there - listed):
+            raise ValueError(
+                f"{extra[0]} is not among the files that {card.name} describes, so nobody can tell "
+                "whether it is what was exported. Copy or export it again"
+            )
+    if extra := sorted(set(hashes) - listed):
+        raise ValueError(f"{card} names {extra[0]}, which is no part of {path.name}; {REMEDY}")
+    for file, sha256 in hashes.items():
+        if not file.is_file() or file_hash(file) != sha256:
+            _finish_interrupted(card, file, sha256)
+    return path
+
+
+def _finish_interrupted(card: Path, file: Path, sha256: str) -> None:
+    """Put a file in its place if the process that wrote it was killed after its card was there."""
+    for partial in left_partials(file.parent, file.name):
+        if partial.is_file() and file_hash(partial) == sha256:
+            partial.replace(file)
+            return
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"expected {file.relative_to(card.parent)} beside its card {card.name} in "
+            f"{card.parent}; {file.name} is missing. Copy all files of the model, or make it again"
+        )
+    raise ValueError(
+        f"{file} is not the file that its card {card.name} describes (SHA-256 differs); it is "
+        "damaged or was replaced. Copy both again (or install affectkit anew, if it came with it)"
+    )
+
+
+def file_beside(path: Path, name: str) -> Path:
+    """Give the file that a card names; it must lie beside the card or in folders below.
+
+    Raises
+    ------
+    ValueError
+        If the name leads elsewhere.
+    """
+    parts = PurePosixPath(name).parts
+    strange = any(part == ".." or len(part.encode()) > LONGEST_NAME for part in parts)
+    if strange or not parts or name.startswith("/") or "\\" in name or not name.isprintable():
+        raise ValueError(
+            f"{path} names the file {name[:80]!r}, expected one beside it or in folders below; get "
+            "both anew"
+        )
+    return path.parent / name
 
 
 def check_format(name: str) -> str:
-    """Give the name of a format back.
+    """Give the name of a format of `SUFFIXES` back.
 
     Raises
     ------
@@ -140,207 +357,3 @@ def check_format(name: str) -> str:
     if name not in SUFFIXES:
         raise ValueError(f"expected a format of {', '.join(SUFFIXES)}, nano; got {name!r}")
     return name
-
-
-def find_manifest(path: str | Path) -> Path | None:
-    """Find the manifest of an exported model.
-
-    Parameters
-    ----------
-    path : str or Path
-        The manifest itself, or the exported file or folder beside which it lies.
-
-    Returns
-    -------
-    Path or None
-        None if the path is something else: a Keras model, or the card or `.tflite` file of a
-        checkpoint.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file, though it is named like one, or an exported model is without its
-        manifest.
-    """
-    path = Path(path).expanduser()
-    if path.suffix in (".json", ".tflite", ".onnx", ".pb", ".saved-model") and not path.exists():
-        raise FileNotFoundError(f"there is no {path}; check the name and the folder")
-    if path.suffix == ".json":
-        return path if path.is_file() and "format" in _read_object(path) else None
-    if not (path.is_file() or (path / "saved_model.pb").is_file()):
-        return None
-    for name, suffix in SUFFIXES.items():
-        if path.name.endswith(suffix):
-            stem = path.name.removesuffix(suffix)
-            manifest = path.with_name(f"{stem}.{name}.json")
-            if manifest.is_file():
-                return manifest
-            if path.with_name(f"{stem}.json").is_file() and path.suffix == ".tflite":
-                return None  # a checkpoint's file and card
-            raise FileNotFoundError(
-                f"expected {path.name} and its manifest {manifest.name} side by side in "
-                f"{path.parent}; the manifest is missing, and without it no one knows how faces "
-                "are cut out for this model. Copy it too, or run `affectkit export` again"
-            )
-    if path.is_dir() or path.suffix == ".tflite":
-        raise FileNotFoundError(
-            f"expected a name that `affectkit export` gives (NAME{', NAME'.join(SUFFIXES.values())}"
-            f"), with the manifest beside it; got {path.name}. Name the manifest instead"
-        )
-    return None
-
-
-def read_manifest(path: str | Path) -> ExportedModel:
-    """Read a manifest and check that every file is the one that was exported.
-
-    Parameters
-    ----------
-    path : str or Path
-        Written by `affectkit.export.export.export_model`.
-
-    Returns
-    -------
-    ExportedModel
-        What `affectkit.models.runtimes.load_exported` takes.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If the manifest is damaged or of another version, or a file is not what it says.
-    """
-    path = Path(path)
-    version = _read_object(path).get("manifest_version")
-    if version != MANIFEST_VERSION:
-        raise ValueError(
-            f"{path} is not a manifest of version {MANIFEST_VERSION} (it says {version!r:.80}); "
-            "run `affectkit export` again"
-        )
-    content, preprocessing, temperature = read_card(
-        path, "a sound manifest", "run `affectkit export` again", _FORM
-    )
-    if content["format"] not in SUFFIXES or set(content["outputs"]) - OUTPUT_NAMES:
-        raise ValueError(
-            f"{path} is of format {content['format']!r:.80} with the outputs "
-            f"{', '.join(content['outputs'])[:80]}; this version knows {', '.join(SUFFIXES)} and "
-            f"{', '.join(sorted(OUTPUT_NAMES))}"
-        )
-    artefact = file_beside(path, content["artefact"])
-    exported = ExportedModel(artefact, content["format"], preprocessing, temperature, content)
-    hashes = {file_beside(path, entry["name"]): entry["sha256"] for entry in content["files"]}
-    _check_complete(path, artefact, set(hashes))
-    for file, sha256 in hashes.items():
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"expected {file.relative_to(path.parent)} beside its manifest {path.name} in "
-                f"{path.parent}; it is missing. Copy all files of the export"
-            )
-        if file_hash(file) != sha256:
-            raise ValueError(
-                f"{file} is not the file that {path.name} describes (SHA-256 differs); it is "
-                "damaged or was replaced. Copy or export it again"
-            )
-    return exported
-
-
-def _check_complete(manifest: Path, artefact: Path, listed: set[Path]) -> None:
-    """Check that a manifest has the hash of everything that will be loaded."""
-    there = {file for file in artefact.rglob("*") if not file.is_dir()} or {artefact}
-    if extra := sorted(there - listed):
-        raise ValueError(
-            f"{extra[0]} is not among the files that {manifest.name} describes, so nobody can tell "
-            "whether it is what was exported. Copy or export it again"
-        )
-
-
-def _read_object(path: Path) -> dict[str, object]:
-    return read_json(path, "a card or manifest in JSON", "copy it again")
-
-
-# FOLD affectkit.checkpoint_files: """The files of the checkpoints that ship: names, cards and hashes. Needs neither Keras nor TF."""
-FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints"
-"""Where the shipped checkpoints are: for each a card (.json), weights and two .tflite files."""
-
-KINDS = ("float16", "int8")
-"""The TFLite forms of a checkpoint."""
-
-ARCHITECTURE = {"image_size": int, "alpha": NUMBER, "shared_backbone": bool}
-"""What a card says of the network; a form of `affectkit.files.json_forms`."""
-
-
-@dataclass(frozen=True)
-class CheckpointFile:
-    """One form of a checkpoint, its hash checked.
-
-    Attributes
-    ----------
-    path : Path
-        The weights (float32) or the TFLite file.
-    kind : str
-        "float32", "float16" or "int8".
-    preprocessing : Preprocessing
-        How the network's input is made.
-    temperature : float
-        Divides the logits of the expressions when calibrated probabilities are wanted.
-    card : dict
-        The whole card.
-    """
-
-    path: Path
-    kind: str
-    preprocessing: Preprocessing
-    temperature: float
-    card: dict[str, object]
-
-
-def checkpoint_names(folder: Path = FOLDER) -> list[str]:
-    """Give every name that `find_checkpoint` takes: the float32 form, then the TFLite ones."""
-    cards = sorted(path.stem for path in folder.glob("*.json"))
-    return [name + suffix for name in cards for suffix in ("", *(f"-{kind}" for kind in KINDS))]
-
-
-def find_checkpoint(name: str, folder: Path = FOLDER) -> CheckpointFile:
-    """Find a checkpoint's file by name, and check it.
-
-    Parameters
-    ----------
-    name : str
-        One of `checkpoint_names`: "affectkit-real" is the form in float32, "affectkit-real-int8"
-        and "affectkit-real-float16" are TFLite.
-    folder : Path
-        Where the files are.
-
-    Returns
-    -------
-    CheckpointFile
-        The file and what its user must know.
-
-    Raises
-    ------
-    ValueError
-        If there is no such checkpoint, or a file is not what its card says.
-    """
-    names = checkpoint_names(folder)
-    if name not in names:
-        raise ValueError(f"expected a checkpoint of {', '.join(names) or '(none)'}, got {name!r}")
-    kind = next((kind for kind in KINDS if name.endswith(f"-{kind}")), "float32")
-    path = folder / f"{name.removesuffix(f'-{kind}')}.json"
-    card, preprocessing, temperature = read_card(
-        path,
-        "the card of a checkpoint",
-        "for a single network, name its .keras file",
-        {
-            "files": {kind: {"name": str, "sha256": str}},
-            **({"architecture": ARCHITECTURE} if kind == "float32" else {}),
-        },
-    )
-    entry = card["files"][kind]
-    file = file_beside(path, entry["name"])
-    if not file.is_file():
-        raise FileNotFoundError(f"expected {entry['name']} beside {path}: copy or install it anew")
-    if file_hash(file) != entry["sha256"]:
-        raise ValueError(
-            f"{file} is not what its card {path.name} says (SHA-256 differs): reinstall affectkit"
-        )
-    return CheckpointFile(file, kind, preprocessing, temperature, card)

@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from affectkit.data.batches import load_faces, make_batches
 from affectkit.data.skipped import SkippedRows
-from affectkit.models.keras_models import LoadedModel
+from affectkit.models.opening import Model
+from affectkit.models.runtimes import KerasNetwork
 from affectkit.preprocess import scale_pixels
 
 
 def predict_faces(
-    loaded: LoadedModel,
+    loaded: Model,
     table: pd.DataFrame,
     faces: np.ndarray | None,
     batch_size: int = 128,
@@ -23,8 +24,8 @@ def predict_faces(
 
     Parameters
     ----------
-    loaded : LoadedModel
-        From `load_model`.
+    loaded : Model
+        For one task: see `Model.for_task`.
     table, faces
         What `load_faces(table, loaded.preprocessing)` returned.
     batch_size : int
@@ -41,15 +42,27 @@ def predict_faces(
     """
     batches = make_batches(table, faces, loaded.preprocessing, batch_size=batch_size)
     scaled = batches.map(lambda pixels: scale_pixels(tf.cast(pixels, tf.float32)))
-    answers = loaded.model.predict(scaled, verbose=0)
+    answers = _predict(loaded, scaled)
     if flip:
-        mirrored = loaded.model.predict(scaled.map(lambda batch: batch[:, :, ::-1]), verbose=0)
-        answers = (answers + mirrored) / 2
+        answers = (answers + _predict(loaded, scaled.map(lambda batch: batch[:, :, ::-1]))) / 2
     return answers
 
 
+def _predict(model: Model, batches: tf.data.Dataset) -> np.ndarray:
+    """Predict for batches with the only output; Keras in its own loop, with progress unseen."""
+    if len(model.outputs) > 1:
+        raise ValueError(
+            f"{model.name} gives {' and '.join(model.outputs)}; choose one with .for_task(TASK)"
+        )
+    (network,) = model.networks
+    if isinstance(network, KerasNetwork):
+        return network.model.predict(batches, verbose=0)
+    (output,) = model.outputs
+    return np.concatenate([network(np.asarray(batch, np.float32))[output] for batch in batches])
+
+
 def predict_table(
-    loaded: LoadedModel,
+    loaded: Model,
     table: pd.DataFrame,
     skipped: SkippedRows | None = None,
     flip: bool = False,
@@ -58,8 +71,8 @@ def predict_table(
 
     Parameters
     ----------
-    loaded : LoadedModel
-        From `load_model`.
+    loaded : Model
+        For one task: see `Model.for_task`.
     table : pandas.DataFrame
         As documented in `affectkit.data.table`.
     skipped : SkippedRows, optional

@@ -1,50 +1,19 @@
-"""Save and load a model together with what its users must know: preprocessing, labels, training."""
+"""Save networks of Keras with their cards, and load them from files that were checked."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 
 import keras
 
-from affectkit.files.atomic import atomic_path, left_partials, remove_partials
-from affectkit.files.json_forms import write_json
-from affectkit.labels import EXPRESSIONS
-from affectkit.models.build import get_backbone, task_of
-from affectkit.models.cards import read_card
-from affectkit.models.guards import DAMAGED, check_keras_file
+from affectkit.files.atomic import atomic_path, left_partials
+from affectkit.files.hashes import describe_files
+from affectkit.models.build import build_classifier, build_regressor, join_models, task_of
+from affectkit.models.cards import Architecture, ModelFile, find_model, make_card, write_card
+from affectkit.models.guards import DAMAGED, check_keras_file, check_weights_file
 from affectkit.models.runtimes import OUTPUTS, check_input, check_outputs
 from affectkit.preprocess import Preprocessing
-from affectkit.version import __version__
-
-CARD_VERSION = 1
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model with its preprocessing and card.
-
-    Attributes
-    ----------
-    model : keras.Model
-        The network, not compiled.
-    preprocessing : Preprocessing
-        How its input is made.
-    task : str
-        "classification" or "regression".
-    temperature : float
-        Divides the logits of a classifier when calibrated probabilities are wanted; 1 = none.
-    card : dict
-        Everything in the JSON file beside the model.
-    """
-
-    model: keras.Model
-    preprocessing: Preprocessing
-    task: str
-    temperature: float = 1.0
-    card: dict[str, object] = field(default_factory=dict)
 
 
 def save_model(
@@ -56,7 +25,7 @@ def save_model(
 ) -> Path:
     """Write a `.keras` file and beside it a `.json` card.
 
-    A process that is killed meanwhile leaves both as they were, or what `load_model` can finish.
+    A process that is killed meanwhile leaves both as they were, or what `open_model` can finish.
 
     Parameters
     ----------
@@ -69,7 +38,7 @@ def save_model(
     training : dict, optional
         JSON-able facts: data set, protocol, profile, seed, epochs.
     temperature : float
-        See `LoadedModel`.
+        Divides the logits of a classifier when calibrated probabilities are wanted; 1 = none.
 
     Returns
     -------
@@ -84,102 +53,85 @@ def save_model(
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"expected a path that ends in .keras, got {path.name!r}")
-    _finish_interrupted_save(path)
-    remove_partials(path.parent)
+    card_path = path.with_suffix(".json")
+    _finish_earlier_save(path, card_path)
     with atomic_path(path) as partial:
         model.save(partial, include_optimizer=False)
-        card = {
-            "card_version": CARD_VERSION,
-            "affectkit": __version__,
-            "task": task_of(model),
-            "outputs": list(EXPRESSIONS)
-            if task_of(model) == "classification"
-            else ["valence", "arousal"],
-            "preprocessing": preprocessing.to_dict(),
-            "temperature": temperature,
-            "parameters": model.count_params(),
-            "features": get_backbone(model).output_shape[-1],
-            "sha256": _sha256(partial),
-            "training": training or {},
-        }
-        # the card goes first: with it, _finish_interrupted_save knows the model that belongs to it
-        write_json(card, path.with_suffix(".json"))
+        (entry,) = describe_files(partial, path.parent)
+        card = make_card(
+            path.stem,
+            {"keras": [entry | {"name": path.name}]},
+            {OUTPUTS[task_of(model)]: {}},
+            preprocessing,
+            temperature,
+            parameters=model.count_params(),
+            training=training or {},
+        )
+        # the card goes first: with it, the next to open the model knows the file that belongs to it
+        write_card(card, card_path)
     return path
 
 
-def load_model(path: str | Path) -> LoadedModel:
-    """Load a model in Keras' safe mode with its card.
+def _finish_earlier_save(path: Path, card: Path) -> None:
+    """Finish a save of this file that was killed; then remove what such saves have left of it."""
+    left = [*left_partials(path.parent, path.name), *left_partials(path.parent, card.name)]
+    if left and card.is_file():
+        with suppress(OSError, ValueError):  # what can't be finished is about to be replaced
+            find_model(path)
+    for partial in left:
+        partial.unlink(missing_ok=True)
 
-    Parameters
-    ----------
-    path : str or Path
-        A `.keras` file written by `save_model`.
 
-    Returns
-    -------
-    LoadedModel
-        The model and how to feed it.
+def load_keras_file(file: ModelFile) -> keras.Model:
+    """Load a `.keras` file in Keras' safe mode.
 
     Raises
     ------
-    FileNotFoundError
-        If the model or its card is missing.
     ValueError
-        If the file is damaged, not what its card says, or not an affectkit model.
+        If it is damaged, or no network of a face.
     """
-    path = Path(path)
-    card_path = path.with_suffix(".json")
-    _finish_interrupted_save(path)
-    for file in (path, card_path):
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"expected the model {path.name} and its card {card_path.name} side by side in "
-                f"{path.parent}; {file.name} is missing. Train one with `affectkit train` or name "
-                "another file"
-            )
-    card, preprocessing, temperature = read_card(
-        card_path, "a model card of affectkit", "save the model again", {"sha256": str}
-    )
-    if _sha256(path) != card["sha256"]:
-        raise ValueError(
-            f"{path} is not the file that its card describes (SHA-256 differs); it is damaged or "
-            "was replaced. Copy both files again"
-        )
+    import tensorflow as tf
+
+    path = file.path
     check_keras_file(path)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
-        size, task = check_input(model.input_shape, path), task_of(model)
-        check_outputs({OUTPUTS[task]: model.output_shape}, path)
-    except (*DAMAGED, *_tensorflow_errors()) as error:
+        shapes = model.input_shape, model.output_shape
+    except (*DAMAGED, tf.errors.OpError) as error:
         raise ValueError(
-            f"{path} can't be loaded as a Keras model ({error}); save it again"
+            f"{path} can't be loaded as a Keras model ({str(error)[:300]}); save it again"
         ) from error
-    if size != preprocessing.image_size:
-        raise ValueError(f"{path} takes {size} px, its card says {preprocessing.image_size}")
-    return LoadedModel(model, preprocessing, task, temperature, card)
+    check_input(shapes[0], path)
+    check_outputs({OUTPUTS[task_of(model)]: shapes[1]}, path)
+    return model
 
 
-def _tensorflow_errors() -> tuple[type[Exception], ...]:
-    import tensorflow as tf
-
-    return (tf.errors.OpError,)
-
-
-def _finish_interrupted_save(path: Path) -> None:
-    """Put a model in its place if the process that saved it was killed after its card was there."""
-    if not (left := left_partials(path.parent, path.name)):
-        return
+def load_weights(file: ModelFile) -> keras.Model:
+    """Build the network of a checkpoint's card and load its weights: both outputs, as a dict."""
+    check_weights_file(file.path)
+    joined = _build(file.card["architecture"])
     try:
-        sha256 = json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"]
-    except (OSError, KeyError, TypeError, ValueError, RecursionError):
-        return
-    if path.is_file() and _sha256(path) == sha256:
-        return
-    for partial in left:
-        if _sha256(partial) == sha256:
-            partial.replace(path)
+        joined.load_weights(file.path)
+    except DAMAGED as error:
+        raise ValueError(f"{file.path} does not fit its card ({error}); get both anew") from error
+    return joined
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _build(architecture: Architecture) -> keras.Model:
+    """Build the joined network of a card, with weights that are about to be overwritten."""
+    classifier = build_classifier(architecture["image_size"], architecture["alpha"])
+    regressor = build_regressor(classifier)
+    if not architecture["shared_backbone"]:  # make them differ, so that both are kept
+        backbone = regressor.get_layer("backbone")
+        backbone.set_weights([weight + 1 for weight in backbone.get_weights()])
+    return join_models(classifier, regressor)
+
+
+def __getattr__(name: str) -> object:
+    """Give names of before, until all rooms have moved."""
+    import importlib
+
+    if name not in ("LoadedModel", "load_model", "load_networks", "load_any_models", "load_source",
+                    "load_checkpoint"):  # fmt: skip
+        raise AttributeError(name)
+    return getattr(importlib.import_module("affectkit.models.old_names"), name)

@@ -1,375 +1,273 @@
-"""Load a model of any kind by name or file, to be evaluated: Keras, checkpoint or exported."""
+"""The one door to a model: open it by name or path, whatever it is, and ask it about faces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import keras
+import numpy as np
 
-from affectkit.files.hashes import describe_files
-from affectkit.models.build import build_classifier, build_regressor, join_models
-from affectkit.models.cards import (
-    FOLDER,
-    CheckpointFile,
-    checkpoint_names,
-    find_checkpoint,
-    find_manifest,
-    read_manifest,
-)
-from affectkit.models.guards import DAMAGED, check_weights_file
-from affectkit.models.keras_models import LoadedModel, load_model
-from affectkit.models.runtimes import (
-    OUTPUTS,
-    KerasNetwork,
-    LiteRTNetwork,
-    Network,
-    NetworkView,
-    load_exported,
-)
+from affectkit.models.cards import Card, FileEntry, ModelFile, checkpoint_names, find_model
+from affectkit.models.runtimes import OUTPUTS, KerasNetwork, Network, load_network, one_output
 from affectkit.preprocess import Preprocessing
 
-LOADERS: dict[str, Callable[[Path], LoadedModel]] = {".keras": load_model}
-"""How a model file is loaded, by its suffix."""
+if TYPE_CHECKING:
+    import keras
 
 
-def load_any_models(name: str | Path) -> dict[str, LoadedModel]:
-    """Load a model file, a checkpoint by its name or one of its files, or an exported model.
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What answers for faces, and all that its users must know.
+
+    Attributes
+    ----------
+    name : str
+        As it was asked for, without folder and ending.
+    networks : tuple of Network
+        One with all outputs, or one for each; in the order in which they are run.
+    preprocessing : Preprocessing
+        How their input is made.
+    temperature : float
+        Divides the logits of the expressions when calibrated probabilities are wanted; 1 = none.
+    cards : tuple of dict
+        What the cards (`affectkit.models.cards.Card`) of the networks say.
+    files : tuple of dict
+        name, bytes and sha256 of the files that were opened.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affectkit import open_model
+    >>> model = open_model("affectkit-synthetic-int8")
+    >>> size = model.preprocessing.image_size
+    >>> answers = model(np.zeros((3, size, size, 3), np.float32))
+    >>> {output: answer.shape for output, answer in answers.items()}
+    {'expression': (3, 8), 'valence_arousal': (3, 2)}
+    """
+
+    name: str
+    networks: tuple[Network, ...]
+    preprocessing: Preprocessing
+    temperature: float = 1.0
+    cards: tuple[Card, ...] = ()
+    files: tuple[FileEntry, ...] = ()
+
+    @classmethod
+    def of_keras(
+        cls,
+        model: keras.Model,
+        preprocessing: Preprocessing,
+        temperature: float = 1.0,
+        card: Mapping[str, Any] | None = None,
+        name: str = "",
+    ) -> Model:
+        """Describe a network of Keras, as while it is being trained.
+
+        Parameters
+        ----------
+        model : keras.Model
+            One output of 8 or 2 units, or a dict of both.
+        preprocessing, temperature, name
+            As the attributes.
+        card : dict, optional
+            What a card would say: {"training": {...}}.
+        """
+        cards = () if card is None else (dict(card),)
+        return cls(name or model.name, (KerasNetwork(model),), preprocessing, temperature, cards)
+
+    def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
+        """Answer for faces.
+
+        Parameters
+        ----------
+        faces : numpy.ndarray
+            float32, shape (n, size, size, 3), RGB, -1..1: `affectkit.preprocess.face_input`.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            "expression": float32 (n, 8), probabilities before temperature scaling, in the order of
+            `affectkit.labels.EXPRESSIONS`; "valence_arousal": float32 (n, 2), -1..1. Or one.
+        """
+        answers: dict[str, np.ndarray] = {}
+        for network in self.networks:
+            answers |= network(faces)
+        return answers
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What it answers: "expression", "valence_arousal" or both."""
+        found = {output for network in self.networks for output in network.outputs}
+        return tuple(output for output in OUTPUTS.values() if output in found)
+
+    @property
+    def card(self) -> Card:
+        """The card of the only or the first network; empty of one that was never saved."""
+        return self.cards[0] if self.cards else {}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What the card says about the training."""
+        return dict(self.card.get("training") or {})
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of the only or the first file; None of one that was never saved."""
+        return self.files[0]["sha256"] if self.files else None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What it can be evaluated for: "classification", "regression" or both."""
+        return tuple(task for task, output in OUTPUTS.items() if output in self.outputs)
+
+    @property
+    def task(self) -> str:
+        """The only task.
+
+        Raises
+        ------
+        ValueError
+            If there are two.
+        """
+        if len(self.tasks) > 1:
+            raise ValueError(
+                f"{self.name} is for {' and '.join(self.tasks)}; choose with "
+                f".for_task({self.tasks[0]!r})"
+            )
+        return self.tasks[0]
+
+    def for_task(self, task: str) -> Model:
+        """Give the part that answers for one task.
+
+        Parameters
+        ----------
+        task : str
+            "classification" or "regression".
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if task not in self.tasks:
+            raise ValueError(f"{self.name} is for {' and '.join(self.tasks)}, not for {task}")
+        if len(self.tasks) == 1:
+            return self
+        output = OUTPUTS[task]
+        at = next(at for at, one in enumerate(self.networks) if output in one.outputs)
+        return replace(
+            self,
+            networks=(one_output(self.networks[at], output),),
+            temperature=self.temperature if task == "classification" else 1.0,
+            cards=self.cards[at : at + 1],
+        )
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The network of Keras, to train on or to convert; two become one with a dict of outputs.
+
+        Raises
+        ------
+        ValueError
+            If it runs in another runtime.
+        """
+        if not all(isinstance(network, KerasNetwork) for network in self.networks):
+            raise ValueError(
+                f"{self.name} is already exported; to convert its network, name the Keras file or "
+                f"the checkpoint that it was made from, such as "
+                f"{self.name.removesuffix('-int8').removesuffix('-float16')}"
+            )
+        if len(self.networks) == 1:
+            return self.networks[0].model
+        from affectkit.models.build import join_models
+
+        return join_models(*(network.model for network in self.networks))
+
+
+def open_model(name: str | Path, threads: int = 1) -> Model:
+    """Open a model of any kind.
 
     Parameters
     ----------
     name : str or Path
-        A `.keras` file; a name of `affectkit.models.cards.checkpoint_names`; the card
-        (`.json`) or a `.tflite` file of a checkpoint in any folder; or the manifest of an exported
-        model, or its file or SavedModel folder with the manifest beside it.
-
-    Returns
-    -------
-    dict of str to LoadedModel
-        By task: "classification", "regression" or, where one network gives both answers, both.
-
-    Raises
-    ------
-    ValueError
-        If there is no such checkpoint, the suffix is not a key of `LOADERS`, or a file is damaged.
-    FileNotFoundError
-        If the file, its card or its manifest is missing.
-    ImportError
-        If the model needs ONNX Runtime and that is not installed.
-    """
-    if str(name) in checkpoint_names():
-        return load_checkpoint(str(name))
-    path = Path(name).expanduser()
-    manifest = find_manifest(path)
-    if manifest is not None:
-        return _load_exported(manifest)
-    if path.suffix in (".json", ".tflite") and path.is_file():
-        return load_checkpoint(path.stem.replace(".", "-"), folder=path.parent)
-    if path.suffix not in LOADERS:
-        names = ", ".join(checkpoint_names())
-        raise ValueError(
-            f"expected a model file that ends in {' or '.join(LOADERS)}, the manifest of an "
-            "exported model, the card or .tflite file of a checkpoint, or the name of one "
-            f"({names or 'none is here'}); got {str(name)!r}"
-        )
-    loaded = LOADERS[path.suffix](path)
-    return {loaded.task: loaded}
-
-
-def _load_exported(manifest: Path) -> dict[str, LoadedModel]:
-    exported = read_manifest(manifest)
-    network = load_exported(exported)
-    temperatures = {"classification": exported.temperature, "regression": 1.0}
-    return {
-        task: LoadedModel(
-            NetworkView(network, output),
-            exported.preprocessing,
-            task,
-            temperatures[task],
-            exported.manifest,
-        )
-        for task, output in OUTPUTS.items()
-        if output in network.outputs
-    }
-
-
-# FOLD affectkit.runtimes: """Load the networks of a pipeline by name or file, in the runtime that the file is for."""
-@dataclass(frozen=True)
-class Networks:
-    """One network with both outputs, or one for each.
-
-    Attributes
-    ----------
-    networks : tuple of Network
-        In the order in which they are run.
-    preprocessing : Preprocessing
-        How their input is made.
-    temperature : float
-        Divides the logits of the expressions.
-    """
-
-    networks: tuple[Network, ...]
-    preprocessing: Preprocessing
-    temperature: float
-
-
-def load_networks(model: str | Path, threads: int = 1) -> Networks:
-    """Load networks.
-
-    Parameters
-    ----------
-    model : str or Path
-        A name of `affectkit.models.cards.checkpoint_names`; the card (`.json`) or a `.tflite`
-        file of a checkpoint; a `.keras` file; a run folder of the course, whose models/ holds
-        classifier.keras and perhaps regressor.keras; or the manifest of an exported model, or its
-        file or SavedModel folder with the manifest beside it.
+        A name of `checkpoint_names`, such as "affectkit-real-int8"; a file or SavedModel folder
+        that has its card beside it: `.keras`, or a checkpoint or export in any folder; the card;
+        or the run folder of a course, whose models/ holds classifier.keras, regressor.keras or
+        both.
     threads : int
         Of LiteRT and ONNX Runtime; TensorFlow takes its own.
 
     Returns
     -------
-    Networks
-        Ready to run.
+    Model
+        Ready to run. LiteRT's and ONNX's are opened without TensorFlow.
 
     Raises
     ------
     ValueError
-        If there is no such checkpoint, a file is damaged, or two networks are fed differently.
+        If there is no such model, a file or card is damaged or not what the other says, or two
+        networks are fed differently.
     FileNotFoundError
-        If a file is missing.
+        If a file or its card is missing.
     ImportError
-        If the model needs ONNX Runtime and that is not installed.
+        If it needs ONNX Runtime and that is not installed.
     """
-    if str(model) in checkpoint_names():
-        return _load_checkpoint(str(model), threads)
-    path = Path(model).expanduser()
-    manifest = find_manifest(path)
-    if manifest is not None:
-        exported = read_manifest(manifest)
-        network = load_exported(exported, threads)
-        return Networks((network,), exported.preprocessing, exported.temperature)
-    if path.suffix in (".json", ".tflite") and path.is_file():
-        return _load_checkpoint(path.stem.replace(".", "-"), threads, path.parent)
-    if path.is_dir():
-        found = [
-            path / "models" / f"{name}.keras"
-            for name in ("classifier", "regressor")
-            if (path / "models" / f"{name}.keras").is_file()
-        ]
-        if not found:
-            raise FileNotFoundError(
-                f"expected the run folder of a course, {path} has no models/classifier.keras; name "
-                "a model file or a checkpoint"
-            )
-        return _load_keras(found)
-    if path.suffix == ".keras":
-        return _load_keras([path])
-    raise ValueError(
-        f"expected a checkpoint ({', '.join(checkpoint_names())}), a .keras or .tflite file, a "
-        f"card, a run folder or the manifest of an exported model; got {str(model)!r}"
-    )
-
-
-def _load_checkpoint(name: str, threads: int, folder: Path | None = None) -> Networks:
-    found = find_checkpoint(name, folder) if folder else find_checkpoint(name)
-    if found.kind != "float32":
-        networks = (LiteRTNetwork(found.path, threads),)
-        return Networks(networks, found.preprocessing, found.temperature)
-    pass
-
-    network = KerasNetwork(load_joined(found))
-    return Networks((network,), found.preprocessing, found.temperature)
-
-
-def _load_keras(paths: list[Path]) -> Networks:
-    from affectkit.models.keras_models import load_model
-
-    loaded = [load_model(path) for path in paths]
-    if len({one.preprocessing for one in loaded}) > 1:
-        raise ValueError(
-            f"{' and '.join(path.name for path in paths)} take differently prepared faces: "
-            f"{[one.preprocessing for one in loaded]}; name one of them"
-        )
-    temperatures = [one.temperature for one in loaded if one.task == "classification"]
-    networks = tuple(KerasNetwork(one.model) for one in loaded)
-    return Networks(networks, loaded[0].preprocessing, temperatures[0] if temperatures else 1.0)
-
-
-# FOLD affectkit.export_sources: """What can be exported: a checkpoint, a model file or a course's run, as one network."""
-@dataclass(frozen=True)
-class ExportSource:
-    """A network and all that its users must know.
-
-    Attributes
-    ----------
-    name : str
-        What the exported files are called.
-    model : keras.Model
-        With a dict of outputs: "expression", "valence_arousal" or both.
-    preprocessing : Preprocessing
-        How its input is made.
-    temperature : float
-        Divides the logits of the expressions.
-    training : dict
-        What its card says about its training.
-    files : list of dict
-        name, bytes and sha256 of the files it came from.
-    """
-
-    name: str
-    model: keras.Model
-    preprocessing: Preprocessing
-    temperature: float
-    training: dict[str, object]
-    files: list[dict[str, object]]
-
-
-def load_source(model: str | Path) -> ExportSource:
-    """Load what is to be exported.
-
-    Parameters
-    ----------
-    model : str or Path
-        A checkpoint's name in its float32 form, such as "affectkit-real", or its card in any
-        folder; a `.keras` file with its card; or the run folder of a course, whose two networks
-        become one with two outputs.
-
-    Returns
-    -------
-    ExportSource
-        Ready to be converted.
-
-    Raises
-    ------
-    ValueError
-        If it is none of these, a file is damaged, or two networks are fed differently.
-    FileNotFoundError
-        If a file is missing.
-    """
-    path = Path(model).expanduser()
-    if str(model) in checkpoint_names():
-        return _source_of_checkpoint(str(model), FOLDER)
-    if path.suffix == ".json" and path.is_file():
-        return _source_of_checkpoint(path.stem, path.parent)
-    if path.is_dir():
-        return _load_run(path)
-    if path.suffix == ".keras":
-        loaded = load_model(path)
-        output = {OUTPUTS[loaded.task]: loaded.model.output}
-        return _describe(path.stem, keras.Model(loaded.model.input, output), [loaded], [path])
-    names = [name for name in checkpoint_names() if find_checkpoint(name).kind == "float32"]
-    raise ValueError(
-        f"expected a checkpoint ({', '.join(names)}), a .keras file or the run folder of a course "
-        f"to export; got {str(model)!r}"
-    )
-
-
-def _source_of_checkpoint(name: str, folder: Path) -> ExportSource:
-    found = find_checkpoint(name, folder)
-    if found.kind != "float32":
-        raise ValueError(
-            f"{name} is already exported; to convert its network, name "
-            f"{name.removesuffix(f'-{found.kind}')}"
-        )
-    training = dict(found.card.get("training") or {})
-    files = describe_files(found.path, found.path.parent)
-    return ExportSource(
-        name, load_joined(found), found.preprocessing, found.temperature, training, files
-    )
-
-
-def _load_run(folder: Path) -> ExportSource:
-    paths = [folder / "models" / f"{name}.keras" for name in ("classifier", "regressor")]
-    missing = [path.name for path in paths if not path.is_file()]
-    if missing:
+    folder = Path(name).expanduser()
+    is_folder = str(name) not in checkpoint_names() and folder.is_dir()
+    if not is_folder or (folder / "saved_model.pb").is_file():
+        return _open_file(find_model(name), threads)
+    paths = [folder / "models" / f"{one}.keras" for one in ("classifier", "regressor")]
+    found = [path for path in paths if path.is_file()]
+    if not found:
         raise FileNotFoundError(
-            f"expected the run folder of a course, {folder} has no models/{missing[0]}; name a "
-            ".keras file to export one network"
+            f"expected the run folder of a course, {folder} has no models/classifier.keras; name a "
+            "model file or a checkpoint"
         )
-    classifier, regressor = (load_model(path) for path in paths)
-    if classifier.preprocessing != regressor.preprocessing:
+    parts = [_open_file(find_model(path), threads) for path in found]
+    if len({part.preprocessing for part in parts}) > 1:
         raise ValueError(
-            "classifier.keras and regressor.keras take differently prepared faces: "
-            f"{classifier.preprocessing} and {regressor.preprocessing}; export each by itself"
+            f"{' and '.join(path.name for path in found)} take differently prepared faces: "
+            f"{' and '.join(str(part.preprocessing) for part in parts)}; name one of them"
         )
-    joined = join_models(classifier.model, regressor.model)
-    return _describe(folder.resolve().name, joined, [classifier, regressor], paths)
-
-
-def _describe(
-    name: str, model: keras.Model, loaded: list[LoadedModel], paths: list[Path]
-) -> ExportSource:
-    files = [entry for path in paths for entry in describe_files(path, path.parent)]
-    training = dict(loaded[0].card.get("training") or {})
-    return ExportSource(
-        name, model, loaded[0].preprocessing, loaded[0].temperature, training, files
+    return Model(
+        folder.resolve().name,
+        tuple(network for part in parts for network in part.networks),
+        parts[0].preprocessing,
+        parts[0].temperature,
+        tuple(card for part in parts for card in part.cards),
+        tuple(file for part in parts for file in part.files),
     )
 
 
-# FOLD affectkit.checkpoints: """The trained networks that ship with the package: loaded by name, checked by their hashes."""
-def load_checkpoint(name: str, threads: int = 1, folder: Path = FOLDER) -> dict[str, LoadedModel]:
-    """Load a shipped checkpoint.
+def _open_file(file: ModelFile, threads: int) -> Model:
+    if file.form in ("keras", "weights"):
+        from affectkit.models.keras_models import load_keras_file, load_weights
 
-    Parameters
-    ----------
-    name : str
-        One of `affectkit.models.cards.checkpoint_names`: "affectkit-real" is the Keras form in
-        float32, "affectkit-real-int8" and "affectkit-real-float16" run in LiteRT.
-    threads : int
-        Of LiteRT.
-    folder : Path
-        Where the files are.
-
-    Returns
-    -------
-    dict of str to LoadedModel
-        Keys "classification" and "regression": two views of the one network.
-
-    Raises
-    ------
-    ValueError
-        If there is no such checkpoint, or a file is not what its card says.
-    """
-    found = find_checkpoint(name, folder)
-    if found.kind == "float32":
-        joined = load_joined(found)
-        models = {
-            task: keras.Model(joined.input, joined.output[output])
-            for task, output in OUTPUTS.items()
-        }
+        load = load_keras_file if file.form == "keras" else load_weights
+        network = KerasNetwork(load(file))
     else:
-        network = LiteRTNetwork(found.path, threads)
-        models = {task: NetworkView(network, output) for task, output in OUTPUTS.items()}
-    temperature = {"classification": found.temperature, "regression": 1.0}
-    return {
-        task: LoadedModel(model, found.preprocessing, task, temperature[task], found.card)
-        for task, model in models.items()
-    }
+        network = load_network(file.path, file.form, threads)
+    told = file.preprocessing.image_size, set(file.card["outputs"])
+    if (network.image_size, set(network.outputs)) != told:
+        raise ValueError(
+            f"{file.path} takes {network.image_size} px and answers "
+            f"{', '.join(network.outputs)}, its card says {told[0]} px and "
+            f"{', '.join(sorted(told[1]))}; copy or make both again"
+        )
+    return Model(
+        *(file.name, (network,), file.preprocessing, file.temperature),
+        *((file.card,), tuple(file.files)),
+    )
 
 
-def load_joined(file: CheckpointFile) -> keras.Model:
-    """Build the network of a checkpoint's float32 form and load its weights.
+def __getattr__(name: str) -> object:
+    """Give names of before, until all rooms have moved."""
+    import importlib
 
-    Returns
-    -------
-    keras.Model
-        From `affectkit.models.build.join_models`: both outputs, as a dict.
-    """
-    check_weights_file(file.path)
-    joined = _build(file.card["architecture"])
-    try:
-        joined.load_weights(file.path)
-    except DAMAGED as error:
-        raise ValueError(f"{file.path} does not fit its card ({error}); get both anew") from error
-    return joined
-
-
-def _build(architecture: dict[str, object]) -> keras.Model:
-    """Build the joined network of a card, with weights that are about to be overwritten."""
-    classifier = build_classifier(architecture["image_size"], architecture["alpha"])
-    regressor = build_regressor(classifier)
-    if not architecture["shared_backbone"]:  # make them differ, so that both are kept
-        backbone = regressor.get_layer("backbone")
-        backbone.set_weights([weight + 1 for weight in backbone.get_weights()])
-    return join_models(classifier, regressor)
+    if name not in ("LoadedModel", "load_model", "load_networks", "load_any_models", "load_source",
+                    "load_checkpoint"):  # fmt: skip
+        raise AttributeError(name)
+    return getattr(importlib.import_module("affectkit.models.old_names"), name)

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from affectkit.models.cards import ExportedModel
 from affectkit.models.guards import check_operations, check_saved_model
 
 if TYPE_CHECKING:
-    pass
+    import keras
 
+OUTPUTS = {"classification": "expression", "regression": "valence_arousal"}
+"""The output that answers each task."""
 
-__all__ = ["OUTPUTS", "KerasNetwork", "LiteRTNetwork", "Network", "NetworkView"]
+UNITS = {"expression": 8, "valence_arousal": 2}
+
+LARGEST_SIDE = 1024
+"""Pixels; see `affectkit.preprocess.Preprocessing`."""
 
 MOST_THREADS = 256
+
+DAMAGED = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError),
+    *(MemoryError, AssertionError),
+)
+"""What runtimes raise, as a spoilt file happens to meet them; some have kinds of their own."""
 
 
 class Network(Protocol):
@@ -39,6 +50,49 @@ class Network(Protocol):
         """Answer for faces, float32 (n, size, size, 3), RGB, -1..1: float32 (n, units) each."""
 
 
+def load_network(path: Path, format: str, threads: int = 1) -> Network:
+    """Load a file of a format of `affectkit.models.cards.SUFFIXES` in the runtime that it is for.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or no network of a face.
+    ImportError
+        If ONNX Runtime is not installed.
+    """
+    if format == "saved-model":
+        return SavedModelNetwork(path)
+    if format == "frozen-graph":
+        return FrozenGraphNetwork(path)
+    if format == "onnx":
+        return OnnxNetwork(path, threads)
+    return LiteRTNetwork(path, threads)
+
+
+def one_output(network: Network, output: str) -> Network:
+    """Give a network that answers with one of the outputs only."""
+    if len(network.outputs) == 1:
+        return network
+    if isinstance(network, KerasNetwork):
+        import keras
+
+        return KerasNetwork(keras.Model(network.model.input, network.model.output[output]))
+    return _OneOutput(network, output)
+
+
+class _OneOutput:
+    """A network of which one output is wanted."""
+
+    def __init__(self, network: Network, output: str) -> None:
+        self.image_size = network.image_size
+        self.outputs = {output: network.outputs[output]}
+        self._network = network
+
+    def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
+        answers = self._network(faces)
+        return {output: answers[output] for output in self.outputs}
+
+
 class LiteRTNetwork:
     """A `.tflite` file in LiteRT.
 
@@ -53,25 +107,18 @@ class LiteRTNetwork:
         Raises
         ------
         ValueError
-            If it is no TFLite model of a face, or `threads` is below 1.
+            If it is no TFLite model of a face, or `threads` is below 1 or above 256.
         """
-        if threads < 1:
-            raise ValueError(f"expected at least 1 thread, got {threads}")
-        if threads > MOST_THREADS:
-            raise ValueError(f"expected at most {MOST_THREADS} threads, got {threads}")
+        _check_threads(threads)
         source = "this" if isinstance(content, bytes) else content
         self._content = content if isinstance(content, bytes) else Path(content).read_bytes()
         self._threads = threads
-        try:
+        with _refusing(source, "no TFLite model with a signature"):
             together = _Interpreter(self._content, threads)
-        except DAMAGED as error:
-            raise ValueError(
-                f"{source} is no TFLite model with a signature ({str(error)[:300]})"
-            ) from error
         self.outputs = check_outputs(together.shapes, source)
         self.image_size = check_input(together.input_shape, source)
         self._together, self._apart, self._pool = together, [], None
-        try_out(self, source)
+        _try_out(self, source)
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
         """Answer for faces; see `Network`."""
@@ -131,12 +178,13 @@ class KerasNetwork:
         Input float32 (batch, size, size, 3).
     """
 
-    def __init__(self, model: object) -> None:
+    def __init__(self, model: keras.Model) -> None:
         import tensorflow as tf
 
         output = model.output
         if not isinstance(output, dict):
             output = {"expression" if output.shape[-1] == 8 else "valence_arousal": output}
+        self.model = model
         self.outputs = {name: int(one.shape[-1]) for name, one in output.items()}
         self.image_size = int(model.input_shape[1])
         signature = tf.TensorSpec((None, self.image_size, self.image_size, 3), tf.float32)
@@ -152,171 +200,6 @@ class KerasNetwork:
         return {name: np.asarray(answers[name]) for name in self.outputs}
 
 
-class NetworkView:
-    """One output of a network, with the part of a Keras model's interface that evaluation uses.
-
-    Attributes
-    ----------
-    input_shape, output_shape : tuple
-        As a Keras model has them: (None, size, size, 3) and (None, units).
-    """
-
-    def __init__(self, network: Network, output: str) -> None:
-        """Choose an output.
-
-        Raises
-        ------
-        ValueError
-            If the network has no such output.
-        """
-        if output not in network.outputs:
-            raise ValueError(f"expected an output of {sorted(network.outputs)}, got {output!r}")
-        self.network, self.output = network, output
-        self.input_shape = (None, network.image_size, network.image_size, 3)
-        self.output_shape = (None, network.outputs[output])
-
-    def predict(self, batches: np.ndarray | Iterable[object], verbose: object = 0) -> np.ndarray:
-        """Predict for an array, or for every batch of an iterable of arrays or tensors.
-
-        Parameters
-        ----------
-        batches : numpy.ndarray or iterable
-            float32, shape (batch, size, size, 3), -1..1.
-        verbose
-            For the sake of Keras' interface; nothing is printed.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, shape (n, units).
-        """
-        batches = [batches] if isinstance(batches, np.ndarray) else batches
-        return np.concatenate(
-            [self.network(np.asarray(batch, np.float32))[self.output] for batch in batches]
-        )
-
-
-# FOLD affectkit.network_checks: """What every runtime's network must take and answer, checked when it is loaded."""
-OUTPUTS = {"classification": "expression", "regression": "valence_arousal"}
-"""The output that answers each task."""
-
-UNITS = {"expression": 8, "valence_arousal": 2}
-
-LARGEST_SIDE = 1024
-"""Pixels; see `affectkit.preprocess.Preprocessing`."""
-
-DAMAGED = (
-    *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError),
-    *(MemoryError, AssertionError),
-)
-"""What runtimes raise, as a spoilt file happens to meet them."""
-
-
-def check_outputs(shapes: dict[str, object], source: str | Path) -> dict[str, int]:
-    """Give the units of each output, in the order of `OUTPUTS`.
-
-    Raises
-    ------
-    ValueError
-        If there are others, or they have other units.
-    """
-    known = list(OUTPUTS.values())
-    if not shapes or set(shapes) - set(known):
-        raise ValueError(
-            f"expected outputs of {', '.join(known)}, {source} has "
-            f"{', '.join(map(str, shapes))[:200] or 'none'}; use a file that `affectkit export` "
-            "wrote"
-        )
-    for name, shape in shapes.items():
-        sizes = _sizes(shape)
-        if len(sizes) != 2 or sizes[1] != UNITS[name]:
-            raise ValueError(f"expected {UNITS[name]} units of {name}, {source} has {shape}")
-    return {name: UNITS[name] for name in known if name in shapes}
-
-
-def check_input(shape: object, source: str | Path) -> int:
-    """Give the side of the square pictures that a network takes.
-
-    Raises
-    ------
-    ValueError
-        If it takes something else.
-    """
-    sizes = _sizes(shape)
-    side = sizes[1] if len(sizes) == 4 else None
-    if isinstance(side, int) and 1 <= side <= LARGEST_SIDE and sizes[2:] == [side, 3]:
-        return side
-    raise ValueError(f"expected an input of (batch, size, size, 3), {source} takes {shape}")
-
-
-def try_out(network: Network, source: str | Path, *problems: type[Exception]) -> None:
-    """Run a network once, so that a damaged one is told when it is loaded.
-
-    Raises
-    ------
-    ValueError
-        If it fails.
-    """
-    face = np.zeros((1, network.image_size, network.image_size, 3), np.float32)
-    try:
-        shapes = {name: answer.shape for name, answer in network(face).items()}
-    except (*DAMAGED, *problems) as error:
-        raise ValueError(f"{source} can't be run ({str(error)[:300]}); get it anew") from error
-    if shapes != {name: (1, units) for name, units in network.outputs.items()}:
-        raise ValueError(f"{source} gives answers of shape {shapes}; get it anew")
-
-
-def _sizes(shape: object) -> list[object]:
-    """Give a shape of any runtime as a list of int, or else of what stands there."""
-    if shape is None or getattr(shape, "rank", 0) is None:
-        return []
-    return [int(size) if isinstance(size, (int, np.integer)) else size for size in shape]
-
-
-# FOLD affectkit.exported_networks: """Exported models as the pipeline runs them: SavedModel, frozen graph, ONNX; TFLite in LiteRT."""
-def load_exported(exported: ExportedModel, threads: int = 1) -> Network:
-    """Load an exported model in the runtime that its format is for.
-
-    Parameters
-    ----------
-    exported : ExportedModel
-        From `affectkit.models.cards.read_manifest`.
-    threads : int
-        Of LiteRT and ONNX Runtime; TensorFlow takes its own.
-
-    Returns
-    -------
-    Network
-        Ready to run.
-
-    Raises
-    ------
-    ValueError
-        If the file is no such model, or not the one that the manifest describes.
-    ImportError
-        If ONNX Runtime is not installed.
-    """
-    network = load_network(exported.path, exported.format, threads)
-    described = exported.preprocessing.image_size, set(exported.manifest["outputs"])
-    if (network.image_size, set(network.outputs)) != described:
-        raise ValueError(
-            f"{exported.path} takes {network.image_size} px and answers {sorted(network.outputs)}, "
-            f"its manifest says {described[0]} px and {sorted(described[1])}; export it again"
-        )
-    return network
-
-
-def load_network(path: Path, format: str, threads: int = 1) -> Network:
-    """Load a file of a format of `affectkit.models.cards.SUFFIXES`; see `load_exported`."""
-    if format == "saved-model":
-        return SavedModelNetwork(path)
-    if format == "frozen-graph":
-        return FrozenGraphNetwork(path)
-    if format == "onnx":
-        return OnnxNetwork(path, threads)
-    return LiteRTNetwork(path, threads)
-
-
 class SavedModelNetwork:
     """A SavedModel's signature "serving_default" in TensorFlow."""
 
@@ -330,22 +213,21 @@ class SavedModelNetwork:
         """
         import tensorflow as tf
 
-        try:
-            check_saved_model(folder)
+        check_saved_model(folder)
+        with _refusing(folder, "no SavedModel with a signature", tf.errors.OpError):
             self._loaded = tf.saved_model.load(str(folder))  # owns the variables
             self._run = self._loaded.signatures["serving_default"]
             inputs = self._run.structured_input_signature[1]
             shapes = {name: one.shape for name, one in self._run.structured_outputs.items()}
             (self._input,) = inputs
-            check_operations(self._run.graph.as_graph_def(), folder)
-        except (*DAMAGED, tf.errors.OpError) as error:
-            raise _refusal(error, folder, "no SavedModel with a signature") from error
+            face, graph = inputs[self._input].shape, self._run.graph.as_graph_def()
+        check_operations(graph, folder)
         self.outputs = check_outputs(shapes, folder)
-        self.image_size = check_input(inputs[self._input].shape, folder)
-        try_out(self, folder, tf.errors.OpError)
+        self.image_size = check_input(face, folder)
+        _try_out(self, folder, tf.errors.OpError)
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
-        """Answer for faces; see `affectkit.models.runtimes.Network`."""
+        """Answer for faces; see `Network`."""
         import tensorflow as tf
 
         answers = self._run(**{self._input: tf.constant(faces)})
@@ -366,26 +248,25 @@ class FrozenGraphNetwork:
         import tensorflow as tf
         from google.protobuf.message import DecodeError
 
-        graph = tf.compat.v1.GraphDef()
-        try:
+        what, graph = "no frozen graph of a face", tf.compat.v1.GraphDef()
+        with _refusing(path, what, DecodeError):
             graph.ParseFromString(Path(path).read_bytes())
-            check_operations(graph, path)
+        check_operations(graph, path)
+        with _refusing(path, what, tf.errors.OpError):
             found = tf.compat.v1.wrap_function(
                 lambda: tf.compat.v1.import_graph_def(graph, name=""), []
             )
-            names = {node.name for node in graph.node} & set(OUTPUTS.values())
+            names = {node.name for node in graph.node} & set(UNITS)
             (face,) = [node.name for node in graph.node if node.op == "Placeholder"]
             self._run = found.prune(f"{face}:0", {name: f"{name}:0" for name in sorted(names)})
             shapes = {name: one.shape for name, one in self._run.structured_outputs.items()}
             face = self._run.inputs[0].shape
-        except (*DAMAGED, DecodeError, tf.errors.OpError) as error:
-            raise _refusal(error, path, "no frozen graph of a face") from error
         self.outputs = check_outputs(shapes, path)
         self.image_size = check_input(face, path)
-        try_out(self, path, tf.errors.OpError)
+        _try_out(self, path, tf.errors.OpError)
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
-        """Answer for faces; see `affectkit.models.runtimes.Network`."""
+        """Answer for faces; see `Network`."""
         import tensorflow as tf
 
         answers = self._run(tf.constant(faces))
@@ -403,7 +284,7 @@ class OnnxNetwork:
         ImportError
             If ONNX Runtime is not installed.
         ValueError
-            If it is no ONNX model of a face, or `threads` is below 1.
+            If it is no ONNX model of a face, or `threads` is below 1 or above 256.
         """
         try:
             import onnxruntime
@@ -412,8 +293,7 @@ class OnnxNetwork:
             raise ImportError(
                 "an .onnx file needs ONNX Runtime: pip install onnxruntime (or use another format)"
             ) from error
-        if threads < 1:
-            raise ValueError(f"expected at least 1 thread, got {threads}")
+        _check_threads(threads)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -428,27 +308,87 @@ class OnnxNetwork:
             for kind in vars(errors).values()
             if isinstance(kind, type) and issubclass(kind, Exception)
         )
-        try:
+        with _refusing(path, "no ONNX model that runs here", *problems):
             self._session = onnxruntime.InferenceSession(
                 Path(path).read_bytes(), options, providers=["CPUExecutionProvider"]
             )
             (face,) = self._session.get_inputs()
             self._input = face.name
             shapes = {one.name: one.shape for one in self._session.get_outputs()}
-        except (*DAMAGED, *problems) as error:
-            raise _refusal(error, path, "no ONNX model that runs here") from error
         self.outputs = check_outputs(shapes, path)
         self.image_size = check_input(face.shape, path)
-        try_out(self, path, *problems)
+        _try_out(self, path, *problems)
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
-        """Answer for faces; see `affectkit.models.runtimes.Network`."""
+        """Answer for faces; see `Network`."""
         names = list(self.outputs)
         return dict(zip(names, self._session.run(names, {self._input: faces}), strict=True))
 
 
-def _refusal(error: BaseException, source: str | Path, what: str) -> ValueError:
-    reason = str(error) or type(error).__name__
-    if isinstance(error, ValueError) and reason.startswith(str(source)):
-        return error
-    return ValueError(f"{source} is {what} ({reason[:300]})")
+def check_outputs(shapes: dict[str, object], source: str | Path) -> dict[str, int]:
+    """Give the units of each output, in the order of `OUTPUTS`.
+
+    Raises
+    ------
+    ValueError
+        If there are others, or they have other units.
+    """
+    if not shapes or set(shapes) - set(UNITS):
+        raise ValueError(
+            f"expected outputs of {', '.join(UNITS)}, {source} has "
+            f"{', '.join(map(str, shapes))[:200] or 'none'}; use a file that `affectkit export` "
+            "wrote"
+        )
+    for name, shape in shapes.items():
+        sizes = _sizes(shape)
+        if len(sizes) != 2 or sizes[1] != UNITS[name]:
+            raise ValueError(f"expected {UNITS[name]} units of {name}, {source} has {shape}")
+    return {name: units for name, units in UNITS.items() if name in shapes}
+
+
+def check_input(shape: object, source: str | Path) -> int:
+    """Give the side of the square pictures that a network takes.
+
+    Raises
+    ------
+    ValueError
+        If it takes something else.
+    """
+    sizes = _sizes(shape)
+    side = sizes[1] if len(sizes) == 4 else None
+    if isinstance(side, int) and 1 <= side <= LARGEST_SIDE and sizes[2:] == [side, 3]:
+        return side
+    raise ValueError(f"expected an input of (batch, size, size, 3), {source} takes {shape}")
+
+
+def _check_threads(threads: int) -> None:
+    if threads < 1:
+        raise ValueError(f"expected at least 1 thread, got {threads}")
+    if threads > MOST_THREADS:
+        raise ValueError(f"expected at most {MOST_THREADS} threads, got {threads}")
+
+
+def _sizes(shape: object) -> list[object]:
+    """Give a shape of any runtime as a list of int, or else of what stands there."""
+    if shape is None or getattr(shape, "rank", 0) is None:
+        return []
+    return [int(size) if isinstance(size, (int, np.integer)) else size for size in shape]
+
+
+def _try_out(network: Network, source: str | Path, *problems: type[Exception]) -> None:
+    """Run a network once, so that a damaged one is told when it is loaded."""
+    face = np.zeros((1, network.image_size, network.image_size, 3), np.float32)
+    with _refusing(source, "no network that can be run", *problems):
+        shapes = {name: answer.shape for name, answer in network(face).items()}
+    if shapes != {name: (1, units) for name, units in network.outputs.items()}:
+        raise ValueError(f"{source} gives answers of shape {shapes}; get it anew")
+
+
+@contextmanager
+def _refusing(source: str | Path, what: str, *problems: type[Exception]) -> Iterator[None]:
+    """Say in our words that a runtime could not take a file; only its own calls stand inside."""
+    try:
+        yield
+    except (*DAMAGED, *problems) as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{source} is {what} ({reason[:300]}); get it anew") from error

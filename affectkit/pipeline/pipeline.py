@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.opening import load_networks
+from affectkit.models.opening import open_model
 from affectkit.models.temperature import apply_temperature
 from affectkit.pipeline.detect.detectors import load_detector
 from affectkit.pipeline.detect.face import Face
@@ -104,7 +104,7 @@ class AffectPipeline:
         FileNotFoundError
             If a file is missing.
         """
-        self.networks = load_networks(model, threads)
+        self.model = open_model(model, threads)
         self.detect = load_detector(detector, threads) if isinstance(detector, str) else detector
         self.timer = timer or StageTimer(keep=KEPT_FRAMES)
         self._smoothing, self._follow = smoothing, bool(track or smoothing)
@@ -117,7 +117,7 @@ class AffectPipeline:
     @property
     def preprocessing(self) -> Preprocessing:
         """How faces are cut out for the networks."""
-        return self.networks.preprocessing
+        return self.model.preprocessing
 
     def __call__(self, image: np.ndarray) -> list[FaceAffect]:
         """Read one image, or the next frame of a video.
@@ -154,14 +154,14 @@ class AffectPipeline:
         """Give probabilities (8,) or (0,), and valence and arousal (2,) or (0,), of each face."""
         if not faces:
             return []
-        timer, preprocessing = self.timer, self.networks.preprocessing
+        timer, preprocessing = self.timer, self.model.preprocessing
         with timer.stage("crop"):
             crops = [crop_face(image, face.box, preprocessing) for face in faces]
         with timer.stage("preprocess"):
             crops = np.stack(crops)
             inputs = scale_pixels(crops, out=np.empty(crops.shape, np.float32))
         outputs: dict[str, np.ndarray] = {}
-        for network in self.networks.networks:
+        for network in self.model.networks:
             stage = "classify" if "expression" in network.outputs else "regress"
             with timer.stage(stage):
                 outputs |= network(inputs)
@@ -169,7 +169,7 @@ class AffectPipeline:
         probabilities = outputs.get("expression", nothing)
         if probabilities.size:
             with timer.stage("classify"):
-                probabilities = apply_temperature(probabilities, self.networks.temperature)
+                probabilities = apply_temperature(probabilities, self.model.temperature)
         return list(zip(probabilities, outputs.get("valence_arousal", nothing), strict=True))
 
 

@@ -18,10 +18,9 @@ from affectkit.evaluation.metrics.calibration import fit_temperature
 from affectkit.files.run_folder import RunFolder
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models.build import build_backbone, build_classifier, build_regressor
-from affectkit.models.cards import checkpoint_names
 from affectkit.models.inference import predict_faces
-from affectkit.models.keras_models import LoadedModel, load_model, save_model
-from affectkit.models.opening import load_checkpoint
+from affectkit.models.keras_models import save_model
+from affectkit.models.opening import Model, open_model
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import NAMED_WEIGHTS, Profile
 from affectkit.training.fit import forget_backup, train_model
@@ -44,7 +43,7 @@ def train_classifier_run(
     folder: RunFolder,
     seed: int = 0,
     skipped: SkippedRows | None = None,
-) -> LoadedModel:
+) -> Model:
     """Read faces, train the classifier, fit its temperature and save it: notebook 02 in one call.
 
     Parameters
@@ -62,7 +61,7 @@ def train_classifier_run(
 
     Returns
     -------
-    LoadedModel
+    Model
         The saved model, loaded again.
     """
     keras.utils.set_random_seed(seed)
@@ -73,35 +72,35 @@ def train_classifier_run(
         model, train, validation, preprocessing, profile.classifier, folder.logs, seed, True
     )
     facts = training_facts(train[0], profile, seed, len(log))
-    trained = LoadedModel(model, preprocessing, "classification")
+    trained = Model.of_keras(model, preprocessing)
     probabilities = predict_faces(trained, *validation)
     temperature = fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)
     path = folder.models / "classifier.keras"
     save_model(model, path, preprocessing, facts, temperature)
     forget_backup(folder.logs, "classification")
-    return load_model(path)
+    return open_model(path)
 
 
 def train_regressor_run(
-    classifier: LoadedModel,
+    classifier: Model,
     splits: Splits,
     profile: Profile,
     folder: RunFolder,
     seed: int = 0,
     skipped: SkippedRows | None = None,
-) -> LoadedModel:
+) -> Model:
     """Make the regressor from the classifier's features, train and save it: notebook 03.
 
     Parameters
     ----------
-    classifier : LoadedModel
+    classifier : Model
         Whose features and preprocessing are used.
     splits, profile, folder, seed, skipped
         As in `train_classifier_run`; the model is `models/regressor.keras`.
 
     Returns
     -------
-    LoadedModel
+    Model
         The saved model, loaded again.
     """
     keras.utils.set_random_seed(seed)
@@ -112,10 +111,10 @@ def train_regressor_run(
         model, train, validation, preprocessing, profile.regressor, folder.logs, seed, True
     )
     facts = training_facts(train[0], profile, seed, len(log))
-    facts["classifier_sha256"] = classifier.card.get("sha256")
+    facts["classifier_sha256"] = classifier.sha256
     path = save_model(model, folder.models / "regressor.keras", preprocessing, facts)
     forget_backup(folder.logs, "regression")
-    return load_model(path)
+    return open_model(path)
 
 
 def find_or_train_classifier(
@@ -125,7 +124,7 @@ def find_or_train_classifier(
     folder: RunFolder,
     seed: int = 0,
     skipped: SkippedRows | None = None,
-) -> LoadedModel:
+) -> Model:
     """Load the classifier at `path`, or the run folder's if that is empty, or train that one.
 
     The path may also be the name of a checkpoint that ships, such as "affectkit-real-int8".
@@ -143,13 +142,13 @@ def find_or_train_classifier(
 
 def find_or_train_regressor(
     path: str | Path,
-    classifier: LoadedModel,
+    classifier: Model,
     splits: Splits,
     profile: Profile,
     folder: RunFolder,
     seed: int = 0,
     skipped: SkippedRows | None = None,
-) -> LoadedModel:
+) -> Model:
     """Load or train the regressor; see `find_or_train_classifier`."""
     found = _find(path, folder.models / "regressor.keras", splits, profile, "regression")
     return found or train_regressor_run(classifier, splits, profile, folder, seed, skipped)
@@ -188,15 +187,13 @@ def _read(
 
 def _find(
     path: str | Path, default: Path, splits: Splits, profile: Profile, task: str
-) -> LoadedModel | None:
-    if str(path) in checkpoint_names():
-        return load_checkpoint(str(path))[task]
+) -> Model | None:
     if path:
-        return load_model(path)
+        return open_model(path).for_task(task)
     if not default.is_file():
         return None
-    found = load_model(default)
-    training = found.card.get("training", {})
+    found = open_model(default)
+    training = found.training
     wanted = {"dataset": splits["train"].attrs.get("dataset"), "profile": profile.name}
     made = {
         "dataset": training.get("dataset"),
@@ -226,7 +223,7 @@ def train_classifier_from_shards(
     seed: int = 0,
     shares: int | None = None,
     strategy: tf.distribute.Strategy | None = None,
-) -> LoadedModel:
+) -> Model:
     """Train a classifier and save it as `models/classifier.keras`, with card and temperature.
 
     A run that was interrupted or killed goes on from its last finished epoch, and one whose model
@@ -249,7 +246,7 @@ def train_classifier_from_shards(
 
     Returns
     -------
-    LoadedModel
+    Model
         The saved model, loaded again.
 
     Raises
@@ -277,26 +274,26 @@ def train_classifier_from_shards(
 
 
 def train_regressor_from_shards(
-    classifier: LoadedModel,
+    classifier: Model,
     index: ShardIndex,
     profile: Profile,
     folder: RunFolder,
     seed: int = 0,
     shares: int | None = None,
     strategy: tf.distribute.Strategy | None = None,
-) -> LoadedModel:
+) -> Model:
     """Train a regressor from a classifier's features, and save it as `models/regressor.keras`.
 
     Parameters
     ----------
-    classifier : LoadedModel
+    classifier : Model
         Whose features and preprocessing are used.
     index, profile, folder, seed, shares, strategy
         As in `train_classifier_from_shards`.
 
     Returns
     -------
-    LoadedModel
+    Model
         The saved model, loaded again.
 
     Raises
@@ -306,7 +303,7 @@ def train_regressor_from_shards(
     """
     if classifier.task != "classification":
         raise ValueError("expected a classifier, whose features a regressor can use; got another")
-    facts = {"classifier_sha256": classifier.card.get("sha256")}
+    facts = {"classifier_sha256": classifier.sha256}
     return _train(
         "regressor", lambda: build_regressor(classifier.model), classifier.preprocessing,
         index, profile, folder, seed, shares, strategy or choose_strategy(), facts, facts,
@@ -325,7 +322,7 @@ def _train(
     strategy: tf.distribute.Strategy,
     facts: dict[str, object],
     start: dict[str, object],
-) -> LoadedModel:
+) -> Model:
     """Train; `facts` goes to the model's card, and a backup of another `start` is refused."""
     task, settings = TASKS[name], getattr(profile, name)
     shares = shares or workers_of(strategy)
@@ -338,8 +335,8 @@ def _train(
             f"the workers differ on whether {path} is there; all must share its folder"
         )
     if done:
-        found = load_model(path)
-        made = found.card.get("training", {})
+        found = open_model(path)
+        made = found.training
         if any(made.get(key) != value for key, value in facts.items()):
             raise ValueError(
                 f"{folder.path} holds a {name} of another training; choose another folder, or "
@@ -368,7 +365,7 @@ def _train(
     wait_for_all(strategy)  # a backup is needed until the model is there
     if is_chief():
         forget_backups(folder.logs, task)
-    return load_model(path)
+    return open_model(path)
 
 
 def start_weights(weights: str | None) -> str:

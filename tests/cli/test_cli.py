@@ -96,7 +96,8 @@ def test_train_writes_models_with_their_facts(trained):
     assert (training["dataset"], training["epochs"], training["rows"]) == ("folder", 1, 15)
     assert training["profile"]["name"] == "quick"
     assert cards["classifier"]["temperature"] != 1.0
-    assert cards["regressor"]["training"]["classifier_sha256"] == cards["tiny"]["sha256"]
+    (tiny_file,) = cards["tiny"]["files"]["keras"]
+    assert cards["regressor"]["training"]["classifier_sha256"] == tiny_file["sha256"]
     again = ["--dataset", "folder", "--root", data, "--output", output]
     assert "already holds a classifier" in run("train", "classifier", *again, exit_code=2)
     wrong = ["--classifier", output / "models" / "regressor.keras", "--output", output / "other"]

@@ -19,23 +19,20 @@ from affectkit import AffectPipeline
 from affectkit.cli import app
 from affectkit.data import load_faces, load_table
 from affectkit.evaluation import read_metrics
-from affectkit.export import export_model
+from affectkit.export import export_model, open_source
 from affectkit.export.export import verify_export
 from affectkit.export.formats import check_packages, convert
 from affectkit.faces import render_face
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import (
     build_regressor,
+    find_model,
     get_backbone,
-    load_any_models,
-    load_model,
-    load_networks,
-    load_source,
+    open_model,
     predict_table,
-    read_manifest,
     save_model,
 )
-from affectkit.models.cards import SUFFIXES, find_manifest
+from affectkit.models.cards import SUFFIXES
 from affectkit.pipeline import Face
 from affectkit.preprocess import Preprocessing, scale_pixels
 
@@ -109,11 +106,9 @@ def faces(table):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SUFFIXES)
 def test_an_export_answers_like_keras(course, exports, faces, name):
-    source = load_networks(course)
-    expected = {}
-    for network in source.networks:
-        expected |= network(faces)
-    loaded = load_networks(exports[name])
+    source = open_model(course)
+    expected = source(faces)
+    loaded = open_model(exports[name])
     assert (loaded.preprocessing, loaded.temperature) == (PREPROCESSING, 1.5)
     (network,) = loaded.networks
     assert (network.image_size, network.outputs) == (32, {"expression": 8, "valence_arousal": 2})
@@ -132,12 +127,12 @@ def test_an_export_answers_like_keras(course, exports, faces, name):
 def test_a_manifest_tells_size_hash_and_origin_of_all_files(course, exports):
     for name, path in exports.items():
         manifest = json.loads(path.read_text("utf-8"))
-        assert manifest["format"] == name
-        artefact = path.parent / manifest["artefact"]
+        assert list(manifest["files"]) == [name]
+        artefact = find_model(path).path
         assert artefact.name == "course" + SUFFIXES[name]
         files = [one for one in artefact.rglob("*") if one.is_file()] or [artefact]
-        assert {path.parent / entry["name"] for entry in manifest["files"]} == set(files)
-        for entry in manifest["files"]:
+        assert {path.parent / entry["name"] for entry in manifest["files"][name]} == set(files)
+        for entry in manifest["files"][name]:
             content = (path.parent / entry["name"]).read_bytes()
             assert entry["bytes"] == len(content)
             assert entry["sha256"] == hashlib.sha256(content).hexdigest()
@@ -159,10 +154,10 @@ def test_tensors_have_the_names_and_shapes_of_the_manifest(exports):
     import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter
 
-    read = {name: read_manifest(path) for name, path in exports.items()}
+    read = {name: find_model(path) for name, path in exports.items()}
 
     def described(name):
-        manifest = read[name].manifest
+        manifest = read[name].card
         tensors = [manifest["input"], *manifest["outputs"].values()]
         return {one["name"]: one["shape"] for one in tensors}
 
@@ -191,27 +186,27 @@ def test_tensors_have_the_names_and_shapes_of_the_manifest(exports):
 @pytest.mark.slow
 def test_evaluation_of_every_export_is_that_of_its_source(course, exports, table):
     for name, path in exports.items():
-        for one in (path, read_manifest(path).path):
-            models = load_any_models(one)
-            assert list(models) == ["classification", "regression"]
+        for one in (path, find_model(path).path):
+            model = open_model(one)
+            assert model.tasks == ("classification", "regression")
         for task, file in (("classification", "classifier"), ("regression", "regressor")):
-            source = load_model(course / "models" / f"{file}.keras")
-            assert models[task].temperature == source.temperature
+            source = open_model(course / "models" / f"{file}.keras")
+            assert model.for_task(task).temperature == source.temperature
             expected, _ = predict_table(source, table)
-            found, _ = predict_table(models[task], table)
+            found, _ = predict_table(model.for_task(task), table)
             np.testing.assert_allclose(found, expected, atol=TOLERANCES.get(name, 1e-5))
 
 
 @pytest.mark.slow
 def test_the_command_evaluates_an_export(course, exports, tmp_path):
-    command = ["evaluate", read_manifest(exports["onnx"]).path, "--limit", 32, "--bootstrap", 0]
+    command = ["evaluate", find_model(exports["onnx"]).path, "--limit", 32, "--bootstrap", 0]
     run(*command, "--output", tmp_path)
     table = load_table("affectfaces", split="test", limit=32)
     for name, folder, columns in (
         ("classifier", tmp_path, [f"probability_{name.lower()}" for name in EXPRESSIONS]),
         ("regressor", tmp_path / "valence_arousal", ["predicted_valence", "predicted_arousal"]),
     ):
-        expected, _ = predict_table(load_model(course / "models" / f"{name}.keras"), table)
+        expected, _ = predict_table(open_model(course / "models" / f"{name}.keras"), table)
         found = pd.read_csv(folder / "predictions.csv")
         np.testing.assert_allclose(found[columns], expected, atol=1e-5)
         assert read_metrics(folder / "metrics.json")["rows"] == 32
@@ -230,22 +225,22 @@ def test_the_pipeline_runs_an_export(course, exports):
 
 @pytest.mark.slow
 def test_an_export_of_another_model_is_refused(course, exports, faces):
-    source = load_source(course)
+    source = open_source(course)
     head = source.model.get_layer("expression")
     kernel, bias = head.get_weights()
     head.set_weights([kernel[:, ::-1], bias[::-1]])
     for name in ("onnx", "tflite-int8"):
-        path = read_manifest(exports[name]).path
+        path = find_model(exports[name]).path
         with pytest.raises(ValueError, match=r"of expression .*the same expression for .*needed"):
             verify_export(path, name, source, {"drawn": faces})
     head.set_weights([kernel * 1.01, bias])
     with pytest.raises(ValueError, match="course.onnx .drawn. .*difference of expression .*1e-05"):
-        verify_export(read_manifest(exports["onnx"]).path, "onnx", source, {"drawn": faces})
+        verify_export(find_model(exports["onnx"]).path, "onnx", source, {"drawn": faces})
 
 
 @pytest.mark.slow
 def test_what_half_precision_can_not_hold_is_refused_and_leaves_nothing(course, tmp_path):
-    loaded = load_model(course / "models" / "classifier.keras")
+    loaded = open_model(course / "models" / "classifier.keras")
     model = keras.models.clone_model(loaded.model)
     model.set_weights(loaded.model.get_weights())
     head = model.get_layer("expression")
@@ -278,7 +273,7 @@ def test_the_command_exports_one_network_and_looks_at_pictures(course, tmp_path)
     assert list(manifest["outputs"]) == ["valence_arousal"]
     assert manifest["outputs"]["valence_arousal"]["labels"] == ["valence", "arousal"]
     assert manifest["verification"]["pictures in pictures"]["agreement"] is None
-    assert list(load_any_models(output / "regressor.pb")) == ["regression"]
+    assert open_model(output / "regressor.pb").tasks == ("regression",)
 
 
 @pytest.mark.slow
@@ -286,37 +281,32 @@ def test_damaged_and_missing_files_are_refused(exports, tmp_path):
     for name in ("onnx", "saved-model"):
         shutil.copytree(exports[name].parent, tmp_path / name)
         manifest = tmp_path / name / exports[name].name
-        exported = read_manifest(manifest)
+        exported = find_model(manifest)
         file = exported.path / "saved_model.pb" if exported.path.is_dir() else exported.path
         content = file.read_bytes()
         file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        for load in (load_networks, load_any_models):
-            with pytest.raises(ValueError, match="is damaged or was replaced"):
-                load(manifest)
+        with pytest.raises(ValueError, match="is damaged or was replaced"):
+            open_model(manifest)
         file.unlink()
-        with pytest.raises(FileNotFoundError, match=f"expected .*{file.name} beside its manifest"):
-            load_networks(manifest)
+        with pytest.raises(FileNotFoundError, match=f"expected .*{file.name} beside its card"):
+            open_model(manifest)
         file.write_bytes(content)
         manifest.unlink()
-        for load in (load_networks, load_any_models):
-            with pytest.raises(FileNotFoundError, match="the manifest is missing"):
-                load(exported.path)
+        with pytest.raises(FileNotFoundError, match=rf"{manifest.name} is missing, and without"):
+            open_model(exported.path)
         for text, message in (
-            ("{", "is not a card or manifest in JSON"),
-            ('{"format": "onnx", "manifest_version": 9}', "not a manifest of version 1"),
-            (
-                '{"format": "onnx", "manifest_version": 1}',
-                "is not a sound manifest: it has no pre",
-            ),
+            ("{", "is not a model card of affectkit"),
+            ('{"card_version": 9}', "not a model card of affectkit of version 2"),
+            ('{"card_version": 2}', "is not a model card of affectkit: it has no name"),
         ):
             manifest.write_text(text)
             with pytest.raises(ValueError, match=message):
-                load_networks(manifest)
+                open_model(manifest)
     text = run("evaluate", tmp_path / "absent.onnx", "--output", tmp_path / "out", exit_code=2)
-    assert "there is no" in text
+    assert "absent.onnx is missing" in text
     (tmp_path / "other.tflite").write_bytes(b"")
-    with pytest.raises(FileNotFoundError, match="Name the manifest instead"):
-        find_manifest(tmp_path / "other.tflite")
+    with pytest.raises(FileNotFoundError, match="Name the card instead"):
+        open_model(tmp_path / "other.tflite")
 
 
 @pytest.mark.slow
@@ -326,20 +316,20 @@ def test_a_manifest_must_describe_its_network(exports, tmp_path):
     content = json.loads(manifest.read_text())
     content["preprocessing"]["image_size"] = 96
     manifest.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="takes 32 px .*its manifest says 96 px"):
-        load_networks(manifest)
+    with pytest.raises(ValueError, match="takes 32 px .*its card says 96 px"):
+        open_model(manifest)
 
 
 @pytest.mark.slow
 def test_networks_that_are_fed_differently_are_not_joined(course, tmp_path):
     shutil.copytree(course, tmp_path / "run")
     path = tmp_path / "run" / "models" / "regressor.keras"
-    save_model(load_model(path).model, path, Preprocessing(32))
+    save_model(open_model(path).model, path, Preprocessing(32))
     with pytest.raises(ValueError, match="differently prepared faces"):
-        load_source(tmp_path / "run")
+        open_source(tmp_path / "run")
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"has no models/regressor\.keras"):
-        load_source(tmp_path / "run")
+        open_source(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -347,7 +337,7 @@ def test_networks_that_are_fed_differently_are_not_joined(course, tmp_path):
     [
         ("affectkit-real", "tensorrt", "tflite-int8, tflite-float16, saved-model, onnx"),
         ("affectkit-real-int8", "onnx", "already exported; to convert its network, name"),
-        ("resnet", "onnx", "expected a checkpoint (affectkit-real, affectkit-synthetic)"),
+        ("resnet", "onnx", "expected a checkpoint (affectkit-real, affectkit-real-float16"),
         ("absent.keras", "onnx", "absent.keras is missing"),
     ],
 )
@@ -385,7 +375,7 @@ def test_missing_packages_are_named(monkeypatch):
 
 @pytest.mark.slow
 def test_a_shipped_mobilenet_is_converted_exactly(tmp_path):
-    source = load_source("affectkit-synthetic")
+    source = open_source("affectkit-synthetic")
     rng = np.random.default_rng(0)
     faces = rng.uniform(-1, 1, (5, *source.model.input_shape[1:])).astype(np.float32)
     convert(source.model, "onnx", tmp_path / "network.onnx")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from affectkit.export.weight_rounding import LEVELS, round_weights
-from affectkit.models import build_classifier, get_backbone, load_checkpoint
+from affectkit.models import build_classifier, get_backbone, open_model
 
 
 def two_channels(weights: list[float]) -> keras.Model:
@@ -88,7 +88,7 @@ def drawn_faces():
 def test_answers_of_other_faces_stay_nearer_than_with_rounding_alone(
     drawn_faces, frozen, monkeypatch
 ):
-    model = load_checkpoint("affectkit-real")["classification"].model
+    model = open_model("affectkit-real").for_task("classification").model
     get_backbone(model).trainable = not frozen
     measured, others = drawn_faces[:50], drawn_faces[50:]
 

@@ -15,8 +15,7 @@ from affectkit.course.summary import summary_metrics
 from affectkit.data import SkippedRows, load_table
 from affectkit.evaluation import compare, read_metrics
 from affectkit.export import read_benchmarks, read_conversions
-from affectkit.models import find_checkpoint, read_manifest
-from affectkit.models.cards import find_manifest
+from affectkit.models import find_model
 from affectkit.preprocess import Preprocessing, crop_face
 
 
@@ -73,6 +72,7 @@ class Card(Document):
         (self.folder / "hostile.int8.tflite").write_bytes(b"network")
         (self.folder.parent / "outside.tflite").write_bytes(b"network")
         return {
+            "card_version": 2,
             "name": "hostile",
             "architecture": {
                 "network": "MobileNetV2",
@@ -82,12 +82,16 @@ class Card(Document):
             },
             "preprocessing": PREPROCESSING,
             "temperature": 1.5,
-            "files": {"int8": {"name": "hostile.int8.tflite", "sha256": sha256(b"network")}},
+            "outputs": {"expression": {}, "valence_arousal": {"labels": ["valence", "arousal"]}},
+            "files": {
+                "tflite-int8": [{"name": "hostile.int8.tflite", "sha256": sha256(b"network")}],
+                "weights": [{"name": "hostile.weights.h5", "bytes": 7, "sha256": "0"}],
+            },
             "training": {"seed": 0},
         }
 
     def read(self) -> None:
-        found = find_checkpoint("hostile-int8", self.folder)
+        found = find_model(self.folder / "hostile.int8.tflite")
         assert found.path.resolve().parent == self.folder.resolve()
         check_use(found.preprocessing, found.temperature)
 
@@ -99,23 +103,19 @@ class Manifest(Document):
         (self.folder / "hostile.onnx").write_bytes(b"network")
         (self.folder.parent / "outside.onnx").write_bytes(b"network")
         return {
-            "manifest_version": 1,
-            "format": "onnx",
-            "artefact": "hostile.onnx",
+            "card_version": 2,
+            "name": "hostile",
             "preprocessing": PREPROCESSING,
             "temperature": 0.5,
             "outputs": {"expression": {"name": "expression", "shape": [None, 8]}},
-            "files": [{"name": "hostile.onnx", "bytes": 7, "sha256": sha256(b"network")}],
+            "files": {"onnx": [{"name": "hostile.onnx", "bytes": 7, "sha256": sha256(b"network")}]},
         }
 
     def read(self) -> None:
-        manifest = find_manifest(self.path)
-        if manifest is None:
-            raise ValueError(f"{self.path} is no manifest")
-        exported = read_manifest(manifest)
+        exported = find_model(self.path)
         assert exported.path.resolve() == (self.folder / "hostile.onnx").resolve()
         check_use(exported.preprocessing, exported.temperature)
-        assert set(exported.manifest["outputs"]) <= {"expression", "valence_arousal"}
+        assert set(exported.card["outputs"]) <= {"expression", "valence_arousal"}
 
 
 class Benchmark(Document):

@@ -59,6 +59,18 @@ def make_keras() -> object:
     return keras.Model(faces, keras.layers.Dense(8, activation="softmax")(backbone(faces)))
 
 
+def make_card(file: str, content: bytes) -> dict:
+    """Make the card of a TFLite file that answers with expressions."""
+    return {
+        "card_version": 2,
+        "name": "hostile",
+        "files": {"tflite-int8": [{"name": file, "sha256": sha256(content)}]},
+        "preprocessing": PREPROCESSING,
+        "temperature": 1.0,
+        "outputs": {"expression": {}},
+    }
+
+
 class Behind(Target):
     """A file whose manifest or card was not touched: refused before a runtime sees it."""
 
@@ -88,23 +100,14 @@ class BehindManifest(Behind):
 
     def network(self) -> bytes:
         content = (CHECKPOINTS / "affectkit-synthetic.int8.tflite").read_bytes()[:50_000]
-        manifest = {
-            "manifest_version": 1,
-            "format": "tflite-int8",
-            "artefact": self.file,
-            "preprocessing": PREPROCESSING,
-            "temperature": 1.0,
-            "outputs": {"expression": {}},
-            "files": [{"name": self.file, "sha256": sha256(content)}],
-        }
+        manifest = make_card(self.file, content)
         self.path.with_name("hostile.tflite-int8.json").write_text(json.dumps(manifest))
         return content
 
     def check(self) -> object:
-        from affectkit.models import read_manifest
-        from affectkit.models.cards import find_manifest
+        from affectkit.models import find_model
 
-        return read_manifest(find_manifest(self.path)).path
+        return find_model(self.path).path
 
 
 class BehindCard(Behind):
@@ -114,18 +117,15 @@ class BehindCard(Behind):
 
     def network(self) -> bytes:
         content = (CHECKPOINTS / "affectkit-synthetic.int8.tflite").read_bytes()[:50_000]
-        card = {
-            "preprocessing": PREPROCESSING,
-            "temperature": 1.0,
-            "files": {"int8": {"name": self.file, "sha256": sha256(content)}},
-        }
+        card = make_card(self.file, content)
+        card["files"]["tflite-float16"] = [{"name": "absent", "sha256": ""}]
         self.path.with_name("hostile.json").write_text(json.dumps(card))
         return content
 
     def check(self) -> object:
-        from affectkit.models import find_checkpoint
+        from affectkit.models import find_model
 
-        return find_checkpoint("hostile-int8", self.folder).path
+        return find_model(self.path).path
 
 
 class BehindKerasCard(Behind):
@@ -140,9 +140,9 @@ class BehindKerasCard(Behind):
         return self.path.read_bytes()
 
     def check(self) -> object:
-        from affectkit.models import load_model
+        from affectkit.models import open_model
 
-        load_model(self.path)
+        open_model(self.path)
         return self.path
 
 
@@ -258,8 +258,8 @@ class Keras(Target):
 
     def put(self, content: bytes) -> None:
         super().put(content)
-        card = self.card | {"sha256": sha256(content)}
-        self.path.with_suffix(".json").write_text(json.dumps(card))
+        self.card["files"]["keras"][0]["sha256"] = sha256(content)
+        self.path.with_suffix(".json").write_text(json.dumps(self.card))
 
     def make(self, random: Random) -> bytes:
         if random.random() < 0.2:
@@ -285,9 +285,9 @@ class Keras(Target):
         return stream.getvalue()
 
     def read(self) -> None:
-        from affectkit.models import load_model
+        from affectkit.models import open_model
 
-        loaded = load_model(self.path)
+        loaded = open_model(self.path)
         faces = np.zeros((1, SIZE, SIZE, 3), np.float32)
         assert loaded.model(faces, training=False).shape in ((1, 8), (1, 2))
 

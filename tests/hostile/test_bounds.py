@@ -168,16 +168,15 @@ def test_objects_in_arrays_are_never_made(tmp_path):
     assert not marker.exists()
 
 
-def write_manifest(folder, format, artefact, files):
+def write_manifest(folder, format, files):
     path = folder / f"net.{format}.json"
     content = {
-        "manifest_version": 1,
-        "format": format,
-        "artefact": artefact,
+        "card_version": 2,
+        "name": "net",
         "preprocessing": {"image_size": 32, "crop_margin": 0.0},
         "temperature": 1.0,
         "outputs": {"expression": {}},
-        "files": files,
+        "files": {format: files},
     }
     path.write_text(json.dumps(content))
     return path
@@ -185,23 +184,24 @@ def write_manifest(folder, format, artefact, files):
 
 def test_a_manifest_vouches_for_all_that_is_loaded_and_for_nothing_elsewhere(tmp_path):
     from affectkit.files import file_hash
-    from affectkit.models import read_manifest
+    from affectkit.models import find_model
 
     folder = tmp_path / "model"
     folder.mkdir()
     for file in (tmp_path / "outside.onnx", folder / "net.onnx"):
         file.write_bytes(b"network")
     entry = {"name": "net.onnx", "sha256": file_hash(folder / "net.onnx")}
-    assert read_manifest(write_manifest(folder, "onnx", "net.onnx", [entry])).path.is_file()
-    for artefact, files, message in (
-        ("../outside.onnx", [entry], "names the file '../outside.onnx'"),
-        (str(tmp_path / "outside.onnx"), [entry], "names the file"),
-        ("net.onnx", [entry, {"name": "../outside.onnx", "sha256": "x"}], "names the file"),
-        ("net.onnx", [], "not among the files"),
-        ("net.onnx", [entry | {"sha256": "0" * 64}], "SHA-256 differs"),
+    assert find_model(write_manifest(folder, "onnx", [entry])).path.is_file()
+    for files, message in (
+        ([entry | {"name": "../outside.onnx"}], "names the file '../outside.onnx'"),
+        ([entry | {"name": str(tmp_path / "outside.onnx")}], "names the file"),
+        ([entry, {"name": "../outside.onnx", "sha256": "x"}], "names the file"),
+        ([entry, {"name": "other.onnx", "sha256": "x"}], "no part of net.onnx"),
+        ([], "files.onnx is .*at least 1 item"),
+        ([entry | {"sha256": "0" * 64}], "SHA-256 differs"),
     ):
         with pytest.raises(ValueError, match=message):
-            read_manifest(write_manifest(folder, "onnx", artefact, files))
+            find_model(write_manifest(folder, "onnx", files))
     saved = folder / "net.saved-model"
     (saved / "variables").mkdir(parents=True)
     (saved / "saved_model.pb").write_bytes(b"graph")
@@ -210,20 +210,20 @@ def test_a_manifest_vouches_for_all_that_is_loaded_and_for_nothing_elsewhere(tmp
         "name": "net.saved-model/saved_model.pb",
         "sha256": file_hash(saved / "saved_model.pb"),
     }
-    manifest = write_manifest(folder, "saved-model", "net.saved-model", [listed])
+    manifest = write_manifest(folder, "saved-model", [listed])
     with pytest.raises(ValueError, match=r"variables\.index is not among the files"):
-        read_manifest(manifest)
+        find_model(manifest)
 
 
 def test_a_tflite_file_without_manifest_or_card_is_refused(tmp_path):
-    from affectkit.models import load_networks
+    from affectkit.models import open_model
 
     (tmp_path / "net.int8.tflite").write_bytes(b"TFL3")
     (tmp_path / "net.tflite").write_bytes(b"TFL3")
-    with pytest.raises(FileNotFoundError, match="the manifest is missing"):
-        load_networks(tmp_path / "net.int8.tflite")
-    with pytest.raises(FileNotFoundError, match="with the manifest beside it"):
-        load_networks(tmp_path / "net.tflite")
+    with pytest.raises(FileNotFoundError, match=r"net\.tflite-int8\.json is missing"):
+        open_model(tmp_path / "net.int8.tflite")
+    with pytest.raises(FileNotFoundError, match="with the card beside it"):
+        open_model(tmp_path / "net.tflite")
 
 
 def test_onnx_weights_in_other_files_are_not_read(tmp_path, monkeypatch):

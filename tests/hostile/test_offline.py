@@ -51,11 +51,11 @@ table = load_table("affectfaces", split="test")
 picture = table["path"].iloc[0]
 run("predict", picture, "--output", folder / "rows.jsonl")
 run("export", "--help")
-from affectkit.models.opening import load_checkpoint
-loaded = load_checkpoint("affectkit-real-int8")
-keras = load_checkpoint("affectkit-synthetic")
+from affectkit import open_model
+loaded = open_model("affectkit-real-int8")
+keras = open_model("affectkit-synthetic")
 rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
-print(json.dumps({"rows": len(table), "tasks": sorted({*loaded, *keras}), "faces": rows}))
+print(json.dumps({"rows": len(table), "tasks": sorted({*loaded.tasks, *keras.tasks}), "faces": rows}))
 """
 
 

@@ -1,6 +1,9 @@
 """Checkpoints: what is saved under a name answers the same when it is loaded in each form."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -13,12 +16,13 @@ from affectkit.data import load_table
 from affectkit.evaluation import read_metrics
 from affectkit.export import save_checkpoint
 from affectkit.models import (
-    LoadedModel,
+    Model,
     build_classifier,
     build_regressor,
     checkpoint_names,
+    find_model,
     get_backbone,
-    load_checkpoint,
+    open_model,
     predict_table,
 )
 from affectkit.preprocess import Preprocessing
@@ -37,8 +41,8 @@ def pair_of_networks(shared=True):
         backbone.set_weights([weight * 1.01 for weight in backbone.get_weights()])
     facts = {"training": {"profile": {"alpha": 0.35}}}
     return (
-        LoadedModel(classifier, GREY, "classification", 1.5, facts),
-        LoadedModel(regressor, GREY, "regression", 1.0, facts),
+        Model.of_keras(classifier, GREY, 1.5, facts),
+        Model.of_keras(regressor, GREY, 1.0, facts),
     )
 
 
@@ -51,23 +55,29 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_every_form_answers_like_the_networks(saved):
+def test_every_form_answers_like_the_networks(saved, monkeypatch):
     folder, networks = saved
-    assert checkpoint_names(folder) == ["tiny", "tiny-float16", "tiny-int8"]
-    for name, tolerance in (("tiny", 1e-5), ("tiny-float16", 2e-3), ("tiny-int8", 0.08)):
-        loaded = load_checkpoint(name, folder=folder)
-        for network in networks:
-            form = loaded[network.task]
-            found = form.model.predict(FACES, verbose=0)
-            np.testing.assert_allclose(
-                found, network.model.predict(FACES, verbose=0), atol=tolerance
-            )
-            assert form.preprocessing == GREY
-            assert form.temperature == network.temperature
+    monkeypatch.setattr("affectkit.models.cards.FOLDER", folder)
+    assert checkpoint_names() == ["tiny", "tiny-float16", "tiny-int8"]
+    files = ("tiny.json", "tiny.float16.tflite", "tiny.int8.tflite")
+    for name, file, tolerance in zip(checkpoint_names(), files, (1e-5, 2e-3, 0.08), strict=True):
+        for model in (open_model(name), open_model(folder / file)):
+            assert model.name == name
+            assert model.preprocessing == GREY
+            assert model.outputs == ("expression", "valence_arousal")
+            answers = model(FACES)
+            for network in networks:
+                (output,) = network.outputs
+                expected = network.model.predict(FACES, verbose=0)
+                np.testing.assert_allclose(answers[output], expected, atol=tolerance)
+                part = model.for_task(network.task)
+                assert part.outputs == network.outputs
+                assert part.temperature == network.temperature
+                np.testing.assert_allclose(part(FACES)[output], answers[output], atol=1e-6)
     card = json.loads((folder / "tiny.json").read_text())
     assert card["architecture"]["shared_backbone"] is False
-    sizes = {kind: entry["bytes"] for kind, entry in card["files"].items()}
-    assert sizes["int8"] < sizes["float16"] < sizes["float32"]
+    sizes = {form: entry["bytes"] for form, (entry,) in card["files"].items()}
+    assert sizes["tflite-int8"] < sizes["tflite-float16"] < sizes["weights"]
     assert card["training"] == {"dataset": "noise"}
 
 
@@ -92,30 +102,37 @@ def test_the_command_evaluates_both_networks_of_a_checkpoint(saved, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_damaged_file_and_an_unknown_name_are_refused(saved):
+def test_a_damaged_file_is_refused(saved):
     folder, _ = saved
-    with pytest.raises(ValueError, match="a checkpoint of tiny, tiny-float16, tiny-int8, got 'x'"):
-        load_checkpoint("x", folder=folder)
     file = folder / "tiny.int8.tflite"
     content = file.read_bytes()
     try:
         file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        with pytest.raises(ValueError, match="not what its card .*says"):
-            load_checkpoint("tiny-int8", folder=folder)
-        load_checkpoint("tiny-float16", folder=folder)
+        with pytest.raises(ValueError, match=r"not the file that its card tiny\.json describes"):
+            open_model(file)
+        find_model(folder / "tiny.float16.tflite")
     finally:
         file.write_bytes(content)
 
 
-def test_a_card_of_something_else_is_refused(tmp_path):
-    (tmp_path / "classifier.json").write_text('{"task": "classification"}')
-    with pytest.raises(ValueError, match="not the card of a checkpoint: .*name its .keras file"):
-        load_checkpoint("classifier", folder=tmp_path)
+@pytest.mark.slow
+def test_a_checkpoint_whose_writer_was_killed_is_finished(saved, tmp_path):
+    folder, _ = saved
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for file in folder.glob("tiny.*"):
+        kept = file.name if file.suffix == ".json" else f".partial-{ended.pid}-{file.name}"
+        shutil.copy(file, tmp_path / kept)
+    (tmp_path / "tiny.int8.tflite").write_bytes(b"of an earlier training")
+    for name in ("tiny.int8.tflite", "tiny.float16.tflite", "tiny.json"):
+        assert find_model(tmp_path / name).path.is_file()
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {file.name for file in folder.glob("tiny.*")}
 
 
 def test_networks_that_are_fed_differently_make_no_checkpoint(tmp_path):
     classifier, regressor = pair_of_networks()
-    other = LoadedModel(regressor.model, Preprocessing(32), "regression")
+    other = Model.of_keras(regressor.model, Preprocessing(32))
     with pytest.raises(ValueError, match="one preprocessing for both networks"):
         save_checkpoint("tiny", classifier, other, FACES, {}, tmp_path)
     assert list(tmp_path.iterdir()) == []

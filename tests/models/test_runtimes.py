@@ -4,12 +4,12 @@ import sys
 
 import numpy as np
 
-from affectkit.models import LiteRTNetwork, find_checkpoint
+from affectkit.models import LiteRTNetwork, find_model
 
 
 def test_a_profiler_that_keeps_every_frame_does_not_stop_a_network():
     """Dask samples what its threads do, and LiteRT counts who refers to its insides."""
-    path = find_checkpoint("affectkit-synthetic-int8").path
+    path = find_model("affectkit-synthetic-int8").path
     frames = []
     sys.setprofile(lambda frame, event, argument: frames.append(frame))
     try:

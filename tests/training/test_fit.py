@@ -70,7 +70,7 @@ RUN = """
     sys.path.insert(0, {tests!r})
     from test_fit import two_colour_split, SIZE
     from affectkit.models.inference import predict_faces
-    from affectkit.models.keras_models import LoadedModel
+    from affectkit.models.opening import Model
     from affectkit.models.build import build_classifier
     from affectkit.profiles import TrainingSettings
     from affectkit.training.fit import train_model
@@ -81,7 +81,7 @@ RUN = """
     settings = TrainingSettings(epochs=3, batch_size=32, patience=3)
     print(train_model(model, train, validation, SIZE, settings, sys.argv[1]).to_json())
     weights = b"".join(weight.tobytes() for weight in model.get_weights())
-    answers = predict_faces(LoadedModel(model, SIZE, "classification"), *validation)
+    answers = predict_faces(Model.of_keras(model, SIZE), *validation)
     for content in (weights, answers.tobytes()):
         print(len(content), hashlib.sha256(content).hexdigest())
 """

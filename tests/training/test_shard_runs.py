@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from affectkit.cli import app
 from affectkit.data import load_table, read_index, write_shards
 from affectkit.files import open_run_folder
-from affectkit.models import build_classifier, load_model, save_model
+from affectkit.models import build_classifier, open_model, save_model
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import get_profile
 from affectkit.training import runs, train_classifier_from_shards
@@ -85,7 +85,7 @@ def test_a_classifier_is_trained_and_saved_with_its_facts(alone, shards):
     log = pd.read_csv(folder / "logs" / "classification_log.csv")
     assert f"validation accuracy {log['val_accuracy'].iloc[0]:.3f}" in text
     assert [path.name for path in (folder / "logs").iterdir()] == ["classification_log.csv"]
-    loaded = load_model(folder / "models" / "classifier.keras")
+    loaded = open_model(folder / "models" / "classifier.keras")
     training = loaded.card["training"]
     assert (training["dataset"], training["source"]) == ("shards", "affectfaces")
     assert (training["rows"], training["epochs"], training["shares"]) == (48, 1, 2)
@@ -124,7 +124,7 @@ def test_two_workers_train_the_real_network_as_one_process_does(alone, shards, t
     name = "logs/classification_log.csv"
     one, two = (pd.read_csv(folder / name) for folder in (alone[0], tmp_path))
     pd.testing.assert_frame_equal(two, one, rtol=TOLERANCE, atol=TOLERANCE)
-    models = [load_model(run / "models" / "classifier.keras") for run in (alone[0], tmp_path)]
+    models = [open_model(run / "models" / "classifier.keras") for run in (alone[0], tmp_path)]
     assert models[1].temperature == pytest.approx(models[0].temperature, rel=1e-2)
     keras.utils.set_random_seed(0)
     start = build_classifier(64, 0.35, 0.2, "affectfaces").trainable_weights
@@ -168,16 +168,16 @@ def test_a_regressor_is_trained_from_a_classifier(shards, tiny, tmp_path, monkey
         patch.setattr(runs, "forget_backups", lambda *_: None)
         text = run(shards, *options, "--classifier", tiny)
     assert "of 2 epochs" in text
-    loaded = load_model(tmp_path / "run" / "models" / "regressor.keras")
+    loaded = open_model(tmp_path / "run" / "models" / "regressor.keras")
     assert (loaded.task, loaded.preprocessing.image_size) == ("regression", 32)
-    card = load_model(tiny).card
-    assert loaded.card["training"]["classifier_sha256"] == card["sha256"]
+    sha256 = open_model(tiny).sha256
+    assert loaded.card["training"]["classifier_sha256"] == sha256
     assert loaded.card["training"]["rows"] == 48
     wrong = (tmp_path / "run" / "models").rename(tmp_path / "models") / "regressor.keras"
-    changed = load_model(tiny).model
+    changed = open_model(tiny).model
     changed.set_weights([2 * value for value in changed.get_weights()])
     other = save_model(changed, tmp_path / "changed.keras", Preprocessing(32))
-    told = f"classifier_sha256 was '{card['sha256']}', is "
+    told = f"classifier_sha256 was '{sha256}', is "
     assert told in run(shards, *options, "--classifier", other, exit_code=2)
     options[1] = tmp_path / "other"
     assert "expected a classifier" in run(shards, *options, "--classifier", wrong, exit_code=2)
@@ -251,7 +251,7 @@ def test_a_command_that_is_killed_or_loses_a_worker_ends_as_if_nothing_had_been(
     logs = [pd.read_csv(tmp_path / name / "logs" / log.name) for name in ("killed", "whole")]
     assert len(logs[1]) == EPOCHS
     pd.testing.assert_frame_equal(*logs, rtol=TOLERANCE, atol=TOLERANCE)
-    models = [load_model(tmp_path / name / "models" / "regressor.keras").model for name in
+    models = [open_model(tmp_path / name / "models" / "regressor.keras").model for name in
               ("killed", "whole")]  # fmt: skip
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_allclose(one, other, atol=TOLERANCE)

@@ -15,11 +15,12 @@ from affectkit.export.export import versions
 from affectkit.export.formats import check_packages
 from affectkit.export.nano.networks import split_networks, write_network
 from affectkit.export.nano.sources import FOLDER, script_sources
+from affectkit.export.source import open_source
 from affectkit.files.atomic import replace_path, temporary_folder
 from affectkit.files.hashes import describe_files
 from affectkit.files.json_forms import write_json
 from affectkit.models.cards import LABELS
-from affectkit.models.opening import ExportSource, load_source
+from affectkit.models.opening import Model
 from affectkit.models.runtimes import KerasNetwork
 from affectkit.preprocess import Preprocessing, crop_face
 from affectkit.version import __version__
@@ -44,7 +45,7 @@ def write_bundle(model: str | Path, output: str | Path, pictures: str | Path | N
     Parameters
     ----------
     model : str or Path
-        See `affectkit.models.opening.load_source`.
+        See `affectkit.export.open_source`.
     output : str or Path
         Folder; gets the folder NAME.nano.
     pictures : str or Path, optional
@@ -65,7 +66,7 @@ def write_bundle(model: str | Path, output: str | Path, pictures: str | Path | N
         If a package for ONNX is missing.
     """
     check_packages("onnx")
-    source = load_source(model)
+    source = open_source(model)
     if pictures is None:
         faces, whence = drawn_faces(source.preprocessing, GOLDEN_FACES), "affectfaces, test"
     else:
@@ -123,7 +124,7 @@ def read_description(folder: Path) -> dict[str, object]:
     return json.loads((folder / "bundle.json").read_text("utf-8"))
 
 
-def write_golden(path: Path, faces: np.ndarray, source: ExportSource) -> None:
+def write_golden(path: Path, faces: np.ndarray, source: Model) -> None:
     """Write faces (as uint8) with Keras' answers, and crops of a picture of noise.
 
     The answers show whether networks do the same elsewhere, the crops whether OpenCV does.

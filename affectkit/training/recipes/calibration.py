@@ -17,7 +17,8 @@ from affectkit.evaluation.metrics.calibration import (
     negative_log_likelihoods,
 )
 from affectkit.models.inference import predict_faces
-from affectkit.models.keras_models import LoadedModel, load_model, save_model
+from affectkit.models.keras_models import save_model
+from affectkit.models.opening import Model, open_model
 from affectkit.models.temperature import apply_temperature
 from affectkit.preprocess import Preprocessing
 
@@ -31,7 +32,7 @@ def save_calibrated(
     held_out: HeldOut,
     facts: dict[str, object],
     path: Path,
-) -> LoadedModel:
+) -> Model:
     """Save a classifier with the temperature that suits held-out faces, and load it again.
 
     Parameters
@@ -49,7 +50,7 @@ def save_calibrated(
 
     Returns
     -------
-    LoadedModel
+    Model
         The saved classifier.
 
     Raises
@@ -57,10 +58,10 @@ def save_calibrated(
     ValueError
         If there is no held-out face.
     """
-    loaded = LoadedModel(model, preprocessing, "classification")
+    loaded = Model.of_keras(model, preprocessing)
     temperature = fit_temperature(_labels(held_out), predict_faces(loaded, *held_out))
     save_model(model, path, preprocessing, facts, temperature)
-    return load_model(path)
+    return open_model(path)
 
 
 def held_out_loss(path: Path, held_out: HeldOut) -> float:
@@ -68,19 +69,19 @@ def held_out_loss(path: Path, held_out: HeldOut) -> float:
 
     In nats, 0 or more; ln 8 = 2.08 is what equal probabilities give.
     """
-    loaded = load_model(path)
+    loaded = open_model(path)
     probabilities = apply_temperature(predict_faces(loaded, *held_out), loaded.temperature)
     return float(negative_log_likelihoods(_labels(held_out), probabilities).mean())
 
 
 def favour_rare(
-    classifier: LoadedModel, held_out: HeldOut, frequencies: np.ndarray, path: Path
-) -> LoadedModel:
+    classifier: Model, held_out: HeldOut, frequencies: np.ndarray, path: Path
+) -> Model:
     """Shift a classifier's head towards rare expressions; see `affectkit.training.recipes.calibration`.
 
     Parameters
     ----------
-    classifier : LoadedModel
+    classifier : Model
         Changed in place.
     held_out : tuple of DataFrame and ndarray
         Strength and temperature are fitted on these.
@@ -91,17 +92,17 @@ def favour_rare(
 
     Returns
     -------
-    LoadedModel
+    Model
         The saved classifier.
     """
     calibrated = apply_temperature(predict_faces(classifier, *held_out), classifier.temperature)
     strength = choose_strength(_labels(held_out), np.log(calibrated), frequencies)
     shift_head(classifier.model, -strength * classifier.temperature * np.log(frequencies))
-    facts = classifier.card["training"] | {"favoured_rare": strength}
+    facts = classifier.training | {"favoured_rare": strength}
     return save_calibrated(classifier.model, classifier.preprocessing, held_out, facts, path)
 
 
-def correct_biases(classifier: LoadedModel, held_out: HeldOut, path: Path) -> LoadedModel:
+def correct_biases(classifier: Model, held_out: HeldOut, path: Path) -> Model:
     """Shift a classifier's head so that its expressions are as frequent as in held-out faces.
 
     A network that learned with class weights, or from faces where expressions have other shares,
@@ -109,7 +110,7 @@ def correct_biases(classifier: LoadedModel, held_out: HeldOut, path: Path) -> Lo
 
     Parameters
     ----------
-    classifier : LoadedModel
+    classifier : Model
         Changed in place.
     held_out : tuple of DataFrame and ndarray
         Biases and temperature are fitted on these.
@@ -119,7 +120,7 @@ def correct_biases(classifier: LoadedModel, held_out: HeldOut, path: Path) -> Lo
 
     Returns
     -------
-    LoadedModel
+    Model
         The saved classifier.
 
     Raises
@@ -131,7 +132,7 @@ def correct_biases(classifier: LoadedModel, held_out: HeldOut, path: Path) -> Lo
         _labels(held_out), predict_faces(classifier, *held_out)
     )
     shift_head(classifier.model, temperature * biases)
-    facts = classifier.card["training"] | {"corrected_biases": biases.round(4).tolist()}
+    facts = classifier.training | {"corrected_biases": biases.round(4).tolist()}
     return save_calibrated(classifier.model, classifier.preprocessing, held_out, facts, path)
 
 

@@ -12,7 +12,8 @@ from affectkit.data.batches import load_faces
 from affectkit.data.datasets import load_splits
 from affectkit.files.run_folder import RunFolder
 from affectkit.models.build import build_classifier, build_regressor
-from affectkit.models.keras_models import LoadedModel, load_model, save_model
+from affectkit.models.keras_models import save_model
+from affectkit.models.opening import Model, open_model
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import Profile, get_profile
 from affectkit.training.fit import forget_backup, measure_normalisation, train_model
@@ -39,7 +40,7 @@ def train_real(
     folder: RunFolder,
     find_landmarks: Landmarks | None = None,
     seed: int = 0,
-) -> tuple[LoadedModel, LoadedModel]:
+) -> tuple[Model, Model]:
     """Train the classifier in four stages, then a head for valence and arousal on its features.
 
     The classifier's own head is shifted at the end: see `favour_rare`.
@@ -65,7 +66,7 @@ def train_real(
 
     Returns
     -------
-    tuple of LoadedModel
+    tuple of Model
         Classifier, with its temperature, and regressor, both saved in the folder.
     """
     keras.utils.set_random_seed(seed)
@@ -85,27 +86,27 @@ def train_real(
             logs = folder.logs / str(first.image_size)
             _train_classifier(model, splits, first, start, logs, seed)
         model = build_classifier(second.image_size, second.alpha, second.dropout)
-        model.set_weights(load_model(start).model.get_weights())
+        model.set_weights(open_model(start).model.get_weights())
         _train_classifier(model, both_splits, second, larger, folder.logs, seed)
     if not again.is_file():
-        model = load_model(larger).model
+        model = open_model(larger).model
         _train_classifier(model, both_splits, third, again, folder.logs / "again", seed + 1)
     if not settled.is_file():
         mean = folder.models / f"classifier_{second.image_size}_mean.keras"
         average_classifiers([larger, again], both_splits, third, mean, seed)
         _, held_out = _read(splits, Preprocessing(third.image_size, grey=True))
         best = min((larger, again, mean), key=lambda one: held_out_loss(one, held_out))
-        model, logs = load_model(best).model, folder.logs / "settled"
+        model, logs = open_model(best).model, folder.logs / "settled"
         _train_classifier(model, both_splits, last, settled, logs, seed + 2, find_landmarks)
     if not path.is_file():
         _, held_out = _read(splits, Preprocessing(last.image_size, grey=True))
         photographs = splits["train"][splits["train"]["derived_valence_arousal"]]
         frequencies = class_frequencies(photographs["expression"].to_numpy(int))
-        favour_rare(load_model(settled), held_out, frequencies, path)
-    classifier = load_model(path)
+        favour_rare(open_model(settled), held_out, frequencies, path)
+    classifier = open_model(path)
     path = folder.models / "regressor.keras"
     if path.is_file():
-        return classifier, load_model(path)
+        return classifier, open_model(path)
     regressor = build_regressor(classifier.model)
     preprocessing = classifier.preprocessing
     train, validation = _read({**splits, "train": both}, preprocessing)
@@ -115,12 +116,12 @@ def train_real(
     facts = training_facts(train[0], last, seed, len(log))
     save_model(regressor, path, preprocessing, facts)
     forget_backup(folder.logs, "regression")
-    return classifier, load_model(path)
+    return classifier, open_model(path)
 
 
 def average_classifiers(
     paths: list[Path], splits: dict[str, pd.DataFrame], profile: Profile, path: Path, seed: int = 0
-) -> LoadedModel:
+) -> Model:
     """Average the weights of classifiers that are ends of one training, and calibrate the mean.
 
     Parameters
@@ -138,22 +139,22 @@ def average_classifiers(
 
     Returns
     -------
-    LoadedModel
+    Model
         The saved mean.
     """
-    ends = [load_model(one) for one in paths]
+    ends = [open_model(one) for one in paths]
     weights = zip(*(end.model.get_weights() for end in ends), strict=True)
     model, preprocessing = ends[-1].model, ends[-1].preprocessing
     model.set_weights([np.mean(parts, axis=0) for parts in weights])
     train, validation = _read(splits, preprocessing)
     measure_normalisation(model, train, preprocessing, profile.classifier, seed)
-    facts = ends[-1].card["training"] | {"mean_of": [one.name for one in paths]}
+    facts = ends[-1].training | {"mean_of": [one.name for one in paths]}
     return save_calibrated(model, preprocessing, validation, facts, path)
 
 
 def train_synthetic(
     folder: RunFolder, seed: int = 0, limit: int | None = None, epochs: int = 0
-) -> tuple[dict[str, pd.DataFrame], tuple[LoadedModel, LoadedModel]]:
+) -> tuple[dict[str, pd.DataFrame], tuple[Model, Model]]:
     """Train both networks on AffectFaces as notebooks 02 and 03 do, in the standard profile.
 
     The classifier's own head is shifted at the end: see `correct_biases`.
@@ -171,7 +172,7 @@ def train_synthetic(
     if not path.is_file():
         faces, table = load_faces(splits["validation"], classifier.preprocessing)
         correct_biases(classifier, (table, faces), path)
-    return splits, (load_model(path), regressor)
+    return splits, (open_model(path), regressor)
 
 
 def _train_classifier(

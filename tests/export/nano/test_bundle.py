@@ -8,7 +8,7 @@ import pytest
 
 from affectkit.data import load_table, read_face
 from affectkit.export import read_description, write_bundle
-from affectkit.models import load_model
+from affectkit.models import open_model
 from affectkit.preprocess import Preprocessing, crop_face, scale_pixels
 
 
@@ -51,7 +51,7 @@ def test_golden_faces_are_faces_with_keras_answers(bundle, course):
     with np.load(bundle / "golden.npz") as golden:
         np.testing.assert_array_equal(golden["faces"], faces)
         for name, output in (("classifier", "expression"), ("regressor", "valence_arousal")):
-            model = load_model(course / "models" / f"{name}.keras").model
+            model = open_model(course / "models" / f"{name}.keras").model
             expected = model(scale_pixels(faces.astype(np.float32)), training=False)
             np.testing.assert_allclose(golden[output], expected, atol=1e-5)
         for box, crop in zip(golden["boxes"], golden["crops"], strict=True):

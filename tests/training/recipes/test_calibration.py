@@ -6,9 +6,9 @@ from scipy.special import softmax
 
 from affectkit.data import load_faces, load_table
 from affectkit.models import (
-    LoadedModel,
+    Model,
     apply_temperature,
-    load_any_models,
+    open_model,
     predict_faces,
     save_model,
 )
@@ -22,7 +22,7 @@ from affectkit.training.recipes.calibration import (
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_any_models("affectkit-synthetic")["classification"]
+    return open_model("affectkit-synthetic").for_task("classification")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def skewed(shipped, path):
     head.set_weights([kernel, bias + np.array([1.5, 0, 0, 0, 0, 0, 0, -1.5], np.float32)])
     facts = dict(shipped.card["training"])
     save_model(model, path, shipped.preprocessing, facts, 1.0)
-    loaded = LoadedModel(model, shipped.preprocessing, "classification", card={"training": facts})
+    loaded = Model.of_keras(model, shipped.preprocessing, card={"training": facts})
     return loaded, (head, [kernel, bias])
 
 

@@ -13,8 +13,7 @@ from affectkit.models import (
     apply_temperature,
     build_classifier,
     get_backbone,
-    load_checkpoint,
-    load_model,
+    open_model,
     predict_faces,
     save_model,
 )
@@ -92,7 +91,7 @@ def test_the_mean_of_two_ends_has_their_mean_weights_and_statistics_of_its_own(t
         save_model(model, path, preprocessing, {"seed": seed})
     mean = average_classifiers(paths, splits, AGAIN, tmp_path / "mean.keras")
     assert mean.card["training"]["mean_of"] == ["one.keras", "other.keras"]
-    one, other = (load_model(path).model for path in paths)
+    one, other = (open_model(path).model for path in paths)
     name = "expression"
     for part in range(2):
         expected = (one.get_layer(name).weights[part] + other.get_layer(name).weights[part]) / 2
@@ -119,11 +118,11 @@ def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_p
     yunet = shared / "models" / "face_detection_yunet_2026may.onnx"
     result = CliRunner().invoke(app, [*command, "--weights", str(weights), "--yunet", str(yunet)])
     assert result.exit_code == 0, result.output
-    networks = load_checkpoint("affectkit-real-int8", folder=tmp_path / "checkpoint")
-    assert networks["classification"].preprocessing == Preprocessing(112, grey=True)
-    card = networks["classification"].card
+    written = open_model(tmp_path / "checkpoint" / "affectkit-real.int8.tflite")
+    assert written.preprocessing == Preprocessing(112, grey=True)
+    card = written.card
     assert card["architecture"]["shared_backbone"]
-    assert card["files"]["int8"]["bytes"] < 3_000_000
+    assert card["files"]["tflite-int8"][0]["bytes"] < 3_000_000
     assert card["training"]["dataset"] == "ferplus+affectfaces"
     assert card["training"]["profile"]["image_size"] == 112
     assert 0 <= card["training"]["favoured_rare"] <= 1
@@ -137,7 +136,7 @@ def test_the_command_trains_on_photographs_and_writes_a_checkpoint(shared, tmp_p
     assert {f"{one}.keras" for one in ends} >= set(card["training"].get("mean_of", []))
     assert card["training"]["first_stage"]["weights"] == weights.name
     assert {"keras", "tensorflow"} <= set(card["training"]["versions"])
-    settled = load_model(models / "classifier_112_settled.keras").card["training"]
+    settled = open_model(models / "classifier_112_settled.keras").card["training"]
     assert card["training"]["rows"] == settled["rows"]
     assert settled["faint_smiles"] > 0
     # photographs, drawn faces, undecided ones; each smile comes with a face that was moved about
