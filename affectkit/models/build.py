@@ -1,8 +1,10 @@
-"""The two networks: a MobileNetV2 classifier, and the regressor made from its features."""
+"""The two networks: a MobileNetV2 classifier, and the regressor made from its features.
+
+The weights that they start from are checked before they are loaded.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from pathlib import Path
@@ -10,8 +12,20 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from affectkit.files.hashes import file_hash
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models.guards import DAMAGED, check_weights_file
+
+
+BACKBONE = "backbone"
+"""Name of the layer that turns faces into features in both networks."""
+
+BUNDLED_ALPHA = 0.35
+BUNDLED_WEIGHTS = Path(__file__).parents[1] / "assets" / "affectfaces_backbone.weights.h5"
+"""The bundled start, and the width that it is for. Made by `affectkit train start`."""
+
+ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+"""Width multipliers for which Keras has ImageNet weights."""
 
 
 def build_classifier(
@@ -33,8 +47,8 @@ def build_classifier(
         Share of the features dropped while training, 0..1 (excluding 1).
     weights : None, "affectfaces", "imagenet" or path
         Start from random weights; from the bundled backbone (alpha 0.35 only, see
-        `affectkit.training.recipes.start`); from ImageNet (Keras downloads the file once); or from a
-        `.weights.h5` file of `keras.applications.MobileNetV2(include_top=False)` of this alpha.
+        `affectkit.training.recipes.start`); from ImageNet (Keras downloads the file once); or from
+        a `.weights.h5` file of `keras.applications.MobileNetV2(include_top=False)` of this alpha.
     batch_norm_momentum : float
         Of the moving statistics. Keras' own .999 needs thousands of steps to settle: in short
         runs from scratch the model then fails at test time only.
@@ -156,13 +170,7 @@ def get_backbone(model: keras.Model) -> keras.Model:
 
 
 def task_of(model: keras.Model) -> str:
-    """Tell a model's task by its output: "classification" (8 units) or "regression" (2 units).
-
-    Raises
-    ------
-    ValueError
-        If the output has another shape.
-    """
+    """Tell a model's task by its output: "classification" (8 units) or "regression" (2 units)."""
     shape = model.output_shape
     for units, task in ((NUM_EXPRESSIONS, "classification"), (2, "regression")):
         if isinstance(shape, tuple) and shape[1:] == (units,):
@@ -172,25 +180,10 @@ def task_of(model: keras.Model) -> str:
     )
 
 
-# FOLD affectkit.backbone: """MobileNetV2, and the weights that it starts from: checked before they are loaded."""
-BACKBONE = "backbone"
-"""Name of the layer that turns faces into features in both networks."""
-
-BUNDLED_ALPHA = 0.35
-BUNDLED_WEIGHTS = Path(__file__).parents[1] / "assets" / "affectfaces_backbone.weights.h5"
-"""The bundled start, and the width that it is for. Made by `affectkit train start`."""
-
-ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-"""Width multipliers for which Keras has ImageNet weights."""
-
-
 def build_backbone(
     image_size: int, alpha: float, weights: str | Path | None, batch_norm_momentum: float
 ) -> keras.Model:
-    """Build MobileNetV2 without its top, pooled to (batch, features).
-
-    Parameters and errors are those of `affectkit.models.build.build_classifier`.
-    """
+    """Build MobileNetV2 without its top, pooled to (batch, features); see `build_classifier`."""
     if image_size < 32:
         raise ValueError(f"MobileNetV2 needs an image_size of at least 32 pixels, got {image_size}")
     file = None if weights in (None, "", "imagenet") else Path(weights)
@@ -250,9 +243,7 @@ def build_backbone(
 
 def _check_bundled(file: Path) -> None:
     expected = file.with_name(file.name.replace(".weights.h5", ".sha256")).read_text("utf-8")
-    with file.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found not in expected:
+    if file_hash(file) not in expected:
         raise ValueError(f"{file} is damaged (SHA-256 differs): reinstall affectkit")
 
 

@@ -1,7 +1,8 @@
-"""Look into Keras files before Keras does: only layers that compute, only weights that fit.
+"""Look into files of networks before Keras and TensorFlow do: a network computes, nothing else.
 
 Keras' safe mode refuses code in a model. A model can still name classes that read files or fetch
-them, and claim any size: what is not on the lists below is refused.
+them, and claim any size; a graph of TensorFlow can read and write files. What is not on the lists
+below is refused.
 """
 
 from __future__ import annotations
@@ -66,20 +67,11 @@ def check_keras_file(path: str | Path) -> None:
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as file:
-            names = file.namelist()
-            if set(names) != MEMBERS or len(names) != len(MEMBERS):
-                raise ValueError(f"it holds {', '.join(names)[:80]}")
-            size = path.stat().st_size
-            if sum(one.file_size for one in file.infolist()) > _most_bytes(size):
-                raise ValueError("it would unpack to far more than a network")
-            for name in ("config.json", "metadata.json"):
-                _check_config(json.loads(file.read(name)))
-            with file.open("model.weights.h5") as member:
-                _check_weights(member, size)
+            problem = _find_in_archive(file, path.stat().st_size)
     except DAMAGED as error:
-        raise ValueError(
-            f"{path} can't be loaded as a Keras model ({str(error)[:300]}); save it again"
-        ) from error
+        problem = str(error)[:300]
+    if problem is not None:
+        raise ValueError(f"{path} can't be loaded as a Keras model ({problem}); save it again")
 
 
 def check_weights_file(path: str | Path) -> None:
@@ -93,29 +85,46 @@ def check_weights_file(path: str | Path) -> None:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            _check_weights(file, path.stat().st_size)
+            problem = _find_in_weights(file, path.stat().st_size)
     except DAMAGED as error:
-        raise ValueError(
-            f"{path} is not a file of weights ({str(error)[:300]}); get it anew"
-        ) from error
+        problem = str(error)[:300]
+    if problem is not None:
+        raise ValueError(f"{path} is not a file of weights ({problem}); get it anew")
 
 
 def _most_bytes(size: int) -> int:
     return max(FREE_BYTES, MOST_COMPRESSED * size)
 
 
-def _check_config(config: object) -> None:
+def _find_in_archive(file: zipfile.ZipFile, size: int) -> str | None:
+    """Say what is wrong with the members of a `.keras` file of so many bytes; None if nothing."""
+    names = file.namelist()
+    if set(names) != MEMBERS or len(names) != len(MEMBERS):
+        return f"it holds {', '.join(names)[:80]}"
+    if sum(one.file_size for one in file.infolist()) > _most_bytes(size):
+        return "it would unpack to far more than a network"
+    for name in ("config.json", "metadata.json"):
+        if problem := _find_in_config(json.loads(file.read(name))):
+            return problem
+    with file.open("model.weights.h5") as member:
+        return _find_in_weights(member, size)
+
+
+def _find_in_config(config: object) -> str | None:
     layers = 0
     for key, value in _walk(config):
         if isinstance(value, dict) and "class_name" in value:
             layers += 1
             name, module = value["class_name"], value.get("module")
-            known = module in MODULES if module in MODULES else name in LAYERS
-            home = module is None or module == "keras" or str(module).startswith("keras.")
-            if not (isinstance(name, str) and home and known) or layers > MOST_LAYERS:
-                raise ValueError(f"it uses {str(module)[:80]}.{str(name)[:80]}")
+            if not all(isinstance(one, str) for one in (name, "" if module is None else module)):
+                return f"it uses {str(module)[:80]}.{str(name)[:80]}"
+            known = module in MODULES or name in LAYERS
+            home = module is None or module == "keras" or module.startswith("keras.")
+            if not (home and known) or layers > MOST_LAYERS:
+                return f"it uses {str(module)[:80]}.{name[:80]}"
         if isinstance(value, (int, float)) and key not in NAMES and not abs(value) <= LARGEST:
-            raise ValueError(f"{str(key)[:80]} is {str(value)[:80]}")
+            return f"{str(key)[:80]} is {str(value)[:80]}"
+    return None
 
 
 def _walk(config: object) -> Iterator[tuple[object, object]]:
@@ -129,7 +138,8 @@ def _walk(config: object) -> Iterator[tuple[object, object]]:
             waiting += [(key, one) for one in value]
 
 
-def _check_weights(source: BinaryIO, size: int) -> None:
+def _find_in_weights(source: BinaryIO, size: int) -> str | None:
+    """Say what is wrong with an HDF5 file of weights; None if nothing."""
     import h5py
 
     total = 0
@@ -150,15 +160,9 @@ def _check_weights(source: BinaryIO, size: int) -> None:
 
     with h5py.File(source, "r") as file:
         # what a visitor returns ends the visit; it must not raise inside HDF5's own code
-        problem = file.visititems_links(check_link) or file.visititems(check_object)
-    if problem:
-        raise ValueError(problem)
+        return file.visititems_links(check_link) or file.visititems(check_object)
 
 
-# FOLD affectkit.graph_checks: """Look into TensorFlow's graphs before they are run: a network computes, and does nothing else.
-#
-# A graph can also read and write files; such operations are not on the list below.
-# """
 OPERATIONS = frozenset(
     (
         *("Const", "Identity", "IdentityN", "NoOp", "Placeholder", "PlaceholderWithDefault"),

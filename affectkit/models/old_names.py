@@ -11,24 +11,29 @@ Networks = Model
 find_checkpoint = read_manifest = find_model
 
 
-def LoadedModel(model, preprocessing, task=None, temperature=1.0, card=None):  # noqa: N802, ANN001, ANN201, D103
+def LoadedModel(model, preprocessing, task=None, temperature=1.0, card=None):  # noqa: N802, ANN001, ANN201
+    """See `Model.of_keras`."""
     return Model.of_keras(model, preprocessing, temperature, card)
 
 
-def load_model(path: str | Path) -> Model:  # noqa: D103
+def load_model(path: str | Path) -> Model:
+    """See `open_model`."""
     return open_model(path)
 
 
-def load_networks(model: str | Path, threads: int = 1) -> Model:  # noqa: D103
+def load_networks(model: str | Path, threads: int = 1) -> Model:
+    """See `open_model`."""
     return open_model(model, threads)
 
 
-def load_any_models(name: str | Path) -> dict[str, Model]:  # noqa: D103
+def load_any_models(name: str | Path) -> dict[str, Model]:
+    """See `Model.for_task`."""
     model = open_model(name)
     return {task: model.for_task(task) for task in model.tasks}
 
 
-def load_source(model: str | Path) -> Model:  # noqa: D103
+def load_source(model: str | Path) -> Model:
+    """See `open_model`."""
     return open_model(model)
 
 

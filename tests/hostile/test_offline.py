@@ -55,7 +55,8 @@ from affectkit import open_model
 loaded = open_model("affectkit-real-int8")
 keras = open_model("affectkit-synthetic")
 rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
-print(json.dumps({"rows": len(table), "tasks": sorted({*loaded.tasks, *keras.tasks}), "faces": rows}))
+tasks = sorted({*loaded.tasks, *keras.tasks})
+print(json.dumps({"rows": len(table), "tasks": tasks, "faces": rows}))
 """
 
 
