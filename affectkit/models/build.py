@@ -16,7 +16,6 @@ from affectkit.files.hashes import file_hash
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models.guards import DAMAGED, check_weights_file
 
-
 BACKBONE = "backbone"
 """Name of the layer that turns faces into features in both networks."""
 
