@@ -207,7 +207,14 @@ def _endless_epochs(rows: int, batch_size: int, seed: int, first: int) -> tf.dat
 
 
 def read_face(record: object, preprocessing: Preprocessing) -> np.ndarray:
-    """Read and crop the face of one table row (a named tuple of `DataFrame.itertuples`).
+    """Read and crop the face of one row of a table.
+
+    Parameters
+    ----------
+    record : named tuple
+        From `DataFrame.itertuples` of the documented table.
+    preprocessing : Preprocessing
+        Size and margin.
 
     Returns
     -------

@@ -170,10 +170,15 @@ def load_splits(
     validation_fraction: float = 0.1,
     **options: object,
 ) -> dict[str, pd.DataFrame]:
-    """Load the three splits of a data set; arguments and errors are those of `load_table`.
+    """Load the three splits of a data set; errors are those of `load_table`.
 
     Where no row at all has valence and arousal, they are derived from the expressions, marked in
     `derived_valence_arousal` and warned about, so that every notebook runs on such data too.
+
+    Parameters
+    ----------
+    dataset, root, protocol, skipped, limit, seed, validation_fraction, **options
+        Those of `load_table`.
 
     Returns
     -------

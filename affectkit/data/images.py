@@ -119,12 +119,22 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def read_table_image(record: object) -> np.ndarray:
-    """Read the image of one row of a table (a named tuple of `DataFrame.itertuples`).
+    """Read the image of one row of a table.
+
+    Parameters
+    ----------
+    record : named tuple
+        From `DataFrame.itertuples` of the documented table.
 
     Returns
     -------
     numpy.ndarray
         uint8, shape (height, width, 3), RGB.
+
+    Raises
+    ------
+    ImageReadError
+        If it can't be read.
     """
     image = getattr(record, "image", None)
     if isinstance(image, np.ndarray):

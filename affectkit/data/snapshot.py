@@ -130,6 +130,18 @@ def _percentiles(table: pd.DataFrame) -> list[str]:
 def write_snapshot(card: str | Path, markdown: str) -> Path:
     """Put Markdown between the snapshot markers of a data card.
 
+    Parameters
+    ----------
+    card : str or Path
+        A Markdown file that has the markers `START` and `END`.
+    markdown : str
+        From `snapshot_markdown`.
+
+    Returns
+    -------
+    Path
+        Of the card.
+
     Raises
     ------
     FileNotFoundError

@@ -160,12 +160,28 @@ def validate_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def slice_columns(table: pd.DataFrame) -> list[str]:
-    """Give the names of the slice columns: all that are neither standard nor `image`."""
+    """Give the names of the columns to slice by: all that are neither standard nor `image`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The documented table.
+
+    Returns
+    -------
+    list of str
+        In the order of the table.
+    """
     return [name for name in table.columns if name not in (*STANDARD_COLUMNS, "image")]
 
 
 def soft_labels(table: pd.DataFrame) -> np.ndarray:
     """Give the label distribution of every row, one-hot where only `expression` is known.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The documented table.
 
     Returns
     -------
@@ -192,7 +208,20 @@ def soft_labels(table: pd.DataFrame) -> np.ndarray:
 
 
 def annotated_rows(table: pd.DataFrame, task: str) -> np.ndarray:
-    """Give a bool mask, shape (n,): the rows that have the target of this task."""
+    """Tell which rows have the target of a task.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The documented table.
+    task : {"classification", "regression"}
+        An expression 0..7, or valence and arousal.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (n,).
+    """
     if task == "regression":
         return table[["valence", "arousal"]].notna().all(axis=1).to_numpy()
     return table["expression"].between(0, NUM_EXPRESSIONS - 1).fillna(False).to_numpy(bool)

@@ -99,7 +99,19 @@ class ShardIndex:
 
 
 def read_index(folder: str | Path, verify: bool | None = None) -> ShardIndex:
-    """Read and check `index.json`; `verify` is that of `ShardIndex`.
+    """Read and check the `index.json` of a folder of shards.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Local, or an address of TensorFlow's file systems.
+    verify : bool, optional
+        That of `ShardIndex`.
+
+    Returns
+    -------
+    ShardIndex
+        What the folder holds.
 
     Raises
     ------
