@@ -155,6 +155,16 @@ def have_equal_weights(first: keras.Model, second: keras.Model) -> bool:
 def get_backbone(model: keras.Model) -> keras.Model:
     """Give the layer that computes the features.
 
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier or regressor of `affectkit.models`.
+
+    Returns
+    -------
+    keras.Model
+        The layer, itself a model.
+
     Raises
     ------
     ValueError

@@ -99,16 +99,21 @@ class LiteRTNetwork:
     Every face is an invocation of its own, so that answers do not depend on the neighbours: on a
     CPU that is as fast as a batch. Several faces are shared out among the threads; a single one is
     computed by all of them together.
+
+    Parameters
+    ----------
+    content : bytes, str or Path
+        The file or its content.
+    threads : int
+        1..256.
+
+    Raises
+    ------
+    ValueError
+        If it is no TFLite model of a face, or `threads` is below 1 or above 256.
     """
 
     def __init__(self, content: bytes | str | Path, threads: int = 1) -> None:
-        """Load a file or its content.
-
-        Raises
-        ------
-        ValueError
-            If it is no TFLite model of a face, or `threads` is below 1 or above 256.
-        """
         _check_threads(threads)
         source = "this" if isinstance(content, bytes) else content
         self._content = content if isinstance(content, bytes) else Path(content).read_bytes()
@@ -201,16 +206,20 @@ class KerasNetwork:
 
 
 class SavedModelNetwork:
-    """A SavedModel's signature "serving_default" in TensorFlow."""
+    """A SavedModel's signature "serving_default" in TensorFlow.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The SavedModel.
+
+    Raises
+    ------
+    ValueError
+        If it holds no SavedModel of a face.
+    """
 
     def __init__(self, folder: str | Path) -> None:
-        """Load a folder.
-
-        Raises
-        ------
-        ValueError
-            If it holds no SavedModel of a face.
-        """
         import tensorflow as tf
 
         check_saved_model(folder)
@@ -274,18 +283,24 @@ class FrozenGraphNetwork:
 
 
 class OnnxNetwork:
-    """An `.onnx` file in ONNX Runtime, on the CPU."""
+    """An `.onnx` file in ONNX Runtime, on the CPU.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    threads : int
+        1..256.
+
+    Raises
+    ------
+    ImportError
+        If ONNX Runtime is not installed.
+    ValueError
+        If it is no ONNX model of a face, or `threads` is below 1 or above 256.
+    """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
-        """Load a file.
-
-        Raises
-        ------
-        ImportError
-            If ONNX Runtime is not installed.
-        ValueError
-            If it is no ONNX model of a face, or `threads` is below 1 or above 256.
-        """
         try:
             import onnxruntime
             from onnxruntime.capi import onnxruntime_pybind11_state as errors
