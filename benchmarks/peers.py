@@ -13,7 +13,7 @@ The race is the same video, from decoding to the annotated file. Every contestan
 its own, kept to as many cores as it may have threads; one without what it needs says that it was
 not run. They take turns, in an order that is drawn anew each round; the first rounds are dropped.
 The seed is what affectkit came from: Haar, then two frozen MobileNetV2 graphs of 224 pixels, asked
-once a face. Without `--video` nobody races.
+once a face. Without `--video` nobody races, and the file's name begins with `crops`.
 
 Of accuracy: every network gets the same crops and scales them as its own package does. fer and
 facex know seven expressions: on all eight they can't be right about Contempt; the seven-class
@@ -285,6 +285,16 @@ def run_race(report: Report) -> None:
         rows += [summarise_leg(one, told[one.leg]) for one in contestants]
     report.tables |= {"peers": rows, "environments": list(environments.values())}
     add_ratios(report, rows)
+    report.notes.append(
+        "affectkit and the seed give valence and arousal besides the expression. The seed's "
+        "networks have random weights here: they take as long, but their answers mean nothing. "
+        "Ratios and targets are of the fastest of affectkit's legs: `affectkit` has one thread of "
+        "LiteRT, `affectkit-threads` as many as there are cores, both with decoding and encoding "
+        "in threads of their own; `affectkit-sequential` does one step after the other. fer and "
+        "facex ask TFLite for no number of threads, and get one; `-threads` gives them all. "
+        "face-api runs in Node.js on WebAssembly with SIMD; Python decodes, draws and encodes for "
+        "it."
+    )
     ran = pd.DataFrame([row for row in rows if "frames_a_second" in row])
     if len(ran):
         label = "frames a second, from decoding to the annotated file"
@@ -314,21 +324,15 @@ def main(command: list[str]) -> Path:
         if arguments.peer_python is None and not set(arguments.legs) <= set(OURS):
             parser.error("other legs than affectkit's need --peer-python, a Python that has them")
         run_race(report)
+    else:
+        report.benchmark = "crops"
     report.tables |= {
         "accuracy": measure_accuracy([RACING], arguments),
         "accuracy_on_equal_crops": compare_on_crops(report),
         "model": [{"model": RACING} | model_file(RACING)],
     }
     report.notes.append(
-        "affectkit and the seed give valence and arousal besides the expression. The seed's "
-        "networks have random weights here: they take as long, but their answers mean nothing. "
-        "Ratios and targets are of the fastest of affectkit's legs: `affectkit` has one thread of "
-        "LiteRT, `affectkit-threads` as many as there are cores, both with decoding and encoding "
-        "in threads of their own; `affectkit-sequential` does one step after the other. fer and "
-        "facex ask TFLite for no number of threads, and get one; `-threads` gives them all. "
-        "face-api runs in Node.js on WebAssembly with SIMD; Python decodes, draws and encodes for "
-        "it. "
-        "Accuracy on equal crops is of fer's float network; its quantised form is what is timed."
+        "Accuracy on equal crops is of fer's float network; its quantised form is what races."
     )
     return report.write()
 

@@ -104,6 +104,7 @@ def test_without_a_video_only_crops_are_compared_and_absent_peers_noted(script, 
     ]
     command += ["--models", "affectkit-synthetic-int8", "--peer-python", sys.executable]
     run = read_run(script.main(command))
+    assert run.path.name.startswith("crops_")  # no race, which notebook 07 reads
     (row,) = run.table("accuracy_on_equal_crops").to_dict("records")
     assert (row["network"], row["rows"]) == ("affectkit-synthetic-int8", 40)
     assert 0 < row["accuracy_seven"] <= 1
