@@ -11,12 +11,10 @@ from matplotlib.lines import Line2D
 
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
 from affectkit.plots.data import TRAINING_COLOUR, VALIDATION_COLOUR, new_figure
-from affectkit.plots.valence_arousal import draw_circumplex
+from affectkit.plots.valence_arousal import EXPRESSION_MARKERS, draw_circumplex
 
 _GAP = 1.0
 """Seconds without the face, after which a line is broken."""
-
-_MARKERS = ("o", "^", "v", "D", "s", "P", "X", "*")
 
 
 def plot_camera_record(record: pd.DataFrame, face: int | None = None) -> Figure:
@@ -89,21 +87,12 @@ def plot_camera_circumplex(record: pd.DataFrame, face: int | None = None) -> Fig
     axis.plot(rows["valence"], rows["arousal"], color="0.8", linewidth=0.7, zorder=1)
     age = np.linspace(0.25, 1.0, len(rows))
     handles = []
-    for name, marker in zip(EXPRESSIONS, _MARKERS, strict=True):
+    for name, marker in EXPRESSION_MARKERS.items():
         chosen = (rows["expression"] == name).to_numpy()
         if chosen.any():
-            colours = np.column_stack(
-                [np.tile(to_rgb(EXPRESSION_COLOURS[name]), (len(age), 1)), age]
-            )
-            axis.scatter(
-                rows["valence"][chosen],
-                rows["arousal"][chosen],
-                s=30,
-                c=colours[chosen],
-                marker=marker,
-                linewidths=0,
-                zorder=2,
-            )
+            places = rows["valence"][chosen], rows["arousal"][chosen]
+            style = {"c": _shades(name, age[chosen]), "marker": marker, "linewidths": 0}
+            axis.scatter(*places, s=30, zorder=2, **style)
             style = {"color": EXPRESSION_COLOURS[name], "marker": marker, "linestyle": "none"}
             handles.append(Line2D([], [], label=f"{name} ({chosen.sum():,})", **style))
     if handles:
@@ -133,9 +122,14 @@ def _draw_probabilities(axis: Axes, rows: pd.DataFrame) -> None:
     axis.set(ylim=(len(EXPRESSIONS) - 0.5, -0.5))
     for code, name in enumerate(EXPRESSIONS):
         values = rows[name].fillna(0).to_numpy()
-        colours = np.column_stack(
-            [np.tile(to_rgb(EXPRESSION_COLOURS[name]), (len(values), 1)), values]
-        )
-        axis.scatter(times, np.full(len(times), code), s=60, marker="|", c=colours, linewidths=2)
+        style = {"marker": "|", "c": _shades(name, values), "linewidths": 2}
+        axis.scatter(times, np.full(len(times), code), s=60, **style)
         wins = times[(rows["expression"] == name).to_numpy()]
         axis.scatter(wins, np.full(len(wins), code), s=7, color="black", linewidths=0)
+
+
+def _shades(expression: str, opacities: np.ndarray) -> np.ndarray:
+    """Give an expression's colour in several opacities (n,) of 0..1: RGBA, shape (n, 4)."""
+    return np.column_stack(
+        [np.tile(to_rgb(EXPRESSION_COLOURS[expression]), (len(opacities), 1)), opacities]
+    )

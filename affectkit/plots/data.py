@@ -19,8 +19,7 @@ TRAINING_COLOUR, VALIDATION_COLOUR = "#1f4e79", "#d95f02"
 def new_figure(rows: int = 1, columns: int = 1, **options: object) -> tuple[Figure, np.ndarray]:
     """Make a figure and its axes (always a 2-D array), unknown to pyplot's global state.
 
-    A notebook shows it once, as the value of a cell or by `display(figure)`, and it is freed
-    with its last reference.
+    So a notebook shows it once, as the value of a cell, and it is freed with its last reference.
     """
     figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained", **options)
     plt.close(figure)

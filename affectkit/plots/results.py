@@ -203,8 +203,10 @@ def plot_metric_intervals(result: dict) -> Figure:
     return figure
 
 
-def result_figures(result: dict, predictions: np.ndarray, table: pd.DataFrame) -> dict[str, Figure]:
-    """Draw what there is to draw of a result; name of the plot to figure."""
+def save_result_figures(
+    result: dict, predictions: np.ndarray, table: pd.DataFrame, folder: Path
+) -> None:
+    """Write what there is to draw of a result into a folder, as PNG files."""
     figures = {"metrics": plot_metric_intervals(result)}
     if result["slices"]:
         figures["slices"] = plot_slices(result)
@@ -214,14 +216,7 @@ def result_figures(result: dict, predictions: np.ndarray, table: pd.DataFrame) -
     else:
         truth = table[["valence", "arousal"]].to_numpy(float)
         figures["valence_arousal"] = plot_valence_arousal_predictions(truth, predictions)
-    return figures
-
-
-def save_result_figures(
-    result: dict, predictions: np.ndarray, table: pd.DataFrame, folder: Path
-) -> None:
-    """Write what there is to draw of a result into a folder, as PNG files."""
     remove_partials(folder)
-    for name, figure in result_figures(result, predictions, table).items():
+    for name, figure in figures.items():
         with atomic_path(folder / f"{name}.png") as partial:
             figure.savefig(partial, dpi=150)

@@ -15,7 +15,7 @@ from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
 from affectkit.plots.data import VALIDATION_COLOUR, new_figure
 
 _OUTLINE = [patheffects.withStroke(linewidth=3, foreground="white")]
-_MARKERS = ("o", "^", "v", "D", "s", "P", "X", "*")
+EXPRESSION_MARKERS = dict(zip(EXPRESSIONS, "o^vDsPX*", strict=True))
 
 
 def draw_circumplex(axis: Axes) -> None:
@@ -52,22 +52,20 @@ def plot_valence_arousal(table: pd.DataFrame) -> Figure:
     means = known.groupby("expression")[["valence", "arousal"]].mean()
     points = []
     for code, name in enumerate(EXPRESSIONS):
-        if code not in means.index:
-            continue
-        x, y = means.loc[code]
-        colour = EXPRESSION_COLOURS[name]
-        marker = _MARKERS[code]
-        axis.scatter(x, y, s=110, color=colour, edgecolor="white", marker=marker, zorder=3)
-        points.append((x, y, name, colour))
+        if code in means.index:
+            x, y = means.loc[code]
+            style = {"color": EXPRESSION_COLOURS[name], "marker": EXPRESSION_MARKERS[name]}
+            axis.scatter(x, y, s=110, edgecolor="white", zorder=3, **style)
+            points.append((x, y, name))
     _label_points(axis, points)
     axis.set_title(title)
     return figure
 
 
-def _label_points(axis: Axes, points: list[tuple[float, float, str, str]]) -> None:
+def _label_points(axis: Axes, points: list[tuple[float, float, str]]) -> None:
     """Write a name above each point, or below where another name is in the way."""
     taken: list[tuple[float, float]] = []
-    for x, y, name, colour in sorted(points, key=lambda point: -point[1]):
+    for x, y, name in sorted(points, key=lambda point: -point[1]):
         offsets = (0.07, -0.09, 0.15, -0.17)
         clear = [
             offset
@@ -76,22 +74,15 @@ def _label_points(axis: Axes, points: list[tuple[float, float, str, str]]) -> No
         ]
         height = y + (clear or offsets)[0]
         taken.append((x, height))
-        text = axis.text(x, height, name, color=colour, ha="center", va="center", weight="bold")
+        style = {"color": EXPRESSION_COLOURS[name], "weight": "bold"}
+        text = axis.text(x, height, name, ha="center", va="center", **style)
         text.set_path_effects(_OUTLINE)
 
 
 def _density(axis: Axes, x: np.ndarray, y: np.ndarray) -> PolyCollection:
     """Draw how many points lie in each hexagon, on a log scale of grey."""
-    cells = axis.hexbin(
-        x,
-        y,
-        gridsize=36,
-        extent=(-1, 1, -1, 1),
-        bins="log",
-        mincnt=1,
-        cmap="Greys",
-        linewidths=0.1,
-    )
+    style = {"bins": "log", "mincnt": 1, "cmap": "Greys", "linewidths": 0.1}
+    cells = axis.hexbin(x, y, gridsize=36, extent=(-1, 1, -1, 1), **style)
     cells.set_clim(vmin=0.5)
     return cells
 

@@ -10,6 +10,7 @@ import pytest
 from affectkit import plots
 from affectkit.data import make_table
 from affectkit.evaluation import evaluate_classification, evaluate_regression
+from affectkit.plots.results import save_result_figures
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -169,3 +170,16 @@ def test_valence_arousal_predictions(table):
     truth = table[["valence", "arousal"]].to_numpy()
     figure = plots.plot_valence_arousal_predictions(truth, truth)
     assert "valence: CCC 1.000, RMSE 0.000" in texts(figure)
+
+
+def test_what_there_is_to_draw_of_a_result_is_saved(classification, regression, table, tmp_path):
+    probabilities = np.random.default_rng(1).dirichlet(np.ones(8), 96)
+    common = {"metrics", "slices"}
+    for result, predictions, own in (
+        (classification, probabilities, {"confusion_matrix", "reliability"}),
+        (regression | {"slices": {}}, probabilities[:, :2], {"valence_arousal"}),
+    ):
+        folder = tmp_path / result["task"]
+        save_result_figures(result, predictions, table, folder)
+        names = common | own if result["slices"] else own | {"metrics"}
+        assert {path.name for path in folder.iterdir()} == {f"{name}.png" for name in names}
