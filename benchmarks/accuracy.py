@@ -55,11 +55,10 @@ from affectkit.evaluation import EvaluationSettings, evaluate_classification, ev
 from affectkit.files import write_atomically, write_json
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import (
-    LoadedModel,
+    Model,
     build_classifier,
     checkpoint_names,
-    load_any_models,
-    load_model,
+    open_model,
     predict_faces,
 )
 from affectkit.models.cards import FOLDER
@@ -107,7 +106,8 @@ def evaluate(name: str, sets: dict[str, dict], output: Path) -> Results:
     results = {}
     forms = [form for form in checkpoint_names() if form == name or form.startswith(f"{name}-")]
     for form in forms:
-        for task, loaded in load_any_models(form).items():
+        opened = open_model(form)
+        for task in opened.tasks:
             for title, source in sets.items():
                 if task == "regression" and source["dataset"] == "folder":
                     source = source | {"root": labelled_copy(source["root"], output)}
@@ -115,7 +115,10 @@ def evaluate(name: str, sets: dict[str, dict], output: Path) -> Results:
                     key = (title, form + (", mirrored too" if flip else ""), task)
                     folder = folder_of(output, key)
                     results[key] = evaluate_run(
-                        loaded, form, folder, EvaluationSettings(flip=flip, **source)
+                        opened.for_task(task),
+                        form,
+                        folder,
+                        EvaluationSettings(flip=flip, **source),
                     ).result
     return results
 
@@ -307,14 +310,14 @@ def find_networks(runs: list[Path]) -> list[Path]:
     for run in runs:
         paths = (run / "models").glob("classifier*.keras")
         for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns):
-            digest = weights_digest(load_model(path))
+            digest = weights_digest(open_model(path))
             if digest not in seen:
                 seen.add(digest)
                 found.append(path)
     return found
 
 
-def weights_digest(loaded: LoadedModel) -> str:
+def weights_digest(loaded: Model) -> str:
     """Give the SHA-256 of a network's weights."""
     digest = hashlib.sha256()
     for weight in loaded.model.get_weights():
@@ -324,8 +327,8 @@ def weights_digest(loaded: LoadedModel) -> str:
 
 def measure_stage(path: Path, arguments: argparse.Namespace) -> dict[str, object]:
     """Test one network on both sets."""
-    loaded = load_model(path)
-    training = loaded.card["training"]
+    loaded = open_model(path)
+    training = loaded.training
     settings = training["profile"]["classifier"]
     row: dict[str, object] = {
         "network": f"{path.parents[1].name}/{path.stem}",
@@ -367,7 +370,7 @@ def write_stages(rows: list[dict[str, object]], folder: Path) -> Path:
 def train_variant(
     change: dict[str, object], splits: dict[str, pd.DataFrame], arguments: argparse.Namespace,
     seed: int,
-) -> tuple[LoadedModel, tuple[pd.DataFrame, np.ndarray]]:  # fmt: skip
+) -> tuple[Model, tuple[pd.DataFrame, np.ndarray]]:  # fmt: skip
     """Train one variant and give it with the test rows and faces."""
     keras.utils.set_random_seed(seed)
     preprocessing = Preprocessing(arguments.size, grey=True)
@@ -392,10 +395,10 @@ def train_variant(
         train_model(
             model, train_pair, (validation, validation_faces), preprocessing, settings, logs, seed
         )
-    return LoadedModel(model, preprocessing, "classification"), (test, test_faces)
+    return Model.of_keras(model, preprocessing), (test, test_faces)
 
 
-def measure_variant(loaded: LoadedModel, test: tuple[pd.DataFrame, np.ndarray]) -> dict[str, float]:
+def measure_variant(loaded: Model, test: tuple[pd.DataFrame, np.ndarray]) -> dict[str, float]:
     """Accuracy and macro F1 on the test rows, and accuracy with mirrored answers averaged in."""
     found = {}
     for name, flip in (("", False), ("_flip", True)):

@@ -276,11 +276,11 @@ def predictions(folder: Path) -> dict[str, str]:
 
 def models(folder: Path) -> dict[str, str]:
     """Give digests of weights (a zip holds times), and logs."""
-    from affectkit.models import load_model
+    from affectkit.models import open_model
 
     found = files_of(folder)
     for path in (folder / "models").glob("*.keras"):
-        weights = load_model(path).model.get_weights()
+        weights = open_model(path).model.get_weights()
         total = hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest()
         found[f"models/{path.name}"] = total
         found[f"models/{path.stem}.json"] = "with it"

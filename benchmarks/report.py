@@ -39,7 +39,7 @@ from affectkit.course.benchmark_runs import SCHEMA_VERSION
 from affectkit.files import file_hash, write_atomically, write_json
 from affectkit.files.json_forms import json_ready
 from affectkit.machine import git_commit, machine_facts, peak_memory, versions
-from affectkit.models import checkpoint_names, find_checkpoint, read_manifest
+from affectkit.models import checkpoint_names, find_model
 from affectkit.pipeline import samples_needed, summarise
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -281,11 +281,9 @@ def rate_row(rates: Sequence[float], unit: str) -> dict:
 
 def model_file(name: str) -> dict[str, object]:
     """Give bytes and SHA-256 of a model's files: of a checkpoint by its name, or of a manifest."""
-    if name in checkpoint_names():
-        path = find_checkpoint(name).path
-        return {"bytes": path.stat().st_size, "sha256": file_hash(path)}
-    files = read_manifest(name).manifest["files"]
-    return {"bytes": sum(file["bytes"] for file in files), "sha256": file_hash(Path(name))}
+    found = find_model(name)
+    path = found.path if name in checkpoint_names() else Path(name)
+    return {"bytes": sum(file["bytes"] for file in found.files), "sha256": file_hash(path)}
 
 
 def data_sets(arguments: argparse.Namespace) -> dict[str, dict]:
@@ -301,19 +299,20 @@ def data_sets(arguments: argparse.Namespace) -> dict[str, dict]:
 def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> list[dict]:
     """Evaluate the models as `affectkit evaluate` does, on the sets that were named."""
     from affectkit.evaluation import EvaluationSettings, evaluate_run
-    from affectkit.models import load_any_models
+    from affectkit.models import open_model
 
     sets, rows = data_sets(arguments), []
     for name in dict.fromkeys(models) if sets else ():
         row = {"model": name, "sha256": model_file(name)["sha256"]}
         for title, source in sets.items():
             found: dict[str, object] = {}
-            for task, loaded in load_any_models(name).items():
+            opened = open_model(name)
+            for task in opened.tasks:
                 if task == "regression" and source["dataset"] == "folder":
                     continue  # the portraits have no valence and arousal
                 with tempfile.TemporaryDirectory() as folder:
                     settings = EvaluationSettings(limit=arguments.limit, bootstrap=0, **source)
-                    result = evaluate_run(loaded, name, folder, settings).result
+                    result = evaluate_run(opened.for_task(task), name, folder, settings).result
                 found |= {"data": title, "rows": result["rows"], "protocol": result["protocol"]}
                 found |= {
                     metric: result["metrics"][metric]["value"]

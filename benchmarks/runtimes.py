@@ -36,7 +36,7 @@ from report import (
 
 from affectkit.course import add_accuracy
 from affectkit.export import export_model
-from affectkit.models import find_checkpoint
+from affectkit.models import find_model
 from affectkit.plots import plot_rates, plot_trade_off
 
 Run = Callable[[np.ndarray], object]
@@ -44,18 +44,16 @@ Run = Callable[[np.ndarray], object]
 
 def load_network(model: str) -> Run:
     """Load a model as the pipeline does, for one thread."""
-    from affectkit.models import load_networks
+    from affectkit.models import open_model
 
-    networks = load_networks(model, threads=1).networks
-    return lambda faces: [network(faces) for network in networks]
+    return open_model(model, threads=1)
 
 
 def load_predict(model: str) -> Run:
     """Load a checkpoint's Keras model, to be called by `predict`."""
-    from affectkit.models import find_checkpoint
-    from affectkit.models.opening import load_joined
+    from affectkit.models import open_model
 
-    joined = load_joined(find_checkpoint(model))
+    joined = open_model(model).model
     return lambda faces: joined.predict(faces, verbose=0)
 
 
@@ -193,7 +191,7 @@ def main(command: list[str]) -> Path:
         parser.error("runtimes are compared with one thread; see throughput.py for more")
     one_tensorflow_thread()
     name = arguments.checkpoint
-    size = find_checkpoint(name).preprocessing.image_size
+    size = find_model(name).preprocessing.image_size
     face = np.random.default_rng(0).uniform(-1, 1, (1, size, size, 3)).astype(np.float32)
     with limited_to(1), tempfile.TemporaryDirectory() as folder:
         sources = {title: (name + suffix, loader) for title, (suffix, loader) in SHIPPED.items()

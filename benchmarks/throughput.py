@@ -50,7 +50,7 @@ from report import (
 from affectkit import AffectPipeline
 from affectkit.data import load_faces, load_table, read_table_image
 from affectkit.faces import render_face
-from affectkit.models import Networks, load_networks
+from affectkit.models import Model, open_model
 from affectkit.pipeline import load_detector, samples_needed
 from affectkit.pipeline.predict.cluster import open_cluster
 from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
@@ -77,16 +77,12 @@ PICTURE_SIZE, PICTURE_FACES = 512, 8
 class Server:
     """Networks that answer queries of faces."""
 
-    def __init__(self, networks: Networks) -> None:
-        self._networks = networks.networks
+    def __init__(self, model: Model) -> None:
+        self._model = model
 
     def __call__(self, faces: np.ndarray) -> dict[str, np.ndarray]:
         """Answer for faces, uint8, shape (n, size, size, 3), RGB."""
-        inputs = scale_pixels(faces.astype(np.float32))
-        answers: dict[str, np.ndarray] = {}
-        for network in self._networks:
-            answers |= network(inputs)
-        return answers
+        return self._model(scale_pixels(faces.astype(np.float32)))
 
 
 def stream(
@@ -120,10 +116,10 @@ def offline(server: Server, faces: np.ndarray, repeats: int) -> list[float]:
     return rates
 
 
-def read_faces(networks: Networks, count: int) -> np.ndarray:
+def read_faces(model: Model, count: int) -> np.ndarray:
     """Cut out faces of the bundled set; uint8, shape (count, size, size, 3)."""
     table = load_table("affectfaces", None, "test", limit=min(count, 1000))
-    faces, _ = load_faces(table, networks.preprocessing)
+    faces, _ = load_faces(table, model.preprocessing)
     return np.resize(faces, (count, *faces.shape[1:]))
 
 
@@ -163,7 +159,7 @@ def networks(command: list[str]) -> Path:
             with limited_to(threads):
                 labels = {"model": model, "threads": threads}
                 start = perf_counter()
-                opened = load_networks(model, threads)
+                opened = open_model(model, threads)
                 server = Server(opened)
                 loaded = perf_counter()
                 faces = read_faces(opened, arguments.faces)

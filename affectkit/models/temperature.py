@@ -1,8 +1,11 @@
-"""TODO."""
+"""Probabilities that say how sure a network is: softened or sharpened by its temperature."""
 
 from __future__ import annotations
 
 import numpy as np
+
+SMALLEST_PROBABILITY = 1e-7
+"""Floor of a probability inside a logarithm (Keras' epsilon): 8-bit models do output 0."""
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -30,7 +33,3 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     floored = np.maximum(np.asarray(probabilities, float), SMALLEST_PROBABILITY)
     powers = floored ** (1 / temperature)  # the same, with the logarithm undone
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-SMALLEST_PROBABILITY = 1e-7
-"""Floor of a probability inside a logarithm (Keras' epsilon): 8-bit models do output 0."""

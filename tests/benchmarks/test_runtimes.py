@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from affectkit.course import load_runs
-from affectkit.models import find_checkpoint
+from affectkit.models import find_model
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "runtimes.py"
 
@@ -31,7 +31,7 @@ def test_loading_and_the_model_are_told_apart_from_the_calls(run):
     assert set(table.index) == {"LiteRT int8", "LiteRT float16"}
     assert table["times_the_best"].min() == 1
     assert (table[["load_seconds", "first_call_ms", "peak_memory_bytes"]] > 0).all(axis=None)
-    path = find_checkpoint("affectkit-synthetic-int8").path
+    path = find_model("affectkit-synthetic-int8").path
     assert table.loc["LiteRT int8", "bytes"] == path.stat().st_size
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from affectkit.course import read_run
-from affectkit.models import find_checkpoint, load_networks
+from affectkit.models import find_model, open_model
 from affectkit.pipeline.stage_timer import STAGES
 
 MODEL, FRAMES = "affectkit-synthetic-int8", 6
@@ -19,7 +19,7 @@ def run(scripts, video, tmp_path_factory):
 
 def test_a_run_says_where_when_and_how_it_was_made(run, check_run, check_loading):
     check_run(run, "stages.py", [1, 2])
-    check_loading(run.table("loading").iloc[0], find_checkpoint(MODEL).path)
+    check_loading(run.table("loading").iloc[0], find_model(MODEL).path)
 
 
 def test_stages_and_residual_add_up_to_the_frame(run):
@@ -62,13 +62,13 @@ def test_end_to_end_is_compared_with_the_bare_work_of_the_same_frames(run):
 
 def test_the_invocations_of_each_frame_are_seen(scripts):
     invocations = scripts("stages").Invocations()
-    networks = load_networks(MODEL)
-    face = np.zeros((2, *[networks.networks[0].image_size] * 2, 3), np.float32)
+    model = open_model(MODEL)
+    face = np.zeros((2, *[model.preprocessing.image_size] * 2, 3), np.float32)
     with invocations.watched():
-        networks.networks[0](face)
+        model(face)
         invocations.end_frame()
         invocations.end_frame()
-    networks.networks[0](face)
+    model(face)
     assert [len(frame) for frame in invocations.frames] == [2, 0]
     assert len(set(map(id, invocations.frames[0]))) == 1
     assert invocations.nanoseconds[0] > 10_000

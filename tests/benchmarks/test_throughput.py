@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from affectkit.course import read_run
-from affectkit.models import find_checkpoint
+from affectkit.models import find_model
 
 MODEL = "affectkit-synthetic-int8"
 
@@ -27,7 +27,7 @@ def scaling(scripts, tmp_path_factory):
 def test_runs_say_where_when_and_how_they_were_made(networks, scaling, check_run, check_loading):
     for run, question in ((networks, "networks"), (scaling, "scaling")):
         check_run(run, f"throughput.py {question}", [1, 2])
-        check_loading(run.table("loading").iloc[0], find_checkpoint(MODEL).path)
+        check_loading(run.table("loading").iloc[0], find_model(MODEL).path)
 
 
 def test_scenarios_are_mlperfs(networks, scripts):
