@@ -83,6 +83,15 @@ def test_no_folder_brings_tensorflow_in():
     assert not heavy & set(json.loads(done.stdout))
 
 
+def test_the_way_of_a_picture_to_its_answer_needs_no_tensorflow():
+    modules = "affectkit.pipeline.predict.run, affectkit.models.opening, affectkit.models.runtimes"
+    code = f"import sys, {modules}; print({{'tensorflow', 'keras', 'scipy'}} & set(sys.modules))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "set()"
+
+
 def test_the_front_door_needs_no_pydantic_nor_numpy():
     code = "import sys, affectkit; print({'pydantic', 'numpy'} & set(sys.modules))"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
