@@ -99,16 +99,11 @@ def export_model(
             source.preprocessing,
             source.temperature,
             input=tensors["input"],
-            labels=list(EXPRESSIONS),
-            parameters=source.model.count_params(),
-            source={"name": source.name, "files": source.files},
-            training=source.training,
             calibration=None
             if calibration is None
             else {"dataset": dataset, "faces": len(calibration)},
             verification=verification,
-            versions=versions(),
-            exported=datetime.now(UTC).isoformat(timespec="seconds"),
+            **describe_source(source),
         )
         replace_path(path, output / path.name)
     return write_card(manifest, output / f"{source.name}.{format}.json")
@@ -141,10 +136,17 @@ def _calibration_faces(source: Model, dataset: str, root: str | Path | None) -> 
     return calibration_faces(table, source.preprocessing, CALIBRATION_FACES)
 
 
-def versions() -> dict[str, str | None]:
-    """Give the versions of what converts, as far as it is installed."""
-    found: dict[str, str | None] = dict.fromkeys(CONVERTERS)
-    for name in found:
+def describe_source(source: Model) -> dict[str, object]:
+    """Give what manifest and bundle tell of where a network is from, when and with what exported."""
+    versions: dict[str, str | None] = dict.fromkeys(CONVERTERS)
+    for name in versions:
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            versions[name] = metadata.version(name)
+    return {
+        "labels": list(EXPRESSIONS),
+        "parameters": source.model.count_params(),
+        "source": {"name": source.name, "files": source.files},
+        "training": source.training,
+        "versions": versions,
+        "exported": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -152,14 +152,15 @@ def convert_to_tflite(
         return converter.convert()
 
 
-def describe_tensors(model: keras.Model, format: str, path: Path) -> dict[str, dict[str, object]]:
+def describe_tensors(
+    model: keras.Model, format: str, path: Path, batch: int | None = None
+) -> dict[str, dict[str, object]]:
     """Give name, shape (None: any number of faces) and dtype of input and outputs, for a manifest.
 
     TFLite and SavedModel have the keys "face", "expression" and "valence_arousal" in their
     signature "serving_default" besides.
     """
     names = {name: name for name in ("face", *model.output)}
-    batch = None
     if format == "frozen-graph":
         names = {name: f"{name}:0" for name in names}
     elif format.startswith("tflite"):

@@ -10,9 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression, Ridge
 from typer.testing import CliRunner
 
 from affectkit import AffectPipeline
@@ -25,9 +22,7 @@ from affectkit.export.formats import check_packages, convert
 from affectkit.faces import render_face
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import (
-    build_regressor,
     find_model,
-    get_backbone,
     open_model,
     predict_table,
     save_model,
@@ -36,7 +31,7 @@ from affectkit.models.cards import SUFFIXES
 from affectkit.pipeline import Face
 from affectkit.preprocess import Preprocessing, scale_pixels
 
-PREPROCESSING = Preprocessing(32, crop_margin=0.05, grey=True)
+PREPROCESSING = Preprocessing(32, crop_margin=0.05, grey=True)  # of the course in conftest.py
 TOLERANCES = {"tflite-int8": 0.1, "tflite-float16": 0.01}
 """Greatest difference; of the exact formats 1e-5."""
 
@@ -46,44 +41,6 @@ def run(*arguments, exit_code=0):
     assert result.exit_code == exit_code, result.output
     assert "Traceback" not in result.output
     return " ".join(result.output.split())
-
-
-def small_backbone():
-    """MobileNet's layers, few of them: converted in a moment."""
-    keras.utils.set_random_seed(0)
-    inputs = keras.Input((32, 32, 3))
-    layers = inputs
-    for filters in (16, 32, 64):
-        layers = keras.layers.Conv2D(filters, 3, 2, "same", use_bias=False)(layers)
-        layers = keras.layers.BatchNormalization()(layers)
-        layers = keras.layers.ReLU(6.0)(layers)
-        layers = keras.layers.DepthwiseConv2D(3, padding="same")(layers)
-    pooled = keras.layers.GlobalAveragePooling2D()(layers)
-    return keras.Model(inputs, pooled, name="backbone")
-
-
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """A course's run folder: two networks on one backbone, whose heads tell faces apart well."""
-    folder = tmp_path_factory.mktemp("runs") / "course"
-    faces = keras.Input((32, 32, 3), name="face")
-    head = keras.layers.Dense(8, "softmax", name="expression")
-    classifier = keras.Model(faces, head(small_backbone()(faces)))
-    regressor = build_regressor(classifier)
-    pixels, _ = load_faces(load_table("affectfaces", split="train", limit=400), PREPROCESSING)
-    features = get_backbone(classifier).predict(scale_pixels(pixels.astype("float32")), verbose=0)
-    scale = features.std()
-    groups = KMeans(8, n_init=1, random_state=0).fit_predict(features)
-    expressions = LogisticRegression(C=0.3, max_iter=1000).fit(features / scale, groups)
-    affect = Ridge(0.1).fit(features / scale, PCA(2, whiten=True).fit_transform(features) / 2)
-    for name, fitted, model in (
-        ("classifier", expressions, classifier),
-        ("regressor", affect, regressor),
-    ):
-        model.layers[-1].set_weights([fitted.coef_.T / scale, fitted.intercept_])
-        path, facts = folder / "models" / f"{name}.keras", {"dataset": "affectfaces"}
-        save_model(model, path, PREPROCESSING, facts, 1.5 if name == "classifier" else 1.0)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +60,6 @@ def faces(table):
     return scale_pixels(load_faces(table, PREPROCESSING)[0].astype(np.float32))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SUFFIXES)
 def test_an_export_answers_like_keras(course, exports, faces, name):
     source = open_model(course)
@@ -123,7 +79,6 @@ def test_an_export_answers_like_keras(course, exports, faces, name):
         np.testing.assert_allclose(alone, answers[:8], atol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_manifest_tells_size_hash_and_origin_of_all_files(course, exports):
     for name, path in exports.items():
         manifest = json.loads(path.read_text("utf-8"))
@@ -148,7 +103,6 @@ def test_a_manifest_tells_size_hash_and_origin_of_all_files(course, exports):
     assert len(list(exports["onnx"].parent.iterdir())) == 2 * len(SUFFIXES)
 
 
-@pytest.mark.slow
 def test_tensors_have_the_names_and_shapes_of_the_manifest(exports):
     import onnxruntime
     import tensorflow as tf
@@ -212,7 +166,6 @@ def test_the_command_evaluates_an_export(course, exports, tmp_path):
         assert read_metrics(folder / "metrics.json")["rows"] == 32
 
 
-@pytest.mark.slow
 def test_the_pipeline_runs_an_export(course, exports):
     image = render_face(3, 128)[0]
     squares = [Face((0.0, 0.0, 128.0, 128.0), 1.0, (0.0, 0.0, 0.0, 0.0))]
@@ -223,7 +176,6 @@ def test_the_pipeline_runs_an_export(course, exports):
     np.testing.assert_allclose(answers[1:], [answers[0]] * 2, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_an_export_of_another_model_is_refused(course, exports, faces):
     source = open_source(course)
     head = source.model.get_layer("expression")
@@ -238,7 +190,6 @@ def test_an_export_of_another_model_is_refused(course, exports, faces):
         verify_export(find_model(exports["onnx"]).path, "onnx", source, {"drawn": faces})
 
 
-@pytest.mark.slow
 def test_what_half_precision_can_not_hold_is_refused_and_leaves_nothing(course, tmp_path):
     loaded = open_model(course / "models" / "classifier.keras")
     model = keras.models.clone_model(loaded.model)
@@ -254,7 +205,6 @@ def test_what_half_precision_can_not_hold_is_refused_and_leaves_nothing(course, 
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.slow
 def test_the_command_exports_one_network_and_looks_at_pictures(course, tmp_path):
     pictures = tmp_path / "pictures"
     (pictures / "more").mkdir(parents=True)
@@ -276,7 +226,6 @@ def test_the_command_exports_one_network_and_looks_at_pictures(course, tmp_path)
     assert open_model(output / "regressor.pb").tasks == ("regression",)
 
 
-@pytest.mark.slow
 def test_damaged_and_missing_files_are_refused(exports, tmp_path):
     for name in ("onnx", "saved-model"):
         shutil.copytree(exports[name].parent, tmp_path / name)
@@ -309,7 +258,6 @@ def test_damaged_and_missing_files_are_refused(exports, tmp_path):
         open_model(tmp_path / "other.tflite")
 
 
-@pytest.mark.slow
 def test_a_manifest_must_describe_its_network(exports, tmp_path):
     shutil.copytree(exports["onnx"].parent, tmp_path / "out")
     manifest = tmp_path / "out" / exports["onnx"].name
@@ -320,7 +268,6 @@ def test_a_manifest_must_describe_its_network(exports, tmp_path):
         open_model(manifest)
 
 
-@pytest.mark.slow
 def test_networks_that_are_fed_differently_are_not_joined(course, tmp_path):
     shutil.copytree(course, tmp_path / "run")
     path = tmp_path / "run" / "models" / "regressor.keras"
@@ -349,7 +296,6 @@ def test_an_error_is_one_message_and_exit_code_2(tmp_path, monkeypatch, model, f
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from affectkit.models import build_classifier, build_regressor, get_backbone
+from affectkit.models import build_classifier, build_regressor, get_backbone, join_models
 from affectkit.models.build import task_of
 
 
@@ -135,3 +135,18 @@ def test_foreign_models_are_refused():
         build_regressor(foreign)
     with pytest.raises(ValueError, match="8 .expressions. or 2"):
         task_of(foreign)
+
+
+def test_equal_backbones_become_one_and_others_stay_two(classifier, faces):
+    regressor, other = build_regressor(classifier), build_regressor(classifier)
+    backbone = get_backbone(other)
+    backbone.set_weights([weight * 1.01 for weight in backbone.get_weights()])
+    shared, both = join_models(classifier, regressor), join_models(classifier, other)
+    assert shared.count_params() < 1.1 * classifier.count_params()
+    assert both.count_params() > 1.9 * classifier.count_params()
+    for joined, second in ((shared, regressor), (both, other)):
+        answers = joined(faces, training=False)
+        np.testing.assert_allclose(answers["expression"], classifier(faces), atol=1e-5)
+        np.testing.assert_allclose(answers["valence_arousal"], second(faces), atol=1e-5)
+    with pytest.raises(ValueError, match="one input size, got 32 and 64 px"):
+        join_models(classifier, build_regressor(build_classifier(64)))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from affectkit.export.check import drawn_faces, faces_of_pictures
-from affectkit.export.export import versions
+from affectkit.export.export import describe_source
 from affectkit.export.formats import check_packages
 from affectkit.export.nano.networks import split_networks, write_network
 from affectkit.export.nano.sources import FOLDER, script_sources
@@ -19,7 +18,6 @@ from affectkit.export.source import open_source
 from affectkit.files.atomic import replace_path, temporary_folder
 from affectkit.files.hashes import describe_files
 from affectkit.files.json_forms import write_json
-from affectkit.models.cards import LABELS
 from affectkit.models.opening import Model
 from affectkit.models.runtimes import KerasNetwork
 from affectkit.preprocess import Preprocessing, crop_face
@@ -88,15 +86,11 @@ def write_bundle(model: str | Path, output: str | Path, pictures: str | Path | N
             "name": source.name,
             "networks": networks,
             "preprocessing": source.preprocessing.to_dict(),
-            "labels": LABELS["expression"],
             "temperature": source.temperature,
+            **describe_source(source),
             "tolerances": TOLERANCES,
             "golden": {"faces": len(faces), "source": whence},
             "verification": verification,
-            "source": {"name": source.name, "files": source.files},
-            "training": source.training,
-            "versions": versions(),
-            "exported": datetime.now(UTC).isoformat(timespec="seconds"),
             "files": [
                 entry | {"part": _part(entry["name"])} for entry in describe_files(folder, folder)
             ],

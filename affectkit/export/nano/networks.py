@@ -17,10 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from affectkit.export.check import EXACT, check_comparison, compare_networks
-from affectkit.export.formats import tflite_tensor_names
+from affectkit.export.formats import describe_tensors, tflite_tensor_names
 from affectkit.export.nano.device.bundle import put_in_weights
 from affectkit.export.nano.graph import (
-    INPUT,
     convert_to_onnx,
     convert_to_tflite_float,
     locate_graph,
@@ -28,7 +27,6 @@ from affectkit.export.nano.graph import (
     quiet,
     write_saved_model,
 )
-from affectkit.models.cards import LABELS
 from affectkit.models.runtimes import (
     KerasNetwork,
     LiteRTNetwork,
@@ -85,7 +83,7 @@ def write_network(
         check_comparison(verification[form], EXACT, f"{name} as {form}")
     described = {
         "onnx": place,
-        **_describe_tensors(model),
+        **describe_tensors(model, "frozen-graph", saved_model, batch=1),
         "tflite_tensors": tflite_tensor_names(tflite),
         **_describe_graph(graph, folder, file),
         "parameters": model.count_params(),
@@ -104,26 +102,6 @@ class OneByOne:
         """Answer for faces; see `affectkit.models.runtimes.Network`."""
         answers = [self._network(face[None]) for face in faces]
         return {name: np.concatenate([one[name] for one in answers]) for name in self.outputs}
-
-
-def _describe_tensors(model: keras.Model) -> dict[str, object]:
-    return {
-        "input": {
-            "name": INPUT,
-            "tensor": f"{INPUT}:0",
-            "shape": [1, *model.input_shape[1:]],
-            "dtype": "float32",
-        },
-        "outputs": {
-            name: {
-                "tensor": f"{name}:0",
-                "shape": [1, int(one.shape[-1])],
-                "dtype": "float32",
-                "labels": LABELS[name],
-            }
-            for name, one in model.output.items()
-        },
-    }
 
 
 def _describe_graph(graph: bytes, folder: Path, file: str) -> dict[str, object]:

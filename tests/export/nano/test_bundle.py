@@ -24,8 +24,7 @@ def test_description(bundle):
     assert sorted(description["networks"]) == ["classifier", "regressor"]
     classifier = description["networks"]["classifier"]
     assert classifier["input"] == {
-        "name": "face",
-        "tensor": "face:0",
+        "name": "face:0",
         "shape": [1, 64, 64, 3],
         "dtype": "float32",
     }

@@ -21,6 +21,7 @@ DESCRIPTION = "bundle.json"
 REFUSED = 2
 """Exit code when something has to be mended first."""
 
+FORMS = {"frozen_graph": "frozen graph", "onnx": "ONNX file"}
 
 DAMAGED = (
     OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, RuntimeError,
@@ -112,41 +113,40 @@ class Bundle(object):
 
     def frozen_graph(self, name):
         """Give the bytes of a network's frozen graph, which lies inside its saved_model.pb."""
-        try:
-            place = self.networks[name]["frozen_graph"]
+
+        def read(place):
             content = self.place(place["file"]).read_bytes()
-            graph = content[place["offset"] : place["offset"] + place["bytes"]]
-            known = place["sha256"]
-        except DAMAGED as error:
-            raise RefusalError(
-                "the frozen graph of {} can't be found ({!r}): copy the bundle again".format(
-                    name, error
-                )
-            ) from error
-        if hashlib.sha256(graph).hexdigest() != known:
-            raise RefusalError(
-                "the frozen graph in {} is damaged: copy it again".format(place["file"])
-            )
-        return graph
+            return content[place["offset"] : place["offset"] + place["bytes"]]
+
+        return self._read_checked(name, "frozen_graph", read)
 
     def onnx(self, name):
         """Give the bytes of a network's ONNX file: its rest, and the weights of the SavedModel."""
-        try:
-            place = self.networks[name]["onnx"]
+
+        def read(place):
             rest = self.place(place["rest"]).read_bytes()
             saved_model = self.place(place["weights_in"]).read_bytes()
-            content = put_in_weights(rest, saved_model, place["weights"])
+            return put_in_weights(rest, saved_model, place["weights"])
+
+        return self._read_checked(name, "onnx", read)
+
+    def _read_checked(self, name, form, read):
+        """Read a form of a network from where bundle.json says it is, and compare the hash."""
+        what = "the {} of {}".format(FORMS[form], name)
+        try:
+            place = self.networks[name][form]
+            content = read(place)
             known = place["sha256"]
         except DAMAGED as error:
             raise RefusalError(
-                "the ONNX file of {} can't be put together ({}): copy the bundle again".format(
-                    name, repr(error)[:200]
+                "{} can't be put together ({}): copy the bundle again".format(
+                    what, repr(error)[:200]
                 )
             ) from error
         if hashlib.sha256(content).hexdigest() != known:
             raise RefusalError(
-                "the ONNX file of {} is not the one that was exported (SHA-256 differs): copy the "
-                "bundle again".format(name)
+                "{} is not the one that was exported (SHA-256 differs): copy the bundle "
+                "again".format(what)
             )
         return content
 
