@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 from affectkit.cli import app
 from affectkit.export import write_bundle
-from affectkit.models import build_classifier, build_regressor, save_model
-from affectkit.preprocess import Preprocessing
+from affectkit.models import get_backbone, load_model, save_model
 
 
 def _load_environments():
@@ -32,17 +31,14 @@ _environments = _load_environments()
 
 
 @pytest.fixture(scope="session")
-def course(tmp_path_factory):
-    """A course's run folder, with a classifier and a regressor of 64 pixels."""
-    folder = tmp_path_factory.mktemp("nano") / "course"
-    (folder / "models").mkdir(parents=True)
-    classifier = build_classifier(64, 0.35, weights="affectfaces")
-    regressor = build_regressor(classifier)
-    backbone = regressor.get_layer("backbone")
-    backbone.set_weights([0.99 * weight for weight in backbone.get_weights()])  # tell them apart
-    preprocessing = Preprocessing(image_size=64, crop_margin=0.1)
-    for name, model in (("classifier", classifier), ("regressor", regressor)):
-        save_model(model, folder / "models" / f"{name}.keras", preprocessing)
+def course(course, tmp_path_factory):
+    """A course's run folder, whose regressor has another backbone: no network serves both."""
+    folder = shutil.copytree(course, tmp_path_factory.mktemp("nano") / "course")
+    path = folder / "models" / "regressor.keras"
+    regressor = load_model(path)
+    backbone = get_backbone(regressor.model)
+    backbone.set_weights([0.99 * weight for weight in backbone.get_weights()])
+    save_model(regressor.model, path, regressor.preprocessing)
     return folder
 
 

@@ -11,11 +11,11 @@ from affectkit.export.nano.graph import locate_graph
 def test_graphs_hold_only_what_tensorrt_takes(bundle):
     for network in read_description(bundle)["networks"].values():
         operations = network["operations"]
-        assert operations["Relu6"] == operations["Conv2D"] == 35
-        assert operations["DepthwiseConv2dNative"] == 17
+        assert operations["Relu6"] == operations["Conv2D"] == 3
+        assert operations["DepthwiseConv2dNative"] == 3
         assert not operations.keys() & {"VarHandleOp", "ReadVariableOp", "DisableCopyOnRead"}
         assert not operations.keys() & {"ArgMax", "Cast", "ResizeBilinear", "FusedBatchNormV3"}
-        assert 300 <= network["nodes"] <= 320
+        assert sum(operations.values()) == network["nodes"]
 
 
 def test_the_frozen_graph_lies_in_the_saved_model(bundle, run_script, tmp_path):
