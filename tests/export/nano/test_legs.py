@@ -107,12 +107,13 @@ def test_tf_trt_takes_each_network_whole(result):
         conversion = one["conversion"]
         assert conversion["exit_code"] == conversion["report"]["exit_code"] == 3
         assert conversion["report"]["kind"] == "TF-TRT's segmenter alone, no engine built"
-        for report in conversion["report"]["networks"].values():
+        for name, report in conversion["report"]["networks"].items():
             assert report["engines"] == 1
             assert report["built"] == {}
             assert report["outside"].keys() <= {"Placeholder", "NoOp", "Identity"}
             (nodes,) = report["nodes"]
-            assert 295 <= nodes <= 315
+            least, most = (295, 315) if name == "affect" else (15, 25)  # MobileNet; the small ones
+            assert least <= nodes <= most
         for differences in conversion["segments"].values():
             assert differences
             assert max(differences.values()) < 1e-4
