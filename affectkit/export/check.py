@@ -15,6 +15,7 @@ from affectkit.data.datasets import load_table
 from affectkit.data.image_files import IMAGE_SUFFIXES
 from affectkit.data.images import read_image
 from affectkit.files.pictures import ImageReadError
+from affectkit.models.opening import Model
 from affectkit.models.runtimes import Network
 from affectkit.pipeline.detect.detectors import load_detector
 from affectkit.preprocess import Preprocessing, face_input, scale_pixels
@@ -54,7 +55,7 @@ wrong file changes most."""
 
 
 def compare_networks(
-    network: Network, source: Network, faces: np.ndarray
+    network: Network, source: Network | Model, faces: np.ndarray
 ) -> dict[str, int | float | dict[str, dict[str, float]] | None]:
     """Measure how far a network's answers for faces are from its source's; NaN if one is NaN.
 

@@ -26,7 +26,7 @@ from affectkit.files.hashes import describe_files
 from affectkit.labels import EXPRESSIONS
 from affectkit.models.cards import SUFFIXES, check_format, make_card, write_card
 from affectkit.models.opening import Model
-from affectkit.models.runtimes import KerasNetwork, load_network
+from affectkit.models.runtimes import load_network
 from affectkit.pipeline.detect.boxes import add_face_boxes
 
 CALIBRATION_FACES = 500
@@ -113,10 +113,10 @@ def verify_export(
     path: Path, format: str, source: Model, faces: dict[str, np.ndarray]
 ) -> dict[str, dict[str, object]]:
     """Compare an exported file with its source on faces by name; ValueError if it is another."""
-    network, original = load_network(path, format), KerasNetwork(source.model)
+    network = load_network(path, format)
     results = {}
     for name, some in faces.items():
-        results[name] = compare_networks(network, original, some)
+        results[name] = compare_networks(network, source, some)
         check_comparison(results[name], TOLERANCES[format], f"{path.name} ({name})")
     return results
 
@@ -137,7 +137,7 @@ def _calibration_faces(source: Model, dataset: str, root: str | Path | None) -> 
 
 
 def describe_source(source: Model) -> dict[str, object]:
-    """Give what manifest and bundle tell of where a network is from, when and with what exported."""
+    """Give what manifest and bundle tell of a network, and when and with what it was exported."""
     versions: dict[str, str | None] = dict.fromkeys(CONVERTERS)
     for name in versions:
         with suppress(metadata.PackageNotFoundError):

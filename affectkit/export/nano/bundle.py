@@ -19,7 +19,6 @@ from affectkit.files.atomic import replace_path, temporary_folder
 from affectkit.files.hashes import describe_files
 from affectkit.files.json_forms import write_json
 from affectkit.models.opening import Model
-from affectkit.models.runtimes import KerasNetwork
 from affectkit.preprocess import Preprocessing, crop_face
 from affectkit.version import __version__
 
@@ -124,9 +123,8 @@ def write_golden(path: Path, faces: np.ndarray, source: Model) -> None:
     The answers show whether networks do the same elsewhere, the crops whether OpenCV does.
     """
     pixels = np.rint((faces + 1) * 127.5).astype(np.uint8)
-    answers = KerasNetwork(source.model)(faces)
     crops = golden_crops(source.preprocessing)
-    np.savez_compressed(path, faces=pixels, **answers, **crops)
+    np.savez_compressed(path, faces=pixels, **source(faces), **crops)
 
 
 def golden_crops(preprocessing: Preprocessing) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from affectkit.cli import app
 from affectkit.export import write_bundle
-from affectkit.models import get_backbone, load_model, save_model
+from affectkit.models import get_backbone, open_model, save_model
 
 
 def _load_environments():
@@ -35,7 +35,7 @@ def course(course, tmp_path_factory):
     """A course's run folder, whose regressor has another backbone: no network serves both."""
     folder = shutil.copytree(course, tmp_path_factory.mktemp("nano") / "course")
     path = folder / "models" / "regressor.keras"
-    regressor = load_model(path)
+    regressor = open_model(path)
     backbone = get_backbone(regressor.model)
     backbone.set_weights([0.99 * weight for weight in backbone.get_weights()])
     save_model(regressor.model, path, regressor.preprocessing)
