@@ -165,7 +165,7 @@ def test_refuses_without_tensorrt_and_without_gpu(
 
 def test_benchmark_measures_what_is_there(old_python, run_script, bundle, tmp_path):
     arguments = ["--n", 5, "--warm-up", 1, "--least-memory-mb", 0]
-    text = run_script(old_python, run_script, bundle / "benchmark.py", *arguments, folder=tmp_path)
+    text = run_script(old_python, bundle / "benchmark.py", *arguments, folder=tmp_path)
     content = json.loads((tmp_path / "benchmark.json").read_text())
     found = {report["runtime"]: report for report in content["runtimes"]}
     assert list(found) == ["FP16", "FP32", "tensorflow", "frozen-graph", "tflite"]
@@ -192,7 +192,7 @@ def test_infer_says_what_the_kit_says(old_python, run_script, bundle, course, tm
         frames.append(render_face(index, 256)[0])
         cv2.imwrite(str(tmp_path / f"frame_{index}.png"), frames[-1][..., ::-1])
     arguments = ["-v", tmp_path / "frame_%d.png", "--runtime", "tflite", "--least-memory-mb", 0]
-    text = run_script(old_python, run_script, bundle / "infer.py", *arguments, folder=tmp_path)
+    text = run_script(old_python, bundle / "infer.py", *arguments, folder=tmp_path)
     assert "3 frames; wrote test_out.avi" in text
     with (tmp_path / "test_out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
