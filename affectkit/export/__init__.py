@@ -7,11 +7,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "check": ["drawn_faces"],
         "checkpoint": ["save_checkpoint"],
-        "export": ["export_model"],
+        "export": ["export_model", "open_source"],
         "formats": ["convert_to_tflite", "freeze"],
         "nano.bundle": ["read_description", "write_bundle"],
         "nano.graph": ["portable_graph"],
         "nano.reports": ["read_benchmarks", "read_conversions"],
-        "source": ["open_source"],
     },
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from affectkit.data.datasets import load_table
@@ -20,13 +22,12 @@ from affectkit.export.check import (
     faces_of_pictures,
 )
 from affectkit.export.formats import check_packages, convert, describe_tensors
-from affectkit.export.source import open_source
 from affectkit.files.atomic import replace_path, temporary_folder
 from affectkit.files.hashes import describe_files
 from affectkit.labels import EXPRESSIONS
 from affectkit.models.cards import SUFFIXES, check_format, make_card, write_card
-from affectkit.models.opening import Model
-from affectkit.models.runtimes import load_network
+from affectkit.models.opening import Model, open_model
+from affectkit.models.runtimes import OUTPUTS, KerasNetwork, load_network
 from affectkit.pipeline.detect.boxes import add_face_boxes
 
 CALIBRATION_FACES = 500
@@ -34,6 +35,42 @@ CALIBRATION_FACES = 500
 
 CONVERTERS = ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime")
 """Packages whose versions a manifest names."""
+
+
+def open_source(model: str | Path) -> Model:
+    """Open what is to be exported.
+
+    Parameters
+    ----------
+    model : str or Path
+        As `affectkit.models.open_model` takes it: a checkpoint in its float32 form, such as
+        "affectkit-real", a `.keras` file with its card, or the run folder of a course, whose two
+        networks become one.
+
+    Returns
+    -------
+    Model
+        Of one network of Keras, whose `.model` gives a dict of outputs.
+
+    Raises
+    ------
+    ValueError
+        If it is exported already, or as `open_model`.
+    FileNotFoundError
+        If a file is missing, also one of a run's two networks.
+    """
+    source = open_model(model)
+    folder = Path(model).expanduser() / "models"
+    if len(source.outputs) == 1 and folder.is_dir():
+        there = "regressor" if source.task == "classification" else "classifier"
+        raise FileNotFoundError(
+            f"expected the run folder of a course, {folder.parent} has no models/{there}.keras; "
+            "name a .keras file to export one network"
+        )
+    network = source.model
+    if not isinstance(network.output, dict):
+        network = keras.Model(network.input, {OUTPUTS[source.task]: network.output})
+    return replace(source, networks=(KerasNetwork(network),))
 
 
 def export_model(

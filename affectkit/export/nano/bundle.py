@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 
 from affectkit.export.check import drawn_faces, faces_of_pictures
-from affectkit.export.export import describe_source
+from affectkit.export.export import describe_source, open_source
 from affectkit.export.formats import check_packages
 from affectkit.export.nano.networks import split_networks, write_network
 from affectkit.export.nano.sources import FOLDER, script_sources
-from affectkit.export.source import open_source
 from affectkit.files.atomic import replace_path, temporary_folder
 from affectkit.files.hashes import describe_files
 from affectkit.files.json_forms import write_json
