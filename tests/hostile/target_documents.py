@@ -206,9 +206,9 @@ class Conversion(Document):
     def document(self) -> dict:
         network = {
             "engines": 2,
-            "nodes": 300,
-            "outside": ["Reshape"],
-            "built": ["a"],
+            "nodes": [300],
+            "outside": {"Reshape": 1},
+            "built": {"a": 5},
             "build_seconds": 3.5,
             "differences": {"expression": 0.01},
             "tolerance": 0.03,
@@ -233,8 +233,7 @@ class DeviceBenchmark(Document):
         runtime = {
             "runtime": "FP16",
             "threads": 4,
-            "n": 100,
-            "milliseconds": {"p50": 1.5, "p90": 2, "p99": 3},
+            "milliseconds": {"n": 100, "p50": 1.5, "p90": 2, "p99": 3},
             "first_call_ms": 100,
             "load_seconds": 10,
             "peak_memory_mb": 1000,
