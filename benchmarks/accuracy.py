@@ -224,15 +224,9 @@ def raters_table(answers: dict[str, pd.DataFrame], votes: pd.DataFrame) -> str:
     """Accuracy of "is it a smile?" on all sets but the first, where a part of its raters saw one.
 
     The least of Happy against Neutral that counts as a smile is fitted on the first set: the
-    greatest sum of sensitivity and specificity (Youden, 1950), for each share of raters.
-
-    Parameters
-    ----------
-    answers : dict of str to DataFrame
-        By set, as in predictions.csv; the first has an image_id.
-    votes : pandas.DataFrame
-        The first one's rows, with the raters' votes; those who said something else than Happy or
-        Neutral do not count, and faces of which most did are left out.
+    greatest sum of sensitivity and specificity (Youden, 1950), for each share of raters. `answers`
+    are as in predictions.csv; of the first one's votes, those who said something else than Happy or
+    Neutral do not count, and faces of which most did are left out.
     """
     margins = {
         name: np.log(one["probability_happy"].clip(1e-12) / one["probability_neutral"].clip(1e-12))

@@ -159,25 +159,11 @@ for number in range(3):
 
 @dataclass
 class Scenario:
-    """A command and what must come out of it.
+    """Python that writes into `folder` only, and what must come out of it.
 
-    Attributes
-    ----------
-    code : str
-        Python; writes into `folder` only.
-    outcome : callable
-        Gives what is in a folder after a finished run, to be compared.
-    expected : dict
-        The outcome of an unkilled run.
-    events : int
-        File-system events of an unkilled run.
-    kills, finished : int
-        So far.
-    wrong : list of str
-        What differed.
-    reach : float
-        Moments are drawn from this share of the events: less means more kills before a run ends,
-        which is cheaper where starting takes long.
+    `outcome` gives what is in a folder, to be compared with that of an unkilled run (`expected`).
+    Moments are drawn from the share `reach` of its file-system events: less means more kills before
+    a run ends, which is cheaper where starting takes long.
     """
 
     code: str

@@ -243,16 +243,8 @@ def write_notebook(path: Path, cells: Sequence[str]) -> Path:
 class LabNotebook:
     """A notebook that is open in a page, by what JupyterLab's own commands do.
 
-    Parameters
-    ----------
-    page : Page
-        Of a context from `new_context`.
-    server : LabServer
-        Where the notebook is.
-    name : str
-        Its path in the server's folder; if empty, the one that the page shows is taken.
-    host : str, optional
-        Another name of this machine.
+    `name` is its path in the server's folder (if empty: the one that the page shows), and `host`
+    another name of this machine.
     """
 
     def __init__(self, page: Page, server: LabServer, name: str = "", host: str = "") -> None:

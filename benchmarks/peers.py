@@ -65,13 +65,7 @@ PEERS = {
 
 
 class Contestant:
-    """A process of peer_legs.py.
-
-    Attributes
-    ----------
-    error : str or None
-        Why it can't take part.
-    """
+    """A process of peer_legs.py; `error` says why it can't take part."""
 
     def __init__(
         self, leg: str, threads: int, python: str | Path, node_modules: Path | None = None

@@ -86,26 +86,9 @@ def choose(
 
 @dataclass
 class Report:
-    """A run: filled by a benchmark, then written.
+    """A run: filled by a benchmark, whose name stands in its files, then written.
 
-    Attributes
-    ----------
-    benchmark : str
-        Its name in files.
-    arguments : argparse.Namespace
-        What was asked for.
-    command : list of str
-        The same as it was typed, from the script's name on.
-    tables : dict
-        Rows by table.
-    ratios : list of dict
-        name, value, and which is better: "lower" or "higher".
-    targets : list of dict
-        name, value, bound (such as "<= 1.15") and whether it was reached.
-    figures : dict of str to Figure
-        By name.
-    notes : list of str
-        What a reader must know; paragraphs.
+    The command is what was typed, from the script's name on; tables are lists of rows.
     """
 
     benchmark: str

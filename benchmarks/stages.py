@@ -119,15 +119,7 @@ def shorten(video: Path, frames: int, output: Path) -> Path:
 
 
 class Invocations:
-    """Notes which LiteRT interpreters run, frame by frame, and for how long.
-
-    Attributes
-    ----------
-    frames : list of list
-        The interpreters of each frame, in the order in which they ran.
-    nanoseconds : list of int
-        What their `invoke` took in each frame.
-    """
+    """Notes which LiteRT interpreters run in each frame, in order, and their nanoseconds."""
 
     def __init__(self) -> None:
         self.frames: list[list] = []
