@@ -47,7 +47,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pandas as pd
-from report import add_data, choose, data_sets, markdown_grid, new_parser, write_between
+from report import add_data, choose, data_sets, markdown_grid, model_file, new_parser, write_between
 from sklearn.metrics import roc_curve
 
 from affectkit.data import SOFT_LABEL_COLUMNS, load_faces, load_table
@@ -154,17 +154,16 @@ def with_interval(entry: dict) -> str:
     return text if entry["low"] is None else f"{text} ({entry['low']:.3f} to {entry['high']:.3f})"
 
 
-def forms_table(results: Results, title: str, name: str) -> str:
+def forms_table(results: Results, title: str) -> str:
     """Accuracy, macro F1, calibration and size of each form on one set."""
-    card = json.loads((FOLDER / f"{name}.json").read_text())
     rows = []
     for (dataset, form, task), result in results.items():
         if dataset != title or task != "classification":
             continue
-        kind = form.partition(",")[0].removeprefix(name).strip("-") or "float32"
+        size = model_file(form.partition(",")[0])["bytes"]
         after = result["calibration"]["after"] or result["calibration"]["before"]
         rows.append([
-            form, f"{card['files'][kind]['bytes'] / 1e6:.2f}",
+            form, f"{size / 1e6:.2f}",
             with_interval(result["metrics"]["accuracy"]), result["metrics"]["macro_f1"]["value"],
             result["calibration"]["before"]["ece"]["value"], after["ece"]["value"],
         ])  # fmt: skip
@@ -265,7 +264,7 @@ def card_tables(
             f"### {title}\n",
             f"{result['rows']:,} faces, protocol `{result['protocol']}`. Always the most frequent "
             f"class: accuracy {dummy['accuracy']:.3f}, macro F1 {dummy['macro_f1']:.3f}.\n",
-            forms_table(results, title, name) + "\n",
+            forms_table(results, title) + "\n",
             classes_table(result, output, (title, name, "classification")) + "\n",
         ]
         if result["slices"]:

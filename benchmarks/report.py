@@ -287,9 +287,9 @@ def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> li
     sets, rows = data_sets(arguments), []
     for name in dict.fromkeys(models) if sets else ():
         row = {"model": name, "sha256": model_file(name)["sha256"]}
+        opened = open_model(name)
         for title, source in sets.items():
             found: dict[str, object] = {}
-            opened = open_model(name)
             for task in opened.tasks:
                 if task == "regression" and source["dataset"] == "folder":
                     continue  # the portraits have no valence and arousal
