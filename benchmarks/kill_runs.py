@@ -95,8 +95,9 @@ unpack(Path({archive!r}), Path(folder))
 """
 
 PREDICT = """
-from affectkit.pipeline.predict.run import predict_files
-predict_files({paths!r}, folder + "/rows.csv", annotate=folder + "/drawn", progress=False)
+from affectkit.pipeline import PredictSettings, predict_files
+settings = PredictSettings(annotate=folder + "/drawn")
+predict_files({paths!r}, folder + "/rows.csv", settings, progress=False)
 """
 
 TRAIN = """
@@ -249,7 +250,7 @@ def predictions(folder: Path) -> dict[str, str]:
     import cv2
 
     found = files_of(folder)
-    del found["rows.csv"], found["rows.csv.progress"]
+    del found["rows.csv"], found["rows.csv.progress.sqlite"]
     rows = pd.read_csv(folder / "rows.csv").groupby("file", sort=False)
     found |= {f"rows of {Path(name).name}": group.to_csv() for name, group in rows}
     for video in (folder / "drawn").glob("*.avi"):

@@ -18,7 +18,7 @@ from affectkit.export.nano.sources import script_sources
 from affectkit.faces import render_face
 from affectkit.models import Model, predict_table
 from affectkit.pipeline import AffectPipeline, Face, process_video, read_video, run_camera
-from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
+from affectkit.pipeline.predict.task import FileTask, predict_file
 from affectkit.preprocess import Preprocessing, face_input
 from affectkit.training.augmentation import with_augmentation
 from affectkit.widgets.frame_processor import FrameProcessor
@@ -111,9 +111,7 @@ def test_every_way_to_a_network_gives_the_same_pixels(
     loaded = Model.of_keras(identity(size), preprocessing)
     ways["evaluation"] = predict_table(loaded, table_of(path))[0]
 
-    predictor = ImagePredictor(model="affectkit-synthetic-int8")
-    predictor._pipeline = pipeline
-    assert predictor(ImageTask(path)).error is None
+    assert predict_file(FileTask(path, "face"), pipeline).error is None
     ways["pictures"] = recorded(pipeline)
     process_video(pipeline, clip)
     ways["video"] = recorded(pipeline)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +16,8 @@ from rich.table import Table
 from affectkit.cli.options import DetectorName, ModelName, Smoothing, Threads
 
 if TYPE_CHECKING:
+    from affectkit.pipeline.answers import FaceAffect
+    from affectkit.pipeline.predict.journal import Journal
     from affectkit.pipeline.stage_timer import StageTimer
     from affectkit.pipeline.video.camera import CameraSummary
 
@@ -49,34 +54,41 @@ def run(
     Always the newest frame is used. At the lower left: what each stage of it took.
     """
     from affectkit.pipeline.pipeline import AffectPipeline
-    from affectkit.pipeline.predict.rows import face_rows
-    from affectkit.pipeline.predict.sink import PredictionOutput
+    from affectkit.pipeline.predict.journal import Journal
     from affectkit.pipeline.video.camera import CameraWindow, run_camera
     from affectkit.pipeline.video.read import read_video
 
     number = int(source) if source.isdecimal() else source
     pipeline = AffectPipeline(model, detector or "blazeface", threads, smoothing, track=True)
     name = f"camera {source}" if isinstance(number, int) else source
-    output = None
+    journal = on_faces = None
     with ExitStack() as stack:
-        reader = read_video(number, newest_only=isinstance(number, int))
-        stack.enter_context(reader)
+        reader = stack.enter_context(read_video(number, newest_only=isinstance(number, int)))
         window = None if headless else stack.enter_context(CameraWindow())
-        write = None
         if record is not None:
-            output = stack.enter_context(PredictionOutput(record, {"source": name}, overwrite))
-            write = stack.enter_context(output.file(name))
-        summary = run_camera(
-            pipeline,
-            reader,
-            window,
-            mirror,
-            seconds,
-            write and (lambda index, time, faces: write(face_rows(name, faces, index, time))),
-        )
-    if output is not None:
-        output.forget_progress()
+            session = {"source": name, "started": datetime.now(UTC).isoformat()}
+            journal = stack.enter_context(Journal(record, session, overwrite))
+            on_faces = _keep_rows(journal, name)
+        summary = run_camera(pipeline, reader, window, mirror, seconds, on_faces)
+    if journal is not None:
+        journal.forget()
     _print_summary(Console(), summary, pipeline.timer)
+
+
+def _keep_rows(journal: Journal, name: str) -> Callable[[int, float, list[FaceAffect]], None]:
+    """Give what writes rows as they come; should the process be killed, the last second is lost."""
+    from affectkit.pipeline.predict.rows import face_rows
+
+    kept = time.monotonic()
+
+    def write(index: int, seconds: float, faces: list[FaceAffect]) -> None:
+        nonlocal kept
+        journal.write(face_rows(name, faces, index, seconds))
+        if time.monotonic() - kept >= 1:
+            journal.finish(name)
+            kept = time.monotonic()
+
+    return write
 
 
 def _print_summary(console: Console, summary: CameraSummary, timer: StageTimer) -> None:

@@ -16,9 +16,7 @@ SOME_FAILED, NOTHING_DONE = 1, 2
 
 
 def run(
-    output: Annotated[
-        Path, typer.Option(help="Rows go here: a .csv, .parquet (needs pyarrow) or .jsonl file.")
-    ],
+    output: Annotated[Path, typer.Option(help="Rows go here: a .csv, .parquet or .jsonl file.")],
     paths: Annotated[
         list[str] | None,
         typer.Argument(help="Pictures, videos, folders (with all below), or quoted patterns."),
@@ -48,7 +46,9 @@ def run(
 ) -> None:
     """Find the faces in pictures and videos; writes expression, valence and arousal of each.
 
-    The same command again goes on where it was interrupted.
+    The output is written at the end, also when it is stopped, from OUTPUT.progress.sqlite, which
+    gets the rows of every finished file. The same command again goes on where it was interrupted;
+    with --output alone, it writes the rows of a run that was killed.
 
     A file that can't be read is told and listed, and the others are done.
 
@@ -57,17 +57,20 @@ def run(
     Everything runs on this machine, or on the cluster that you name, and nothing but the named
     outputs is stored.
     """
+    console = Console()
     inputs = [*(paths or []), *(video or [])]
     if not inputs:
-        raise ValueError("name at least one picture, video, folder or pattern")
+        _recover(output, console)
+        return
     from affectkit.pipeline.predict.run import predict_files
+    from affectkit.pipeline.predict.task import PredictSettings
 
+    settings = PredictSettings(
+        model, detector, annotate, stride, smoothing, threads, workers, scheduler
+    )
     try:
         with stop_signals() as check:
-            summary = predict_files(
-                inputs, output, model, detector, annotate, workers, stride, threads, smoothing,
-                overwrite, check=check, scheduler=scheduler,
-            )  # fmt: skip
+            summary = predict_files(inputs, output, settings, overwrite, check=check)
     except Stopped as stopped:
         Console(stderr=True).print(
             Text(f"Stopped. {output} has what was done; the same command goes on from there."),
@@ -75,7 +78,6 @@ def run(
         )
         raise typer.Exit(128 + stopped.number) from None
     before = f", {summary.finished_before} done before" if summary.finished_before else ""
-    console = Console()
     console.print(
         Text(f"{output}: {summary.faces:,} faces in {summary.finished} files{before}"),
         soft_wrap=True,
@@ -85,3 +87,13 @@ def run(
         console.print(Text(text, style="yellow"), soft_wrap=True)
         done = summary.finished or summary.finished_before
         raise typer.Exit(SOME_FAILED if done else NOTHING_DONE)
+
+
+def _recover(output: Path, console: Console) -> None:
+    from affectkit.pipeline.predict.journal import journal_path, recover_table
+    from affectkit.pipeline.predict.rows import check_format
+
+    if not journal_path(check_format(output)).exists():
+        raise ValueError("name at least one picture, video, folder or pattern")
+    text = f"{output}: the rows of {recover_table(output)} finished files"
+    console.print(Text(text), soft_wrap=True)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from affectkit.labels import EXPRESSION_COLOURS
-from affectkit.pipeline.pipeline import FaceAffect
+from affectkit.pipeline.answers import FaceAffect
 
 _COLOURS = {
     name: tuple(int(colour[start : start + 2], 16) for start in (5, 3, 1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from affectkit.labels import EXPRESSIONS
 from affectkit.models.opening import open_model
 from affectkit.models.temperature import apply_temperature
+from affectkit.pipeline.answers import FaceAffect
 from affectkit.pipeline.detect.detectors import load_detector
 from affectkit.pipeline.detect.face import Face
 from affectkit.pipeline.stage_timer import StageTimer
@@ -19,37 +19,6 @@ from affectkit.preprocess import Preprocessing, crop_face, scale_pixels
 
 KEPT_FRAMES = 10_000
 """Frames that a pipeline's own timer keeps, so that a long video does not fill the memory."""
-
-
-@dataclass(frozen=True)
-class FaceAffect:
-    """What the pipeline says about one face.
-
-    Attributes
-    ----------
-    box : tuple of 4 float
-        Left, top, width and height of the square that was looked at, in pixels; it may reach
-        beyond the image.
-    score : float
-        How certain the detector is, 0..1.
-    expression : str or None
-        The most probable of `affectkit.labels.EXPRESSIONS`; None without a classifier.
-    probabilities : dict of str to float
-        Of each expression, calibrated with the checkpoint's temperature; empty without a
-        classifier.
-    valence, arousal : float or None
-        In [-1, 1]; None without a regressor.
-    track : int or None
-        Number of the face within a video; None where faces are not followed.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    expression: str | None
-    probabilities: dict[str, float]
-    valence: float | None
-    arousal: float | None
-    track: int | None = None
 
 
 class AffectPipeline:

@@ -16,7 +16,7 @@ from affectkit.data import read_image
 from affectkit.data.images import MAX_PIXELS
 from affectkit.pipeline import read_video
 from affectkit.pipeline.predict.inputs import find_inputs
-from affectkit.pipeline.predict.pictures import _warn_if_animated
+from affectkit.pipeline.predict.task import warn_if_animated
 
 
 def _picture(width: int = 33, height: int = 21) -> Image.Image:
@@ -43,7 +43,7 @@ class Picture(Target):
     def read(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _warn_if_animated(self.path)
+            warn_if_animated(self.path)
         find_inputs([self.path])
         image = read_image(self.path)
         assert image.dtype == np.uint8

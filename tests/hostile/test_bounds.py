@@ -20,7 +20,7 @@ from affectkit.data.images import load_container
 from affectkit.files import ImageReadError
 from affectkit.pipeline import read_video
 from affectkit.pipeline.predict.inputs import find_inputs
-from affectkit.pipeline.predict.pictures import _warn_if_animated
+from affectkit.pipeline.predict.task import warn_if_animated
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def test_a_pipe_is_no_file(tmp_path, name):
         assert len(files) <= 1
         assert not missing
         for file in files:
-            _warn_if_animated(file.path)
+            warn_if_animated(file.path)
         with pytest.raises((ValueError, OSError), match=name):
             read_image(tmp_path / name)
         with pytest.raises((ValueError, OSError), match=name):

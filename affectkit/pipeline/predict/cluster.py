@@ -1,9 +1,8 @@
-"""Connect to a Dask cluster, or start processes of this machine as one."""
+"""Work on a Dask cluster, or on processes of this machine as one, whatever ends on the way."""
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections import deque
@@ -20,6 +19,15 @@ if TYPE_CHECKING:
 
 
 _CONNECT_SECONDS = 15
+_NO_WORKER_SECONDS = 60
+_POLL_SECONDS = 0.05
+_LOOK_SECONDS = 2
+_BATCHES_AHEAD = 4
+"""Of each thread of the cluster, counted from the oldest unfinished batch on."""
+
+_ENDED = (
+    "a worker process ended whenever it worked on this, perhaps for lack of memory: try it alone"
+)
 
 _LOCAL_SETTINGS = {
     "distributed.worker.multiprocessing-method": "spawn",  # a fork of TensorFlow's threads hangs
@@ -37,29 +45,11 @@ _IGNORE_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 def open_cluster(scheduler: str | None = None, workers: int = 2) -> Iterator[Client]:
     """Connect to a Dask scheduler, or start processes on this machine for the time of a block.
 
-    A local cluster listens on the loopback device only, and replaces a process that ends.
-
-    Parameters
-    ----------
-    scheduler : str, optional
-        Address of a scheduler (`tcp://host:port`; with Dask's own TLS settings also `tls://`).
-        Dask sends code to its workers: use only those that you trust, in a network that you trust.
-    workers : int
-        Processes, of one thread each, if there is no address.
-
-    Yields
-    ------
-    distributed.Client
-        Connected; at least one worker is there, with this version of affectkit.
-
-    Raises
-    ------
-    ImportError
-        If Dask is not installed, or a worker has no affectkit.
-    ValueError
-        If the address can't be one, there would be no worker, or one has another affectkit.
-    OSError
-        If nothing answers there, or no worker joins.
+    The processes have one thread each and listen on the loopback device only; one that ends is
+    replaced. Dask sends code to workers: `scheduler` (tcp://host:port, with Dask's own TLS settings
+    also tls://) should be one that you trust, in a network that you trust. Raises ImportError if
+    Dask or a worker's affectkit is missing; ValueError if the address can't be one, there would be
+    no worker, or one has another affectkit; OSError if nothing answers, or no worker joins.
     """
     if workers < 1:
         raise ValueError(f"expected at least 1 worker, got {workers}")
@@ -133,31 +123,9 @@ def _version() -> str:
     return __version__
 
 
-# FOLD affectkit.cluster_tasks: """Run a function over many items on a Dask cluster, whatever processes end on the way."""
-_NO_WORKER_SECONDS = 60
-_POLL_SECONDS = 0.2
-_LOOK_SECONDS = 2
-_BATCHES_AHEAD = 4
-"""Of each thread of the cluster, counted from the oldest unfinished batch on."""
-
-_ENDED = (
-    "a worker process ended whenever it worked on this, perhaps for lack of memory: try it alone"
-)
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one item of `run_tasks`.
-
-    Attributes
-    ----------
-    index : int
-        The number of the item, from 0.
-    value : object
-        What the function gave for it.
-    error : str or None
-        Why there is no value: the process ended whenever the item was worked on.
-    """
+    """What came of the item of that number: a value, or the error that its process ended."""
 
     index: int
     value: Any = None
@@ -171,71 +139,51 @@ def run_tasks(
     batch_size: int = 1,
     check: Callable[[], None] | None = None,
 ) -> Iterator[Outcome]:
-    """Run a function over items on a cluster; each gives one outcome, as they get ready.
+    """Run a function, from a list of items to as many values, over items; one outcome for each.
 
-    A process works on one batch at a time, whatever the number of its threads, so that the function
-    need not be fit for several threads. When a process ends, its items are done again by another.
-    Those of a batch that ends processes again and again (as often as the scheduler's
-    allowed-failures tell) are then done one by one with nothing beside, so that only the guilty one
-    fails.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        See `affectkit.pipeline.predict.cluster.open_cluster`.
-    function : callable
-        From a list of items to a list of as many values; both travel between processes.
-    items : sequence
-        What to work on.
-    batch_size : int
-        Items that are sent at a time.
-    check : callable, optional
-        Called several times a second; may raise an exception, such as KeyboardInterrupt.
-
-    Yields
-    ------
-    Outcome
-        Not more than some batches out of order.
-
-    Raises
-    ------
-    OSError
-        If the scheduler goes away, or no worker is there for a minute.
-    Exception
-        What the function raises.
+    Outcomes come as they get ready, not more than some batches out of order. A process works on one
+    batch at a time, whatever the number of its threads. When a process ends, its batch is done
+    again by another; the items of a batch that ends processes again and again (as often as the
+    scheduler's allowed-failures tell) are then done one by one with nothing beside, so that only
+    the guilty one fails. `check` is called several times a second and may raise. OSError if the
+    scheduler goes away, or no worker is there for a minute.
     """
+    from distributed import as_completed
+
     numbers = range(len(items))
     waiting = deque(numbers[start : start + batch_size] for start in numbers[::batch_size])
     suspects: deque[range] = deque()
     pending: dict[Future, range] = {}
-    ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
+    completed = as_completed(loop=client.loop)
     watch = _Watch(client, check)
 
     def submit(batch: range) -> None:
         sent = [items[number] for number in batch]
         future = client.submit(_run_alone, function, sent, pure=False)
         pending[future] = batch
-        future.add_done_callback(ready.put)
+        completed.add(future)
 
     try:
         while waiting or suspects or pending:
-            if suspects and not pending:
+            alone = bool(suspects) and not pending
+            if alone:
                 submit(suspects.popleft())
-                alone = True
             elif not suspects:
-                alone = False
                 ahead = _BATCHES_AHEAD * watch.threads * batch_size
                 while waiting and waiting[0][0] - _oldest(pending, waiting) < ahead:
                     submit(waiting.popleft())
-            future = _next_ready(ready, watch)
-            batch = pending.pop(future)
-            values = _result(future)
-            if values is not None:
-                yield from map(Outcome, batch, values)
-            elif alone:
-                yield Outcome(batch[0], error=_ENDED)
-            else:
-                suspects.extend(range(number, number + 1) for number in batch)
+            while not (ready := completed.next_batch(block=False)):
+                time.sleep(_POLL_SECONDS)
+                watch.look()
+            for future in ready:
+                batch = pending.pop(future)
+                values = _result(future)
+                if values is not None:
+                    yield from map(Outcome, batch, values)
+                elif alone:
+                    yield Outcome(batch[0], error=_ENDED)
+                else:
+                    suspects.extend(range(number, number + 1) for number in batch)
     finally:
         client.cancel(list(pending))
 
@@ -250,14 +198,6 @@ def _run_alone(function: Callable[[list], list], items: list) -> list:
 
 def _oldest(pending: dict[Future, range], waiting: deque[range]) -> int:
     return min((batch[0] for batch in pending.values()), default=waiting[0][0])
-
-
-def _next_ready(ready: queue.SimpleQueue[Future], watch: _Watch) -> Future:
-    while True:
-        try:
-            return ready.get(timeout=_POLL_SECONDS)
-        except queue.Empty:
-            watch.look()
 
 
 def _result(future: Future) -> list | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from affectkit.data.image_files import IMAGE_SUFFIXES
 from affectkit.files.pictures import DAMAGED, open_picture
-from affectkit.pipeline.predict.sink import file_key
+from affectkit.pipeline.predict.journal import file_key
 from affectkit.pipeline.video.read import VIDEO_SUFFIXES
 from affectkit.pipeline.video.write import CODECS, check_video_name
 
@@ -23,17 +23,7 @@ DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 @dataclass(frozen=True)
 class InputFile:
-    """A picture or video.
-
-    Attributes
-    ----------
-    path : Path
-        As it was named, or found in a folder that was named.
-    name : Path
-        Relative to that folder.
-    is_video : bool
-        Or else a picture.
-    """
+    """A picture or video: `path` as it was named or found in a folder; `name` relative to that."""
 
     path: Path
     name: Path
@@ -43,20 +33,10 @@ class InputFile:
 def find_inputs(
     paths: Iterable[str | Path], outside: Path | None = None
 ) -> tuple[list[InputFile], list[tuple[str, str]]]:
-    """Find the files of paths, folders (with all below) and patterns.
+    """Find the files of paths, each once; and (path, reason) of what is missing.
 
-    Parameters
-    ----------
-    paths : iterable of str or Path
-        A file of any name; a folder, of which pictures and videos are taken by the ends of their
-        names, hidden ones left out; or a pattern with `*`, `?`, `[...]` or `**`.
-    outside : Path, optional
-        A folder whose files are left out.
-
-    Returns
-    -------
-    tuple of list
-        The files, each once, those of a folder by name; and (path, reason) of what is missing.
+    Of a folder, pictures and videos are taken by the ends of their names, in order, with all below;
+    hidden ones, and those below `outside`, are left out.
     """
     found: dict[str, InputFile] = {}
     missing: list[tuple[str, str]] = []
@@ -106,26 +86,11 @@ def _is_video(path: Path) -> bool:
 
 
 def annotation_targets(files: Sequence[InputFile], annotate: str | Path | None) -> dict[Path, Path]:
-    """Give each file's annotated copy.
+    """Give each file's annotated copy by the file's path; none without `annotate`.
 
-    Parameters
-    ----------
-    files : sequence of InputFile
-        All of them.
-    annotate : str or Path, optional
-        A folder, in which they have their own names as far as these can be kept; or, of a single
-        input, the file itself.
-
-    Returns
-    -------
-    dict of Path to Path
-        By the input's path; empty without `annotate`.
-
-    Raises
-    ------
-    ValueError
-        If one file is named for several inputs, it ends in what can't be written, or an input would
-        be overwritten.
+    `annotate` is a folder, in which files have their own names as far as these can be kept; or, of
+    a single input, the file itself. ValueError if one file is named for several inputs, it ends in
+    what can't be written, or an input would be overwritten.
     """
     if annotate is None:
         return {}

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from affectkit.pipeline.answers import FaceAffect
 from affectkit.pipeline.drawing import draw_faces
-from affectkit.pipeline.pipeline import AffectPipeline, FaceAffect
+from affectkit.pipeline.pipeline import AffectPipeline
 from affectkit.pipeline.stage_timer import END_TO_END, STAGES
 from affectkit.pipeline.video.read import read_video
 from affectkit.pipeline.video.write import VideoWriter

@@ -12,8 +12,9 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from affectkit.pipeline.answers import FaceAffect
 from affectkit.pipeline.drawing import draw_faces
-from affectkit.pipeline.pipeline import AffectPipeline, FaceAffect
+from affectkit.pipeline.pipeline import AffectPipeline
 from affectkit.pipeline.stage_timer import END_TO_END, STAGES
 from affectkit.pipeline.video.read import VideoReader
 

@@ -16,10 +16,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from affectkit.cli import app
-from affectkit.pipeline import VideoWriter
+from affectkit.pipeline import PredictSettings, VideoWriter
 from affectkit.pipeline.predict.cluster import open_cluster
-from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
-from affectkit.pipeline.predict.remote import PredictionSettings, VideoTask, predict_on_cluster
+from affectkit.pipeline.predict.journal import journal_path
+from affectkit.pipeline.predict.remote import predict_on_cluster
+from affectkit.pipeline.predict.task import FileTask, predict_file
 
 pytest.importorskip("distributed")
 
@@ -74,13 +75,19 @@ def run(*arguments, exit_code=0):
     return " ".join(result.output.split())
 
 
-def wait_for_rows(output, count, process):
+def wait_for_rows(output, process):
+    """Wait until a running command has written rows of some files."""
+    log = journal_path(output).with_name(f"{journal_path(output).name}-wal")
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
-        if output.exists() and output.read_bytes().count(b"\n") > count:
+        if log.exists() and log.stat().st_size > 50_000:
             return
         time.sleep(0.005)
-    raise AssertionError(f"{output} did not get {count} rows")
+    raise AssertionError(f"{output} did not get rows")
+
+
+def tasks_of(*paths):
+    return [FileTask(path, str(path), path.suffix == ".mp4") for path in paths]
 
 
 def worker_processes(process):
@@ -122,7 +129,7 @@ def test_a_killed_worker_is_replaced_and_every_file_is_there_once(material, sing
     output = tmp_path / "rows.csv"
     command = [*PROGRAM, str(material), "--output", str(output), "--workers", "2"]
     process = subprocess.Popen([*command, "--smoothing", "0.5"], stderr=subprocess.PIPE, text=True)
-    wait_for_rows(output, 3, process)
+    wait_for_rows(output, process)
     workers = worker_processes(process)
     workers[0].kill()
     _, errors = process.communicate(timeout=180)
@@ -139,11 +146,9 @@ def test_a_file_that_ends_every_worker_is_told_and_the_others_are_done(material)
             os.kill(os.getpid(), signal.SIGKILL)
         return []
 
-    arguments = {"model": "affectkit-real-int8", "detector": detect}
-    tasks = [ImageTask(material / f"{index:02}.png") for index in range(12)]
-    tasks.append(VideoTask(material / "a.mp4"))
+    tasks = tasks_of(*(material / f"{index:02}.png" for index in range(12)), material / "a.mp4")
     with open_cluster(workers=2) as client:
-        settings = PredictionSettings(arguments, arguments)
+        settings = PredictSettings(detector=detect)
         results = list(predict_on_cluster(client, tasks, settings))
     assert [result.task for result in results] == tasks
     assert [index for index, result in enumerate(results) if result.error] == [3, 4]
@@ -157,7 +162,7 @@ def test_a_stopped_run_leaves_no_process_and_goes_on(material, single, tmp_path)
     arguments = [str(material), "--output", str(output), "--smoothing", "0.5"]
     command = [*PROGRAM, *arguments, "--workers", "2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    wait_for_rows(output, 3, process)
+    wait_for_rows(output, process)
     workers = worker_processes(process)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal
     _, errors = process.communicate(timeout=60)
@@ -188,7 +193,7 @@ def test_a_scheduler_that_ends_is_told_and_the_rest_is_done_later(material, sing
         process = subprocess.Popen(
             [*PROGRAM, *arguments, "--scheduler", address], stderr=subprocess.PIPE, text=True
         )
-        wait_for_rows(output, 3, process)
+        wait_for_rows(output, process)
         scheduler.kill()
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 2, errors
@@ -217,9 +222,13 @@ def test_what_is_impossible_leaves_nothing(material, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_predictor_of_one_process_gives_the_same(material, cluster):
-    predictor = ImagePredictor(detector="blazeface-tiled")
-    settings = PredictionSettings({"detector": "blazeface-tiled"}, {})
-    tasks = [ImageTask(material / "00.png"), ImageTask(material / "03.png")]
+def test_this_process_gives_the_same(material, cluster):
+    settings = PredictSettings()
+    tasks = tasks_of(material / "00.png", material / "03.png", material / "a.mp4")
     with open_cluster(cluster.scheduler_address) as client:
-        assert list(predict_on_cluster(client, tasks, settings)) == list(map(predictor, tasks))
+        results = list(predict_on_cluster(client, tasks, settings))
+    pipelines = {is_video: settings.load_pipeline(is_video) for is_video in (False, True)}
+    assert results == [predict_file(task, pipelines[task.is_video]) for task in tasks]
+    assert [(result.faces, bool(result.error)) for result in results] == [
+        (1, False), (0, True), (6, False)
+    ]  # fmt: skip

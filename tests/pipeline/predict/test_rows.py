@@ -12,10 +12,8 @@ from affectkit.pipeline import FaceAffect
 from affectkit.pipeline.predict.rows import (
     COLUMNS,
     check_format,
-    encode_header,
-    encode_rows,
     face_rows,
-    write_parquet,
+    write_table,
 )
 
 PROBABILITIES = dict(
@@ -48,39 +46,57 @@ def test_a_picture_without_faces_and_a_regressors_face_have_rows_too():
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1)
 
 
+def write(rows, path):
+    write_table((tuple(row[name] for name in COLUMNS) for row in rows), path)
+    return path
+
+
 @settings(deadline=None)
 @given(st.lists(NAMES, max_size=5))
 def test_any_name_comes_back_from_both_kinds_of_lines(tmp_path_factory, names):
     rows = [row for name in names for row in face_rows(name, [FACE])]
-    lines = encode_rows(rows, ".jsonl").decode().split("\n")[:-1]
+    folder = tmp_path_factory.getbasetemp()
+    lines = write(rows, folder / "names.jsonl").read_bytes().decode().split("\n")[:-1]
     assert [json.loads(line) for line in lines] == rows
-    path = tmp_path_factory.getbasetemp() / "names.csv"
-    path.write_bytes(encode_header(".csv") + encode_rows(rows, ".csv"))
-    read = pd.read_csv(path, keep_default_na=False, dtype={"file": str})
+    read = pd.read_csv(
+        write(rows, folder / "names.csv"), keep_default_na=False, dtype={"file": str}
+    )
     assert list(read) == list(COLUMNS)
     formulas = tuple("=+-@\t\r\n")  # for a spreadsheet; behind ./ it is the same file, and none
     assert read["file"].tolist() == [f"./{n}" if n.startswith(formulas) else n for n in names]
 
 
 def test_parquet_has_the_same_values_and_whole_numbers_stay_whole(tmp_path):
-    pytest.importorskip("pyarrow")
     rows = face_rows("ä.mp4", [FACE], 0, 0.0) + face_rows("ä.mp4", [], 1, 0.04)
-    lines, path = tmp_path / "rows.jsonl", tmp_path / "rows.parquet"
-    lines.write_bytes(encode_rows(rows, ".jsonl"))
-    write_parquet(lines, path)
-    read = pd.read_parquet(path, dtype_backend="numpy_nullable")
+    read = pd.read_parquet(write(rows, tmp_path / "rows.parquet"), dtype_backend="numpy_nullable")
     assert list(read) == list(COLUMNS)
     assert read["frame"].tolist() == [0, 1]
     assert str(read["face"].dtype) == "Int64"
     assert read.loc[0].to_dict() == rows[0]
     assert read.loc[1].dropna().to_dict() == {"file": "ä.mp4", "frame": 1, "seconds": 0.04}
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["rows.jsonl", "rows.parquet"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["rows.parquet"]
 
 
-def test_other_formats_and_a_missing_pyarrow_are_told(monkeypatch):
+def test_parquet_has_a_name_that_is_not_utf_8_with_a_sign_for_it(tmp_path):
+    path = write(face_rows("a\udcff.jpg", []), tmp_path / "rows.parquet")
+    assert pd.read_parquet(path)["file"].tolist() == ["a\ufffd.jpg"]
+
+
+def test_an_older_table_stays_where_the_new_one_can_t_be_written(tmp_path):
+    path = write(face_rows("a.jpg", []), tmp_path / "rows.csv")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="damaged"):
+        write_table(iter_and_fail(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def iter_and_fail():
+    yield tuple(face_rows("b.jpg", [])[0].values())
+    raise ValueError("damaged")
+
+
+def test_other_formats_are_told():
     with pytest.raises(ValueError, match=r"end in \.csv, \.parquet, \.jsonl, got 'a\.xlsx'"):
         check_format("a.xlsx")
-    monkeypatch.setattr("affectkit.pipeline.predict.rows.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r'pip install "affectkit\[parquet\]"'):
-        check_format("a.parquet")
     assert check_format("A.CSV").name == "A.CSV"

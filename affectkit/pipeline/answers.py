@@ -1,0 +1,36 @@
+"""What the pipeline says about one face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FaceAffect:
+    """What the pipeline says about one face.
+
+    Attributes
+    ----------
+    box : tuple of 4 float
+        Left, top, width and height of the square that was looked at, in pixels; it may reach
+        beyond the image.
+    score : float
+        How certain the detector is, 0..1.
+    expression : str or None
+        The most probable of `affectkit.labels.EXPRESSIONS`; None without a classifier.
+    probabilities : dict of str to float
+        Of each expression, calibrated with the checkpoint's temperature; empty without a
+        classifier.
+    valence, arousal : float or None
+        In [-1, 1]; None without a regressor.
+    track : int or None
+        Number of the face within a video; None where faces are not followed.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    expression: str | None
+    probabilities: dict[str, float]
+    valence: float | None
+    arousal: float | None
+    track: int | None = None
