@@ -51,11 +51,10 @@ from affectkit import AffectPipeline
 from affectkit.data import load_faces, load_table, read_table_image
 from affectkit.faces import render_face
 from affectkit.models import Model, open_model
-from affectkit.pipeline import load_detector, samples_needed
+from affectkit.pipeline import PredictSettings, load_detector, samples_needed
 from affectkit.pipeline.predict.cluster import open_cluster
-from affectkit.pipeline.predict.pictures import ImagePredictor, ImageTask
-from affectkit.pipeline.predict.remote import PredictionSettings, predict_on_cluster
-from affectkit.pipeline.predict.run import IMAGE_DETECTOR
+from affectkit.pipeline.predict.remote import predict_on_cluster
+from affectkit.pipeline.predict.task import FileTask, predict_file
 from affectkit.plots import plot_rates, plot_scaling
 from affectkit.preprocess import Preprocessing, crop_face, resize_face, scale_pixels
 
@@ -306,12 +305,12 @@ def scaling(command: list[str]) -> Path:
     return report.write()
 
 
-def write_pictures(folder: Path, count: int) -> list[ImageTask]:
+def write_pictures(folder: Path, count: int) -> list[FileTask]:
     """Write pictures of a few faces, each many times."""
     faces = [Image.fromarray(render_face(seed, PICTURE_SIZE)[0]) for seed in range(PICTURE_FACES)]
     for index in range(count):
         faces[index % PICTURE_FACES].save(folder / f"{index:05}.png")
-    return [ImageTask(path) for path in sorted(folder.iterdir())]
+    return [FileTask(path, str(path)) for path in sorted(folder.iterdir())]
 
 
 def processor_seconds() -> float:
@@ -338,21 +337,19 @@ def workers(command: list[str]) -> Path:
     parser.add_argument("--rounds", type=int, default=3)
     report = Report.begin("workers", parser, command)
     arguments = report.arguments
-    pipeline = {"model": arguments.model, "detector": IMAGE_DETECTOR}
-    pipeline["threads"] = arguments.threads[0]
+    settings = PredictSettings(arguments.model, threads=arguments.threads[0])
     many = f"{arguments.workers} workers"
     found: dict[str, list[dict]] = {"one process": [], many: []}
     with tempfile.TemporaryDirectory() as folder:
         tasks = write_pictures(Path(folder), arguments.pictures)
-        predictor = ImagePredictor(**pipeline)
-        predictor(tasks[0])
+        pipeline = settings.load_pipeline(is_video=False)
+        predict_file(tasks[0], pipeline)
         start = perf_counter()
         with open_cluster(workers=arguments.workers) as client:
-            settings = PredictionSettings(pipeline, pipeline)
             list(predict_on_cluster(client, tasks[: 4 * arguments.workers], settings))
             ready = perf_counter() - start
             ways = {
-                "one process": lambda: map(predictor, tasks),
+                "one process": lambda: (predict_file(task, pipeline) for task in tasks),
                 many: lambda: predict_on_cluster(client, tasks, settings),
             }
             answers = []

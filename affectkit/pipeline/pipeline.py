@@ -33,22 +33,20 @@ class AffectPipeline:
         "affectkit-real-float16", "affectkit-real" (Keras), the same of "affectkit-synthetic"; or a
         `.keras` file, a course's run folder, or the manifest of an exported model.
     detector : str or callable
-        A name of `affectkit.pipeline.detect.detectors.DETECTORS`, or a function from an image (uint8, RGB) to a
-        list of `Face`.
+        A name, see `load_detector`, or a function from an image (uint8, RGB) to a list of `Face`.
     threads : int
         Of the detector and the networks.
     smoothing : float
-        See `affectkit.pipeline.tracking.FaceTracker`; 0, the default, leaves every frame to itself.
+        See `FaceTracker`; 0, the default, leaves every frame to itself.
     track : bool
         Number the faces of a video; implied by smoothing.
     timer : StageTimer, optional
-        Gets the time of every stage; see `affectkit.pipeline.stage_timer.STAGES`. The default one keeps the
-        last `KEPT_FRAMES` frames.
+        Gets the time of every stage. The default one keeps the last 10,000 frames.
 
     Examples
     --------
     >>> from affectkit import AffectPipeline
-    >>> from affectkit.faces.render import render_face
+    >>> from affectkit.faces import render_face
     >>> pipeline = AffectPipeline("affectkit-synthetic-int8")
     >>> faces = pipeline(render_face(0, 256)[0])
     >>> len(faces), -1 <= faces[0].valence <= 1

@@ -6,8 +6,10 @@ import base64
 import csv
 import json
 import shutil
+import struct
 from dataclasses import asdict
 from pathlib import Path
+from random import Random
 
 import pandas as pd
 from basis import Document, Target
@@ -20,95 +22,119 @@ from affectkit.course.summary import collect_metrics, cut_off_run, earlier_noteb
 from affectkit.course.sweep import SweepRun, write_table
 from affectkit.data import SkippedRows
 from affectkit.data.skipped import merge_skipped_files
+from affectkit.pipeline import FaceAffect
+from affectkit.pipeline.predict.journal import Journal, file_key
 from affectkit.pipeline.predict.rows import COLUMNS, face_rows
-from affectkit.pipeline.predict.sink import PredictionOutput
 from affectkit.record import RECORD_TYPE, read_records
 
 SETTINGS = {"model": "a", "stride": 1}
+FACE = FaceAffect((1.5, -2.0, 30.0, 30.0), 0.91, "Happy", {"Happy": 1.0}, 0.5, -0.25)
 
 
-class Progress(Target):
-    """The progress file of `affectkit predict`: no finished row is lost without a word."""
+class PredictJournal(Target):
+    """The journal of `affectkit predict`: gone on with as it was, or refused and left alone."""
 
-    file = "rows.csv.progress"
+    file = "rows.csv.progress.sqlite"
     tokens = (
-        *(b'{"settings": ', b'"end": ', b"-1", b"99999999999999999999", b"NaN", b"\n", b"{}\n"),
-        *(b'{"file": "/x", "end": 300}\n', b'"file": ', b"[" * 50_000, b'"\\ud800"', b"null\n"),
+        *(b"CREATE TABLE rows", b"CREATE VIEW rows AS SELECT 1", b"CREATE TRIGGER t", b"files"),
+        *(b"SQLite format 3\0", b"\x02\x02", b"AFKP", b'{"model": ', b"[" * 5000, b"\xff\xfe"),
+        *(b"/a.jpg", b"load_extension('x')", b"\x0d\0\0\0\0", b"\x80" * 9, b"\0" * 100),
     )
 
     def make_seeds(self) -> list[bytes]:
-        self.output = self.path.with_suffix("")
-        with PredictionOutput(self.output, SETTINGS) as output:
-            for name in ("a.jpg", "b.jpg", "c.jpg"):
-                with output.file(name) as write:
-                    write(face_rows(name, []))
-        self.rows = self.rows_file().read_bytes()
+        self.output = self.path.with_name("rows.csv")
         self.name = self.output.name
-        return [self.path.read_bytes()]
-
-    def rows_file(self) -> Path:
-        return self.output
+        self.rows = []
+        seeds = []
+        for frames in (1, 60):  # the second one has pages inside of its tree
+            for name in ("a.jpg", "b.mp4", "c.mp4"):
+                with Journal(self.output, SETTINGS) as journal:
+                    for frame in range(frames):
+                        journal.write(face_rows(name, [FACE], frame))
+                    journal.finish(name)
+            seeds.append(self.path.read_bytes())
+            self.rows.append(self.output.read_bytes())
+            self.path.unlink()
+            self.output.unlink()
+        return seeds
 
     def put(self, content: bytes) -> None:
+        for path in self.folder.glob(f"{self.file}*"):
+            path.unlink()
         super().put(content)
-        self.rows_file().write_bytes(self.rows)
+        self.output.write_bytes(self.rows[0])
 
     def read(self) -> None:
-        content = self.path.read_bytes()
+        content, has_log = self.path.read_bytes(), len(list(self.folder.glob(f"{self.file}*"))) > 1
         try:
-            with PredictionOutput(self.output, SETTINGS) as output:
-                known = set(output.finished)
-                kept = self.rows_file().read_bytes()
-                with output.file("d.jpg") as write:
-                    write(face_rows("d.jpg", []))
+            with Journal(self.output, SETTINGS) as journal:
+                known = set(journal.finished)
+                journal.write(face_rows("d.jpg", []))
+                journal.finish("d.jpg")
         except ValueError:
-            assert (self.path.read_bytes(), self.rows_file().read_bytes()) == (content, self.rows)
+            assert self.output.read_bytes() == self.rows[0]
+            assert has_log or self.path.read_bytes() == content  # the log is merged into it
             raise
-        assert self.rows.startswith(kept)
-        assert kept
-        with PredictionOutput(self.output, SETTINGS) as output:
-            assert len(output.finished) == len({*known, *output.finished})
-        self.check()
-
-    def check(self) -> None:
-        with self.output.open(newline="") as file:
+        with Journal(self.output, SETTINGS) as journal:
+            assert journal.finished == {*known, file_key("d.jpg")}
+        with self.output.open(newline="", errors="surrogateescape") as file:
             rows = list(csv.DictReader(file))
         assert rows[-1]["file"] == "d.jpg"
+        assert list(rows[0]) == list(COLUMNS)
 
 
-class ParquetRows(Progress):
-    """The rows that become a Parquet file at the end; the progress file vouches for them."""
+class JournalLog(PredictJournal):
+    """What a killed process left beside the journal: its last transactions count, or don't."""
 
-    file = "rows.parquet.progress"
-    tokens = (
-        b"null",
-        b"{}",
-        b"[]",
-        b'{"file": 3}',
-        b"1e999",
-        b"\xff",
-        b"9" * 30,
-        b"\n",
-        b"[" * 9999,
-    )
+    tokens = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\0" * 24, b"\xff" * 8)
 
     def make_seeds(self) -> list[bytes]:
-        super().make_seeds()
-        self.journal = self.path.read_bytes()
-        return [self.rows]
-
-    def rows_file(self) -> Path:
-        return self.output.with_name("rows.parquet.rows.jsonl")
+        (self.base, _), self.log = super().make_seeds(), self.path.with_name(self.file + "-wal")
+        super().put(self.base)
+        with Journal(self.output, SETTINGS) as journal:
+            for name in ("e.jpg", "f.jpg"):
+                journal.write(face_rows(name, [FACE]))
+                journal.finish(name)
+            content = self.log.read_bytes()
+        assert mend_log(content) == content
+        return [content]
 
     def put(self, content: bytes) -> None:
-        self.path.write_bytes(self.journal)
-        self.rows_file().write_bytes(content)
+        super().put(self.base)
+        self.log.write_bytes(content)
 
-    def read(self) -> None:
-        with PredictionOutput(self.output, SETTINGS):
-            pass
-        table = pd.read_parquet(self.output)
-        assert list(table.columns) == list(COLUMNS)
+    def make(self, random: Random) -> bytes:
+        content = super().make(random)
+        if random.random() < 0.7:
+            content = mend_log(content)
+            self.put(content)
+        return content
+
+
+def mend_log(content: bytes) -> bytes:
+    """Give a spoilt write-ahead log its salts and check sums back, so that its frames are believed.
+
+    https://sqlite.org/fileformat2.html#walformat: 32 bytes, then 24 before each page.
+    """
+    data, sums = bytearray(content), (0, 0)
+    if len(data) < 32:
+        return content
+    data[:4], data[8:12] = struct.pack(">I", 0x377F0682), struct.pack(">I", 4096)
+    data[24:32] = struct.pack(">2I", *(sums := add_sums(sums, data[:24])))
+    for start in range(32, len(data) - 24 - 4096 + 1, 24 + 4096):
+        data[start + 8 : start + 16] = data[16:24]
+        sums = add_sums(sums, data[start : start + 8])
+        sums = add_sums(sums, data[start + 24 : start + 24 + 4096])
+        data[start + 16 : start + 24] = struct.pack(">2I", *sums)
+    return bytes(data)
+
+
+def add_sums(sums: tuple[int, int], data: bytes) -> tuple[int, int]:
+    first, second = sums
+    for one, two in struct.iter_unpack("<2I", data):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + two + first) & 0xFFFFFFFF
+    return first, second
 
 
 NOTEBOOKS = [Path("00_a.ipynb"), Path("01_b.ipynb")]
@@ -237,8 +263,8 @@ class SweptRun(Document):
 
 
 TARGETS = {
-    "predict-progress": Progress,
-    "parquet-rows": ParquetRows,
+    "predict-journal": PredictJournal,
+    "journal-log": JournalLog,
     "course-summary": CourseSummary,
     "skipped-csv": SkippedFile,
     "executed-notebook": Executed,

@@ -15,7 +15,7 @@ GROUPS = {
         *("metrics-json", "report-json", "device-json", "bundle-json"),
     ),
     "target_progress": (
-        *("predict-progress", "parquet-rows", "course-summary", "skipped-csv"),
+        *("predict-journal", "journal-log", "course-summary", "skipped-csv"),
         *("executed-notebook", "sweep-run"),
     ),
     "target_models": (

@@ -34,7 +34,7 @@ GROUPS = {
         **{"onnx": 200, "frozen-graph": 100, "saved-model": 60, "keras": 120, "weights-h5": 200},
     },
     "progress": {
-        **{"predict-progress": 300, "parquet-rows": 100, "course-summary": 250},
+        **{"predict-journal": 300, "journal-log": 100, "course-summary": 250},
         **{"skipped-csv": 200, "executed-notebook": 200, "sweep-run": 150},
     },
     "shards": {

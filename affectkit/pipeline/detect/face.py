@@ -37,22 +37,10 @@ class Face:
 
 
 def frame_face(eyes: np.ndarray, box_side: float) -> tuple[float, float, float, float]:
-    """Give the square that FER2013 would cut round a face.
+    """Give the square (left, top, width, height) that FER2013 would cut round a face, in pixels.
 
-    The eyes tell the side of a face that looks at the camera; BlazeFace's box, that of one that
-    looks away, whose eyes are close together.
-
-    Parameters
-    ----------
-    eyes : numpy.ndarray
-        Shape (2, 2): x, y of each eye in pixels.
-    box_side : float
-        Of BlazeFace's box, in pixels.
-
-    Returns
-    -------
-    tuple of 4 float
-        Left, top, width, height in pixels.
+    The eyes, (2, 2), x and y of each, tell the side of a face that looks at the camera; the side of
+    BlazeFace's box that of one that looks away, whose eyes are close together.
     """
     (left, top), (right, bottom) = eyes.tolist()  # plain numbers: quicker than numpy's functions
     distance = math.hypot(right - left, bottom - top)
@@ -72,20 +60,9 @@ def intersection_over_union(first: tuple[float, ...], second: tuple[float, ...])
 
 
 def keep_distinct(faces: list[Face], shared: float = 0.4) -> list[Face]:
-    """Leave out what was found again, and sort the rest by size.
+    """Leave out faces that were found again, the first stays; and sort the rest, the largest first.
 
-    Parameters
-    ----------
-    faces : list of Face
-        In order of preference: of two that are the same, the first stays.
-    shared : float
-        Two faces are the same if the overlap of their squares is more than this share of the
-        smaller one.
-
-    Returns
-    -------
-    list of Face
-        The largest first.
+    Two are the same if their squares share more than `shared` of the smaller one.
     """
     kept: list[Face] = []
     for face in faces:

@@ -22,13 +22,6 @@ class HaarCascade:
     """
 
     def __init__(self, threads: int = 1) -> None:
-        """Load the cascade that comes with OpenCV 4.
-
-        Raises
-        ------
-        ValueError
-            If OpenCV has none.
-        """
         if not hasattr(cv2, "CascadeClassifier"):
             raise ValueError(
                 f"OpenCV {cv2.__version__} has no Haar cascades: install opencv-python>=4.10,<5, "
@@ -39,7 +32,7 @@ class HaarCascade:
         )
 
     def __call__(self, image: np.ndarray) -> list[Face]:
-        """Find faces; see `affectkit.pipeline.detect.detectors.Detector`. The score is always 1."""
+        """Find faces, see `Detector`; the score is always 1."""
         grey = cv2.cvtColor(check_image(image), cv2.COLOR_RGB2GRAY)
         boxes = self._cascade.detectMultiScale(grey, 1.1, 5, minSize=(24, 24))
         # the squares of FER2013 are such boxes, so the eyes lie at about the same place
@@ -60,24 +53,9 @@ class HaarCascade:
 
 
 class YuNet:
-    """YuNet (Wu et al., 2023, doi:10.1007/s11633-023-1423-y) from a file, in OpenCV.
-
-    Parameters
-    ----------
-    path : str or Path
-        The `.onnx` file, from OpenCV's model zoo.
-    """
+    """YuNet (Wu et al., 2023, doi:10.1007/s11633-023-1423-y) from its `.onnx` file, in OpenCV."""
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
-        """Load the file.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is none.
-        ValueError
-            If it is not a model of YuNet.
-        """
         path = Path(path).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"expected YuNet's .onnx file at {path}: check the path")
@@ -90,7 +68,7 @@ class YuNet:
             ) from error
 
     def __call__(self, image: np.ndarray) -> list[Face]:
-        """Find faces; see `affectkit.pipeline.detect.detectors.Detector`."""
+        """Find faces; see `Detector`."""
         faces = []
         for row in self._detect(image):
             eyes = row[4:8].astype(float).reshape(2, 2)
@@ -99,19 +77,10 @@ class YuNet:
         return keep_distinct(faces)
 
     def find_landmarks(self, image: np.ndarray) -> np.ndarray | None:
-        """Find eyes, nose and corners of the mouth of the likeliest face.
+        """Find eyes, nose and the mouth's corners of the likeliest face: (5, 2), x and y in pixels.
 
-        Parameters
-        ----------
-        image : numpy.ndarray
-            uint8, shape (height, width, 3), RGB.
-
-        Returns
-        -------
-        numpy.ndarray or None
-            float64, shape (5, 2): x, y in pixels of the eye on the left of the picture, the other
-            eye, the tip of the nose, and the corners of the mouth in the eyes' order. None if there
-            is no face.
+        The eye on the left of the picture comes first, and the corner below it. None without a
+        face.
         """
         rows = self._detect(image)
         if not rows:

@@ -25,15 +25,7 @@ DISPLAY = "display"
 
 @dataclass(frozen=True)
 class CameraSummary:
-    """What `run_camera` has done.
-
-    Attributes
-    ----------
-    frames, faces : int
-        That were looked at, and found in all of them.
-    duration : float
-        Seconds from the first frame on.
-    """
+    """What `run_camera` has done: frames that were looked at, faces in all of them, seconds."""
 
     frames: int
     faces: int
@@ -44,32 +36,13 @@ class CameraWindow:
     """A window that shows frames; a context manager."""
 
     def __init__(self) -> None:
-        """Open it.
-
-        Raises
-        ------
-        ImportError
-            If this OpenCV has no windows.
-        OSError
-            If there is no display.
-        """
         check_display()
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def show(self, bgr: np.ndarray, wait: float = 0.0) -> bool:
-        """Show a frame, for at least so many seconds; tell whether the user wants more.
+        """Show a BGR frame, for at least so many seconds; tell whether the user wants more.
 
-        Parameters
-        ----------
-        bgr : numpy.ndarray
-            uint8, shape (height, width, 3), BGR.
-        wait : float
-            In seconds.
-
-        Returns
-        -------
-        bool
-            False after q, Escape, or when the window was closed.
+        Not after q, Escape, or when the window was closed.
         """
         cv2.imshow(TITLE, bgr)
         key = cv2.waitKey(max(1, round(1000 * wait))) & 0xFF
@@ -96,12 +69,7 @@ class CameraWindow:
 def check_display() -> None:
     """Try to open a window in another process: where there is no display, Qt ends the process.
 
-    Raises
-    ------
-    ImportError
-        If this OpenCV has no windows.
-    OSError
-        If there is no display.
+    ImportError if this OpenCV has no windows, OSError if there is no display.
     """
     if not getattr(cv2, "currentUIFramework", lambda: "unknown")():
         raise ImportError(
@@ -135,10 +103,10 @@ def run_camera(
     Parameters
     ----------
     pipeline : AffectPipeline
-        Its timer gets the stages of `affectkit.pipeline.video.annotate.process_video`, and "display".
+        Its timer gets the stages of `process_video`, and "display".
     reader : VideoReader
-        From `affectkit.pipeline.video.read.read_video`: a camera, with `newest_only`; or a file, which is shown
-        no faster than it runs.
+        From `read_video`: a camera, with `newest_only`; or a file, which is shown no faster than
+        it runs.
     window : CameraWindow, optional
         Where frames are shown.
     mirror : bool
@@ -197,23 +165,9 @@ def run_camera(
 def draw_mirrored(
     bgr: np.ndarray, faces: list[FaceAffect], mirror: bool, nanoseconds: dict[str, int]
 ) -> np.ndarray:
-    """Draw faces into a frame, mirrored or not, with the text readable either way.
+    """Draw faces and stage times into a frame, mirrored or not; the text is readable either way.
 
-    Parameters
-    ----------
-    bgr : numpy.ndarray
-        uint8, shape (height, width, 3), BGR.
-    faces : list of FaceAffect
-        In the pixels of the frame as it is given.
-    mirror : bool
-        Swap left and right.
-    nanoseconds : dict of str to int
-        Stage times to be written, none if empty.
-
-    Returns
-    -------
-    numpy.ndarray
-        Like the frame.
+    Faces are in the pixels of the frame as it is given; no times are written if there are none.
     """
     if mirror:
         bgr = cv2.flip(bgr, 1)

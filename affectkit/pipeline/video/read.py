@@ -1,4 +1,4 @@
-"""Read videos and cameras: decoding has a thread of its own, with few frames in between."""
+"""Read videos and cameras, only what is safe; decoding has a thread of its own."""
 
 from __future__ import annotations
 
@@ -31,6 +31,18 @@ _LONGEST = 1e9
 
 _MISSING_FRAMES = 5
 """So many frames less than a file says are no news: containers count frames that nobody sees."""
+
+_FFMPEG = {
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",  # FFmpeg's own words; ours say more
+    # it goes by the content, and knows lists that name other files and addresses
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "protocol_whitelist;file|"
+    "format_whitelist;mov,matroska,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf",
+}
+"""What OpenCV's FFmpeg reads from the environment when a video is opened."""
+
+MOST_PIXELS = 1 << 26
+"""Of a frame: 8192 x 8192, twice what cameras give. Each of the waiting ones takes six bytes for
+every pixel."""
 
 
 @dataclass(slots=True)
@@ -90,15 +102,7 @@ class VideoReader:
         self._thread = threading.Thread(target=self._decode, name="decode", daemon=True)
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        """Give frame after frame.
-
-        Raises
-        ------
-        ValueError
-            If there is none, or a frame can't be decoded at all.
-        OSError
-            If a camera gives none.
-        """
+        """Give frame after frame; ValueError, or OSError of a camera, if none can be decoded."""
         self._thread.start()
         with self:
             while (frame := self._frames.get()) is not None:
@@ -212,29 +216,11 @@ def read_video(source: str | Path | int, stride: int = 1, newest_only: bool = Fa
     return VideoReader(source, stride, newest_only)
 
 
-# FOLD affectkit.video_captures: """Open video files and cameras with OpenCV: only what is safe, and with errors that tell more."""
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own words; ours say more
-# FFmpeg goes by the content, and knows lists that name other files and addresses
-os.environ.setdefault(
-    "OPENCV_FFMPEG_CAPTURE_OPTIONS",
-    "protocol_whitelist;file|format_whitelist;mov,matroska,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf",
-)
-
-
-MOST_PIXELS = 1 << 26
-"""Of a frame: 8192 x 8192, twice what cameras give. Each of the waiting ones takes six bytes for
-every pixel."""
-
-
 def open_file(path: str | Path) -> cv2.VideoCapture:
     """Open a video file, its frames turned upright.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is empty, no video that OpenCV's FFmpeg can read, or has frames above `MOST_PIXELS`.
+    FileNotFoundError if there is none; ValueError if it is empty, no video that OpenCV's FFmpeg can
+    read, or has frames above `MOST_PIXELS`.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -264,13 +250,7 @@ def open_file(path: str | Path) -> cv2.VideoCapture:
 
 
 def open_camera(number: int) -> cv2.VideoCapture:
-    """Open a camera that keeps one frame waiting at most, as far as its driver can.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none of this number, or it can't be used.
-    """
+    """Open a camera that keeps one frame waiting at most, as far as its driver can."""
     capture = quietly(cv2.VideoCapture, number)
     if not capture.isOpened():
         raise FileNotFoundError(
@@ -282,7 +262,9 @@ def open_camera(number: int) -> cv2.VideoCapture:
 
 
 def quietly(function: type, *arguments: object) -> object:
-    """Call a part of OpenCV without the lines that it writes about failures."""
+    """Open or close a video with OpenCV: safely, and without the lines that it writes."""
+    for name, value in _FFMPEG.items():
+        os.environ.setdefault(name, value)
     logging = cv2.utils.logging
     level = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)
@@ -292,7 +274,6 @@ def quietly(function: type, *arguments: object) -> object:
         logging.setLogLevel(level)
 
 
-# FOLD affectkit.frame_queue: """A short queue between two threads that an interruption does not break."""
 class FrameQueue:
     """First in, first out, a few items at most.
 

@@ -196,13 +196,7 @@ class VideoWriter:
 
 
 def check_video_name(path: str | Path) -> Path:
-    """Give a path back if a video can be written there.
-
-    Raises
-    ------
-    ValueError
-        If its name does not end like one of `CODECS`.
-    """
+    """Give a path back if its name ends like one of `CODECS`; ValueError otherwise."""
     path = Path(path).expanduser()
     if path.suffix.lower() not in CODECS:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The journal of predictions: goes on after every kind of end, loses nothing and doubles nothing."""
+"""The journal of predictions: goes on after every kind of end, loses and doubles nothing."""
 
 import json
 import os
