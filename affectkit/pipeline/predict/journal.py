@@ -238,7 +238,7 @@ class Journal:
         """Turn what SQLite and the system raise into errors that say what to do."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # of a message that quotes the file
             if _code(error) in _BUSY:
                 raise self._busy() from error
             if _code(error) in _UNWRITABLE:
@@ -258,7 +258,7 @@ class Journal:
             f"({' '.join(reason.split()):.200}); choose another name, or --overwrite both"
         )
 
-    def _unwritable(self, error: sqlite3.Error | OSError) -> OutputError:
+    def _unwritable(self, error: Exception) -> OutputError:
         return OutputError(
             f"{self.output} can't be written ({getattr(error, 'strerror', None) or error}): free "
             "some space or choose another place; rows of finished files are kept, and "
@@ -295,7 +295,7 @@ def _is_former(path: Path) -> bool:
         return file.read(len(_FORMER_START)) == _FORMER_START
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
