@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from affectkit.cli.console import tell
-from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Root, Seed
+from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Root, Seed, Weights
 
 
 def run(
@@ -31,13 +31,7 @@ def run(
     seed: Seed = 0,
     limit: Limit = 0,
     epochs: Epochs = 0,
-    weights: Annotated[
-        str,
-        typer.Option(
-            help="Start of the classifier: none, affectfaces, imagenet or a .weights.h5 file; the "
-            "profile's own if omitted."
-        ),
-    ] = "",
+    weights: Weights = "",
     cell_timeout: Annotated[
         int, typer.Option(min=0, help="Seconds that one cell may take; 0 for the profile's own.")
     ] = 0,

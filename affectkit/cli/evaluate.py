@@ -10,17 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from affectkit.cli.console import tell
-from affectkit.cli.options import Dataset, Limit, Protocol, Root, Seed
+from affectkit.cli.options import MODEL_HELP, Dataset, Limit, Protocol, Root, Seed
 
 
 def run(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="A checkpoint that ships with the package, such as affectkit-real (-int8, "
-            "-float16); a model's file with its card beside it; or the run folder of a course."
-        ),
-    ],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     output: Annotated[Path, typer.Option(help="Folder for metrics, predictions and plots.")],
     dataset: Dataset = "affectfaces",
     root: Root = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from affectkit.cli.console import tell
+from affectkit.cli.options import Processes
 
 MOST_STEPS = 10_000
 
@@ -24,7 +25,7 @@ def render(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same faces.")] = 0,
     size: Annotated[int, typer.Option(min=16, help="Side of an image in pixels.")] = 112,
     split: Annotated[str, typer.Option(help="training, validation or test.")] = "training",
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a CPU.")] = 0,
+    workers: Processes = 0,
     vary: Annotated[
         list[str] | None,
         typer.Option(

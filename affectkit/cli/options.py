@@ -7,6 +7,11 @@ from typing import Annotated
 
 import typer
 
+MODEL_HELP = (
+    "A checkpoint (affectkit-real, -int8, -float16; affectkit-synthetic ...), a .keras file, a "
+    "course's run folder, or the manifest of an exported model."
+)
+
 Dataset = Annotated[str, typer.Option(help="affectfaces, affectnet, ferplus, folder or shards.")]
 Root = Annotated[
     Path | None, typer.Option(help="Folder of the data set; not needed for affectfaces.")
@@ -21,13 +26,15 @@ Epochs = Annotated[int, typer.Option(min=0, help="Epochs; 0 for the profile's ow
 Protocol = Annotated[
     str | None, typer.Option(help="Which rows count; the data set's usual protocol if omitted.")
 ]
-ModelName = Annotated[
+Weights = Annotated[
     str,
     typer.Option(
-        help="A checkpoint (affectkit-real, -int8, -float16; affectkit-synthetic ...), a .keras "
-        "file, a course's run folder, or the manifest of an exported model."
+        help="Start of the classifier: none, affectfaces, imagenet or a .weights.h5 file; the "
+        "profile's own if omitted."
     ),
 ]
+Processes = Annotated[int, typer.Option(min=0, help="Processes; 0 for one a CPU.")]
+ModelName = Annotated[str, typer.Option(help=MODEL_HELP)]
 DetectorName = Annotated[
     str | None,
     typer.Option(

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from affectkit.cli.options import Dataset, Limit, Protocol, Root, Seed
+from affectkit.cli.options import Dataset, Limit, Processes, Protocol, Root, Seed
 
 
 def run(
@@ -19,7 +19,7 @@ def run(
     dataset: Dataset = "affectfaces",
     root: Root = None,
     shard_size: Annotated[int, typer.Option(min=1, help="Faces a shard, at most.")] = 2048,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a CPU.")] = 0,
+    workers: Processes = 0,
     limit: Limit = 0,
     seed: Seed = 0,
     protocol: Protocol = None,

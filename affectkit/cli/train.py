@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from affectkit.cli import train_shards
-from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Protocol, Root, Seed
+from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Protocol, Root, Seed, Weights
 
 if TYPE_CHECKING:
     from affectkit.data.skipped import SkippedRows
@@ -29,10 +29,7 @@ def train_classifier(
     root: Root = None,
     profile: Profile = "quick",
     output: Output = None,
-    weights: Annotated[
-        str,
-        typer.Option(help="Start from: none, affectfaces, imagenet or a .weights.h5 file."),
-    ] = "",
+    weights: Weights = "",
     epochs: Epochs = 0,
     limit: Limit = 0,
     seed: Seed = 0,
