@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ from typer.testing import CliRunner
 
 from affectkit import AffectPipeline
 from affectkit.cli import app
+from affectkit.cli.camera import _keep_rows
 from affectkit.pipeline import Face, FaceAffect, StageTimer, VideoWriter, read_video, run_camera
+from affectkit.pipeline.predict.journal import Journal, recover_table
 from affectkit.pipeline.video.camera import CameraWindow, check_display, draw_mirrored
 
 BOX = (20.0, 30.0, 60.0, 60.0)
@@ -111,6 +114,22 @@ def test_the_command_prints_a_summary_and_records_rows_if_asked(clip, tmp_path, 
     assert rows["face"].isna().all()
     assert "rows.csv exists" in run("-c", clip, "--headless", "--record", "rows.csv", exit_code=2)
     run("-c", clip, "--headless", "--record", "rows.csv", "--overwrite")
+
+
+def test_a_recording_that_is_killed_has_all_but_its_last_second(tmp_path, monkeypatch):
+    clock = iter((0.0, 0.5, 1.0, 1.0, 1.5))
+    fake = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr("affectkit.cli.camera.time", fake)
+    (tmp_path / "killed").mkdir()
+    with Journal(tmp_path / "rows.csv", {"source": "camera 0"}) as journal:
+        write = _keep_rows(journal, "camera 0")
+        for index in range(3):
+            write(index, index / 2, [])
+        for path in tmp_path.glob("rows.csv.progress.sqlite*"):
+            shutil.copy(path, tmp_path / "killed")
+    assert pd.read_csv(tmp_path / "rows.csv")["frame"].tolist() == [0, 1, 2]
+    assert recover_table(tmp_path / "killed" / "rows.csv") == 1
+    assert pd.read_csv(tmp_path / "killed" / "rows.csv")["frame"].tolist() == [0, 1]
 
 
 def test_a_missing_camera_or_file_is_one_message(tmp_path, monkeypatch):
