@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
+from affectkit.cli.console import tell
 from affectkit.cli.options import DetectorName, ModelName, Scheduler, Smoothing, Threads, Workers
-from affectkit.cli.stopping import Stopped, stop_signals
+from affectkit.cli.stopping import stop_signals
 
 SOME_FAILED, NOTHING_DONE = 1, 2
 
@@ -57,10 +56,9 @@ def run(
     Everything runs on this machine, or on the cluster that you name, and nothing but the named
     outputs is stored.
     """
-    console = Console()
     inputs = [*(paths or []), *(video or [])]
     if not inputs:
-        _recover(output, console)
+        _recover(output)
         return
     from affectkit.pipeline.predict.run import predict_files
     from affectkit.pipeline.predict.task import PredictSettings
@@ -68,32 +66,21 @@ def run(
     settings = PredictSettings(
         model, detector, annotate, stride, smoothing, threads, workers, scheduler
     )
-    try:
-        with stop_signals() as check:
-            summary = predict_files(inputs, output, settings, overwrite, check=check)
-    except Stopped as stopped:
-        Console(stderr=True).print(
-            Text(f"Stopped. {output} has what was done; the same command goes on from there."),
-            soft_wrap=True,
-        )
-        raise typer.Exit(128 + stopped.number) from None
+    message = f"Stopped. {output} has what was done; the same command goes on from there."
+    with stop_signals(message) as check:
+        summary = predict_files(inputs, output, settings, overwrite, check=check)
     before = f", {summary.finished_before} done before" if summary.finished_before else ""
-    console.print(
-        Text(f"{output}: {summary.faces:,} faces in {summary.finished} files{before}"),
-        soft_wrap=True,
-    )
+    tell(f"{output}: {summary.faces:,} faces in {summary.finished} files{before}")
     if summary.failed:
-        text = f"Skipped {len(summary.failed)}: see {summary.skipped_file}"
-        console.print(Text(text, style="yellow"), soft_wrap=True)
+        tell(f"Skipped {len(summary.failed)}: see {summary.skipped_file}", style="yellow")
         done = summary.finished or summary.finished_before
         raise typer.Exit(SOME_FAILED if done else NOTHING_DONE)
 
 
-def _recover(output: Path, console: Console) -> None:
+def _recover(output: Path) -> None:
     from affectkit.pipeline.predict.journal import journal_path, recover_table
     from affectkit.pipeline.predict.rows import check_format
 
     if not journal_path(check_format(output)).exists():
         raise ValueError("name at least one picture, video, folder or pattern")
-    text = f"{output}: the rows of {recover_table(output)} finished files"
-    console.print(Text(text), soft_wrap=True)
+    tell(f"{output}: the rows of {recover_table(output)} finished files")
