@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Annotated
 
 import click
 import typer
-from rich.text import Text
 
 from affectkit.cli import (
     camera,
@@ -23,12 +21,8 @@ from affectkit.cli import (
     sweep,
     train,
 )
-from affectkit.cli.console import tell
-from affectkit.files.safe_text import terminal_text
+from affectkit.cli.console import told_errors
 from affectkit.version import __version__
-
-USER_ERROR = 2
-"""Exit code when the user can mend what went wrong."""
 
 
 class FriendlyGroup(typer.core.TyperGroup):
@@ -36,22 +30,8 @@ class FriendlyGroup(typer.core.TyperGroup):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the chosen command."""
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: _tell("Note: ", "yellow", str(message))
-            try:
-                return super().invoke(ctx)
-            except BrokenPipeError:
-                raise
-            except (ValueError, OSError, ImportError) as error:
-                if ctx.params.get("debug"):
-                    raise
-                _tell("Error: ", "bold red", str(error) or type(error).__name__)
-                tell("`affectkit --debug ...` shows where it arose.", "dim", error=True)
-                raise typer.Exit(USER_ERROR) from error
-
-
-def _tell(label: str, style: str, message: str) -> None:
-    tell(Text.assemble((label, style), terminal_text(message)), error=True)
+        with told_errors(ctx.params.get("debug", False)):
+            return super().invoke(ctx)
 
 
 app = typer.Typer(

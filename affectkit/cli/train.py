@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from affectkit.cli import train_shards
+from affectkit.cli.console import tell
 from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Protocol, Root, Seed, Weights
 
 if TYPE_CHECKING:
@@ -103,9 +102,8 @@ def train_start(
 
     log = pretrain_backbone(output, epochs=epochs, limit=limit or None, seed=seed)
     accuracy = log["val_expression_accuracy"].iloc[-1]
-    console = Console()
-    console.print(f"Validation accuracy on clean expressions: {accuracy:.3f}", highlight=False)
-    console.print(Text(f"Weights: {output}"), soft_wrap=True)
+    tell(f"Validation accuracy on clean expressions: {accuracy:.3f}")
+    tell(f"Weights: {output}")
 
 
 @app.command("checkpoint")
@@ -157,7 +155,7 @@ def train_checkpoint(
         if start := profile.get("weights"):
             profile["weights"] = Path(start).name  # not where it is on this machine
     card = save_checkpoint(name, *networks, faces, facts, folder.path / "checkpoint")
-    Console().print(Text(f"Checkpoint: {card.parent}"), soft_wrap=True)
+    tell(f"Checkpoint: {card.parent}")
 
 
 def _open(output: Path | None, name: str) -> RunFolder:
@@ -174,16 +172,14 @@ def _report(folder: RunFolder, name: str, task: str, skipped: SkippedRows) -> No
     """Say how training ended and where everything is."""
     import pandas as pd
 
-    console = Console()
     log = pd.read_csv(folder.logs / f"{task}_log.csv")
     best = log.loc[log["val_loss"].idxmin()]
     measure = "accuracy" if task == "classification" else "rmse"
-    console.print(
+    tell(
         f"Best of {len(log)} epochs: {int(best['epoch']) + 1}, validation {measure} "
-        f"{best[f'val_{measure}']:.3f}",
-        highlight=False,
+        f"{best[f'val_{measure}']:.3f}"
     )
     file = skipped.to_csv(folder.path / "skipped_rows.csv")
     if len(skipped):
-        console.print(Text(f"{len(skipped)} rows were skipped: {file}"), soft_wrap=True)
-    console.print(Text(f"Model: {folder.models / name}.keras"), soft_wrap=True)
+        tell(f"{len(skipped)} rows were skipped: {file}")
+    tell(f"Model: {folder.models / name}.keras")

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from affectkit.preprocess import scale_pixels
+from affectkit.training.keras_workers import model_class
 from affectkit.training.layers import RandomAffine, RandomLight, RandomPatch
 
 STRENGTHS = ("none", "light", "strong", "heavy", "photometric")
@@ -61,27 +62,16 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
 
 
 def with_augmentation(model: keras.Model, strength: str = "light", seed: int = 0) -> keras.Model:
-    """Wrap a model for training: uint8-range pixels -> augmentation -> scaling -> the model.
+    """Wrap a model for training: pixels 0..255 -> augmentation -> scaling -> the model.
 
-    The wrapper shares the model's weights, so training it trains the model.
-
-    Parameters
-    ----------
-    model : keras.Model
-        With float32 input -1..1.
-    strength, seed
-        See `build_augmentation`.
-
-    Returns
-    -------
-    keras.Model
-        Input float32 (batch, size, size, 3), RGB, 0..255; output as the model's.
+    The wrapper shares the weights, so training it trains the model. Input float32 (batch, size,
+    size, 3), RGB.
     """
     inputs = keras.Input(model.input_shape[1:], name="pixels")  # float32 0..255
     faces = inputs
     for layer in build_augmentation(strength, seed):
         faces = layer(faces)
-    return keras.Model(inputs, model(scale_pixels(faces)), name=f"training_{model.name}")
+    return model_class()(inputs, model(scale_pixels(faces)), name=f"training_{model.name}")
 
 
 def mix_up(
@@ -90,24 +80,10 @@ def mix_up(
     """Blend every face and its target with those of another face of the batch.
 
     As `keras.layers.MixUp` (Zhang et al., 2018, arXiv:1710.09412), but what is drawn for a batch
-    depends on seed and number alone, so that a training can go on where it was.
-
-    Parameters
-    ----------
-    batches : tensorflow.data.Dataset
-        Elements (faces, targets[, weights]), as `affectkit.data.batches.make_batches` gives.
-    strength : float
-        Both parameters of the Beta distribution of the shares.
-    seed : int
-        Seed of shares and partners.
-    first_batch : int
-        Number of the first batch, counted over all epochs.
-
-    Returns
-    -------
-    tensorflow.data.Dataset
-        The same elements, faces float32 0..255. A target counts by its share and its weight, so
-        that the loss is the weighted mean of both faces' losses; where neither counts, it is 0.
+    depends on seed and number alone (`first_batch` counts over all epochs), so that a training can
+    go on where it was. `strength` is both parameters of the shares' Beta distribution. A target
+    counts by its share and its weight, so that the loss is the weighted mean of both faces' losses;
+    where neither counts, it is 0. Faces become float32 0..255.
     """
 
     def draw(number: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,23 +7,13 @@ import math
 import keras
 from tqdm.auto import tqdm
 
+from affectkit.training.workers import is_chief
+
 
 def cosine_learning_rate(step: int, total_steps: int, peak: float) -> float:
-    """Give the learning rate of a step: linear warm-up over a tenth, then half a cosine to zero.
+    """Give the rate of a step (from 0): linear warm-up over a tenth, then half a cosine to zero.
 
-    Parameters
-    ----------
-    step : int
-        From 0.
-    total_steps : int
-        Of the whole training, at least 1.
-    peak : float
-        The highest rate, reached at the end of the warm-up.
-
-    Returns
-    -------
-    float
-        Loshchilov, Hutter (2017), arXiv:1608.03983, without restarts.
+    Loshchilov, Hutter (2017), arXiv:1608.03983, without restarts.
     """
     warm_up = max(1, total_steps // 10)
     if step < warm_up:
@@ -56,7 +46,7 @@ class CosineLearningRate(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Stop with advice when the loss is no longer a number."""
+    """Stop with advice when the loss is no longer a number, or validation had no face."""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Remember the epoch."""
@@ -74,6 +64,11 @@ class StopOnNaN(keras.callbacks.Callback):
             "NaN in labels and loss weights, and train in float32 if you chose mixed precision"
         )
 
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Check that validation did not end at once: Keras' mean of nothing is 0."""
+        if (logs or {}).get("val_loss") == 0:
+            raise ValueError("no face of the validation split could be read; see the warnings")
+
 
 class EpochProgress(keras.callbacks.Callback):
     """One tqdm bar over the epochs, with the last losses; works in notebooks, shells and logs."""
@@ -84,7 +79,12 @@ class EpochProgress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Open the bar."""
-        self._bar = tqdm(total=self.params["epochs"], desc=self._description, unit="epoch")
+        self._bar = tqdm(
+            total=self.params["epochs"],
+            desc=self._description,
+            unit="epoch",
+            disable=not is_chief(),
+        )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Move the bar and show the losses."""

@@ -1,9 +1,12 @@
-"""Train the classifier, then the regressor from its features: `fit`, log, early stop and resume."""
+"""One training, of classifier or regressor, in one process or several: `fit`, log, backup, resume.
+
+In the scope of a strategy of several GPUs or workers (`choose_strategy`), every process calls this
+alike: batches are shared, normalisation is over the batch of all, and the chief writes.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -11,25 +14,34 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from affectkit.data.batches import make_batches
 from affectkit.data.shards.streams import damage_named
-from affectkit.data.table import annotated_rows
-from affectkit.models.batch_norm import average_statistics, is_folded, restore_statistics
+from affectkit.models.batch_norm import (
+    average_statistics,
+    is_folded,
+    restore_statistics,
+    synchronise_batch_norm,
+)
 from affectkit.models.build import get_backbone, task_of
 from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.profiles import TrainingSettings
-from affectkit.training.augmentation import mix_up, with_augmentation
-from affectkit.training.backup import TrainingBackup, training_identity
+from affectkit.training.augmentation import with_augmentation
+from affectkit.training.backup import TrainingBackup, short_hash
 from affectkit.training.callbacks import CosineLearningRate, EpochProgress, StopOnNaN
-from affectkit.training.targets import class_weights, training_targets
+from affectkit.training.inputs import Inputs, Rows, TableInputs
+from affectkit.training.keras_workers import LARGEST_AGREED, all_agree, wait_for_all
+from affectkit.training.workers import is_chief
 
-Faces = np.ndarray | None
+AVERAGED_BATCHES = 200
+"""Batches that normalisation is measured on again for the average of the weights."""
+
+MEASURED_FACES = 512
+"""Faces that folded normalisation gets its statistics from."""
 
 
 def train_model(
     model: keras.Model,
-    train: tuple[pd.DataFrame, Faces],
-    validation: tuple[pd.DataFrame, Faces],
+    train: Rows,
+    validation: Rows,
     preprocessing: Preprocessing,
     settings: TrainingSettings,
     log_folder: str | Path,
@@ -75,87 +87,116 @@ def train_model(
     ValueError
         If targets are missing or the loss becomes NaN.
     """
-    task = task_of(model)
-    folder = Path(log_folder)
-    log = folder / f"{task}_log.csv"
-    backbone = get_backbone(model)
-    data = (*train, task, preprocessing, settings, seed)
+    inputs = TableInputs(train, validation, task_of(model), preprocessing, settings, seed)
+    log = fit_model(model, inputs, settings, Path(log_folder))
+    if not keep_backup:
+        forget_backup(log_folder, task_of(model))
+    return log
+
+
+def fit_model(
+    model: keras.Model,
+    inputs: Inputs,
+    settings: TrainingSettings,
+    folder: Path,
+    begin_anew: bool = True,
+) -> pd.DataFrame:
+    """Do what `train_model` says with any inputs; a kept backup waits for `forget_backup`.
+
+    Unless it is to `begin_anew`, a backup of other settings or a damaged one is refused.
+    """
+    task, backbone = task_of(model), get_backbone(model)
+    strategy = tf.distribute.get_strategy()
     average = settings.ema_momentum > 0
     early_stopping = None if average else _early_stopping(settings.patience)
-    facts = settings, seed, [weight.shape for weight in model.weights], *train[0]["image_id"]
-    identity = training_identity(*facts, training_targets(train[0], task))
-    backup = TrainingBackup(_backup_file(folder, task), log, identity, early_stopping)
+    facts = asdict(settings) | inputs.facts()
+    facts |= {"network": short_hash(*(weight.shape for weight in model.weights))}
+    log = folder / f"{task}_log.csv"
+    backup = TrainingBackup(_backup_file(folder, task), log, facts, early_stopping, begin_anew)
     resumes = backup.load()
+    known = int(short_hash(sorted(facts.items())), 16) % LARGEST_AGREED
+    if not all_agree([len(backup.rows), known]):
+        raise ValueError(
+            f"the workers differ: this one found {len(backup.rows)} finished epochs in {folder}; "
+            "all must run the same command, on the same shards, in one folder that they share"
+        )
     if is_folded(backbone) and not resumes:
-        some = next(iter(_batches(*data, first_epoch=0).unbatch().batch(512).take(1)))[0]
-        restore_statistics(backbone, scale_pixels(some.numpy().astype(np.float32)))
+        faces = next(iter(inputs.measured().unbatch().batch(MEASURED_FACES).take(1)))[0]
+        restore_statistics(backbone, scale_pixels(faces.numpy().astype(np.float32)))
     if settings.head_epochs and not resumes:
-        first = head_settings(settings)
-        train_model(model, train, validation, preprocessing, first, folder / "head", seed, True)
+        fit_model(model, inputs, head_settings(settings), folder / "head", begin_anew)
     backbone.trainable = not settings.freeze_backbone
-    steps = math.ceil(len(train[0]) / settings.batch_size)
-    trainer = with_augmentation(model, settings.augmentation, seed)
+    synchronise_batch_norm(model, strategy.num_replicas_in_sync > 1)
+    trainer = with_augmentation(model, settings.augmentation, inputs.seed)
     trainer.compile(
-        optimizer=build_optimizer(settings),
-        loss=build_loss(task, settings.label_smoothing),
+        optimizer=_optimizer(settings),
+        loss=_loss(task, settings.label_smoothing),
         metrics=[_metric(task)],
     )
+    trainer.optimizer.build(trainer.trainable_variables)
     backup.restore(trainer)
-    done = settings.epochs if backup.state.stopped else backup.state.epochs
-    with damage_named({*train[0]["path"], *validation[0]["path"]}):
+    done = settings.epochs if backup.stopped else len(backup.rows)
+    with damage_named(inputs.addresses):
         trainer.fit(
-            _batches(*data, first_epoch=done),
-            validation_data=_batches(*validation, task, preprocessing, settings, seed),
+            inputs.training(first_epoch=done),
+            validation_data=inputs.validation(),
+            validation_steps=inputs.validation_steps,
             initial_epoch=done,
             epochs=settings.epochs,
-            steps_per_epoch=steps,
+            steps_per_epoch=inputs.steps,
             verbose=0,
-            shuffle=False,  # make_batches shuffles
+            shuffle=False,  # the inputs do
             callbacks=[
-                CosineLearningRate(settings.epochs * steps, settings.learning_rate),
+                CosineLearningRate(settings.epochs * inputs.steps, settings.learning_rate),
                 StopOnNaN(),
                 *([early_stopping] if early_stopping else []),
                 backup,
                 EpochProgress(f"{task}, {settings.epochs} epochs"),
             ],
         )
+    synchronise_batch_norm(model, False)
     if average and not settings.freeze_backbone:
-        _measure_normalisation(trainer, backbone, data)
+        _measure_normalisation(trainer, backbone, inputs)
     backbone.trainable = True
-    if not keep_backup:
-        forget_backup(folder, task)
+    wait_for_all()  # the chief writes the log
     return pd.read_csv(log)
 
 
 def measure_normalisation(
     model: keras.Model,
-    train: tuple[pd.DataFrame, Faces],
+    train: Rows,
     preprocessing: Preprocessing,
     settings: TrainingSettings,
     seed: int = 0,
 ) -> None:
-    """Measure the statistics of normalisation anew, in place: for weights that are an average.
+    """Measure normalisation anew, in place, for weights that are an average; see `train_model`.
 
-    Parameters
-    ----------
-    model, train, preprocessing, settings, seed
-        As for `train_model`: statistics are those of the faces as they are trained on.
+    Statistics are those of the faces as they are trained on.
     """
+    inputs = TableInputs(train, train, task_of(model), preprocessing, settings, seed)
     trainer = with_augmentation(model, settings.augmentation, seed)
-    data = (*train, task_of(model), preprocessing, settings, seed)
-    _measure_normalisation(trainer, get_backbone(model), data)
+    _measure_normalisation(trainer, get_backbone(model), inputs)
 
 
-def _measure_normalisation(trainer: keras.Model, backbone: keras.Model, data: tuple) -> None:
-    steps = math.ceil(len(data[0]) / data[4].batch_size)
-    some = _batches(*data, first_epoch=0).take(min(AVERAGED_BATCHES, steps))
-    average_statistics(trainer, backbone, some.map(lambda x, *_: x))
+def _measure_normalisation(trainer: keras.Model, backbone: keras.Model, inputs: Inputs) -> None:
+    """Every worker does the same by itself."""
+    batches = inputs.measured().take(min(AVERAGED_BATCHES, inputs.steps))
+    with damage_named(inputs.addresses):
+        average_statistics(trainer, backbone, batches.map(lambda faces, *_: faces))
 
 
 def forget_backup(log_folder: str | Path, task: str) -> None:
     """Remove what `train_model` keeps of a training of this task; for when its model is saved."""
-    for folder in (Path(log_folder), Path(log_folder) / "head"):
-        _backup_file(folder, task).unlink(missing_ok=True)
+    if is_chief():
+        for folder in (Path(log_folder), Path(log_folder) / "head"):
+            _backup_file(folder, task).unlink(missing_ok=True)
+
+
+def head_settings(settings: TrainingSettings) -> TrainingSettings:
+    """Give the recipe of the stage that trains the head alone, for `head_epochs`."""
+    return replace(
+        settings, epochs=settings.head_epochs, head_epochs=0, freeze_backbone=True, ema_momentum=0
+    )
 
 
 def _backup_file(folder: Path, task: str) -> Path:
@@ -168,50 +209,7 @@ def _early_stopping(patience: int) -> keras.callbacks.Callback:
     )
 
 
-def _batches(
-    table: pd.DataFrame,
-    faces: Faces,
-    task: str,
-    preprocessing: Preprocessing,
-    settings: TrainingSettings,
-    seed: int,
-    first_epoch: int | None = None,
-) -> tf.data.Dataset:
-    """Give the batches of one pass in the table's order, or of epochs without end, shuffled."""
-    trains = first_epoch is not None
-    targets = training_targets(table, task)
-    weights = None
-    if trains and settings.balance and annotated_rows(table, "classification").all():
-        weights = class_weights(table, settings.balance)[table["expression"].to_numpy(int)]
-    batches = make_batches(
-        table,
-        faces,
-        preprocessing,
-        targets,
-        weights,
-        settings.batch_size,
-        seed=seed,
-        first_epoch=first_epoch,
-        in_order=False,
-    )
-    if not trains or not settings.mixup:
-        return batches
-    steps = math.ceil(len(table) / settings.batch_size)
-    return mix_up(batches, settings.mixup, seed, first_epoch * steps)
-
-
-def _metric(task: str) -> keras.metrics.Metric:
-    if task == "regression":
-        return keras.metrics.RootMeanSquaredError(name="rmse")
-    return keras.metrics.CategoricalAccuracy(name="accuracy")
-
-
-# FOLD affectkit.training_recipe: """What a recipe means to any way of training: optimizer, loss, and the stage before the stage."""
-AVERAGED_BATCHES = 200
-"""Batches that normalisation is measured on again for the average of the weights."""
-
-
-def build_optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
+def _optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
     """Make AdamW with this weight decay, and with a moving average of the weights if wanted."""
     average = settings.ema_momentum > 0
     return keras.optimizers.AdamW(
@@ -221,15 +219,13 @@ def build_optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
     )
 
 
-def build_loss(task: str, label_smoothing: float, **options: object) -> keras.losses.Loss:
-    """Make the loss of a task; the options are those of every Keras loss."""
+def _loss(task: str, label_smoothing: float) -> keras.losses.Loss:
     if task == "regression":
-        return keras.losses.MeanSquaredError(**options)
-    return keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing, **options)
+        return keras.losses.MeanSquaredError()
+    return keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
 
 
-def head_settings(settings: TrainingSettings) -> TrainingSettings:
-    """Give the recipe of the stage that trains the head alone, for `head_epochs`."""
-    return replace(
-        settings, epochs=settings.head_epochs, head_epochs=0, freeze_backbone=True, ema_momentum=0
-    )
+def _metric(task: str) -> keras.metrics.Metric:
+    if task == "regression":
+        return keras.metrics.RootMeanSquaredError(name="rmse")
+    return keras.metrics.CategoricalAccuracy(name="accuracy")

@@ -17,6 +17,21 @@ _GREY = (0.2989, 0.587, 0.114)
 """Luminance (ITU-R BT.601) of red, green and blue, as Keras and TensorFlow round it."""
 
 
+def replica_part(draw: Callable[[tuple], tf.Tensor], shape: tuple) -> tf.Tensor:
+    """Draw for the batch of all replicas, and give the rows of this one: a tensor of this shape.
+
+    Replicas of `tf.distribute` have generators in the same state. What each draws for its own part
+    (all have as many rows) would be the same for the first, second ... face of all parts.
+    """
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync if context else 1
+    if replicas == 1:
+        return draw(shape)
+    rows, *others = shape
+    first = rows * context.replica_id_in_sync_group
+    return draw((rows * replicas, *others))[first : first + rows]
+
+
 class _RandomLayer(keras.layers.Layer):
     """Changes float32 faces (batch, size, size, 3), 0..255, while training only."""
 
@@ -49,20 +64,8 @@ class RandomAffine(_RandomLayer):
     """Flip, shift, rotate and zoom in one bilinear resampling; edge pixels are repeated.
 
     What `RandomFlip`, `RandomTranslation`, `RandomRotation` and `RandomZoom` of Keras do one after
-    the other.
-
-    Parameters
-    ----------
-    shift : float
-        At most, as a share of the side, in each direction.
-    angle : float
-        At most, in degrees, either way.
-    zoom : tuple of 2 float
-        Least and greatest change of the visible side, as Keras' `RandomZoom` counts: -0.1 shows
-        0.9 of it.
-    flip : bool
-        Mirror every other face.
-    seed : int
+    the other. `shift` is a share of the side, `angle` in degrees, both at most and either way;
+    `zoom` is the least and greatest change of the visible side: -0.1 shows 0.9 of it.
     """
 
     def __init__(
@@ -94,17 +97,8 @@ def affine_matrix(
 ) -> object:  # fmt: skip
     """Say for each place of the result where it is in the face: flip, shift, rotate, then zoom.
 
-    Parameters
-    ----------
-    mirrored, right, down, angle, zoom : tensor
-        float32, shape (n,): 1 for mirrored faces, else 0; pixels; pixels; radians; shown share.
-    height, width : int
-        Of the faces in pixels.
-
-    Returns
-    -------
-    tensor
-        float32, shape (n, 8): rows of `ImageProjectiveTransformV3`.
+    float32 (n,) each: 1 for mirrored faces, else 0; pixels; pixels; radians; shown share. Gives
+    (n, 8): rows of `ImageProjectiveTransformV3`.
     """
     x, y = (width - 1) / 2, (height - 1) / 2
     cosine, sine = zoom * ops.cos(angle), zoom * ops.sin(angle)
@@ -121,17 +115,8 @@ class RandomLight(_RandomLayer):
     """Change brightness and contrast, and take the colour from some faces.
 
     What `RandomBrightness`, `RandomContrast` and `RandomGrayscale` of Keras do one after the other,
-    but for pixels that leave the range between the last two.
-
-    Parameters
-    ----------
-    brightness : float
-        At most, as a share of the range, either way.
-    contrast : float
-        Its factor is 1 - contrast to 1 + contrast, about the mean of each channel.
-    grey : float
-        Share of the faces.
-    seed : int
+    but for pixels that leave the range between the last two. `brightness` is a share of the range,
+    either way; the factor of contrast 1 - contrast to 1 + contrast; `grey` a share of the faces.
     """
 
     def __init__(
@@ -163,15 +148,8 @@ def change_light(faces: object, added: object, factor: object, is_grey: object) 
 class RandomPatch(_RandomLayer):
     """Put noise in place of a rectangle of some faces (Zhong et al., 2020, arXiv:1708.04896).
 
-    What `RandomErasing` of Keras does, but the noise of a batch is drawn for one face.
-
-    Parameters
-    ----------
-    share : float
-        Of the faces.
-    scale : tuple of 2 float
-        Least and greatest share of a side, squared; drawn for width and height.
-    seed : int
+    What `RandomErasing` of Keras does, but the noise of a batch is drawn for one face. `scale` is
+    the least and greatest share of a side, squared; drawn for width and height.
     """
 
     def __init__(self, share: float, scale: tuple[float, float], seed: int = 0) -> None:
@@ -196,72 +174,3 @@ class RandomPatch(_RandomLayer):
         start = self.draw((count, 1), 0, 1) * (side - length)
         place = ops.cast(ops.arange(side), "float32")[None]
         return ops.logical_and(place >= start, place < start + length)
-
-
-# FOLD affectkit.replica_random: """Random numbers of a batch that stay the same, however many replicas share it."""
-def replica_part(draw: Callable[[tuple], tf.Tensor], shape: tuple) -> tf.Tensor:
-    """Draw for the batch of all replicas, and give the rows of this one.
-
-    Replicas of `tf.distribute` have generators in the same state. What each draws for its own part
-    would be the same for the first, second ... face of all parts, and another thing than one
-    process draws for the whole batch.
-
-    Parameters
-    ----------
-    draw : callable
-        Takes a shape and gives a tensor of it.
-    shape : tuple of int or scalar tensor
-        Of this replica's part; all have as many rows.
-
-    Returns
-    -------
-    tensor
-        Of this shape. Without replicas, `draw(shape)`.
-    """
-    context = tf.distribute.get_replica_context()
-    replicas = context.num_replicas_in_sync if context else 1
-    if replicas == 1:
-        return draw(shape)
-    rows, *others = shape
-    first = rows * context.replica_id_in_sync_group
-    return draw((rows * replicas, *others))[first : first + rows]
-
-
-class WholeBatchDropout(keras.layers.Dropout):
-    """Dropout that draws with `replica_part`."""
-
-    def call(self, inputs: object, training: bool = False) -> object:
-        """Set a share of the inputs to 0 and scale the others, if training."""
-        if not training or not self.rate:
-            return inputs
-
-        def draw(shape: tuple) -> tf.Tensor:
-            return keras.random.uniform(shape, seed=self.seed_generator)
-
-        kept = replica_part(draw, tuple(ops.shape(inputs))) >= self.rate
-        return ops.where(kept, inputs / (1 - self.rate), 0.0)
-
-
-def with_whole_batch_dropout(model: keras.Model, seed: int = 0) -> keras.Model:
-    """Put `WholeBatchDropout` in place of the dropout of a model; all else is shared with it.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Functional; dropout inside of a model in it stays.
-    seed : int
-        Of the first dropout; the next one gets the next.
-
-    Returns
-    -------
-    keras.Model
-        Made of the same layers, so training it trains the model.
-    """
-    dropped = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-
-    def replace(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if layer not in dropped:
-            return layer
-        return WholeBatchDropout(layer.rate, seed=seed + dropped.index(layer), name=layer.name)
-
-    return keras.models.clone_model(model, clone_function=replace) if dropped else model

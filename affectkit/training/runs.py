@@ -1,14 +1,14 @@
-"""Whole steps of the course, for notebooks that miss a model and for the command line."""
+"""Whole trainings: read the data, train, fit the temperature and save."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import pandas as pd
-import tensorflow as tf
 
 from affectkit.data.batches import load_faces
 from affectkit.data.shards.index import ShardIndex
@@ -18,27 +18,20 @@ from affectkit.evaluation.metrics.calibration import fit_temperature
 from affectkit.files.run_folder import RunFolder
 from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models.build import build_backbone, build_classifier, build_regressor
-from affectkit.models.inference import predict_faces
 from affectkit.models.keras_models import save_model
 from affectkit.models.opening import Model, open_model
 from affectkit.preprocess import Preprocessing
-from affectkit.profiles import NAMED_WEIGHTS, Profile
-from affectkit.training.fit import forget_backup, train_model
-from affectkit.training.replicas import forget_backups, predict_shares, train_on_shards
-from affectkit.training.shares import ShardShares
-from affectkit.training.workers import (
-    all_agree,
-    choose_strategy,
-    is_chief,
-    wait_for_all,
-    workers_of,
-)
+from affectkit.profiles import NAMED_WEIGHTS, Profile, TrainingSettings
+from affectkit.training.fit import fit_model, forget_backup
+from affectkit.training.inputs import Inputs, ShardInputs, TableInputs
+from affectkit.training.keras_workers import all_agree, wait_for_all
+from affectkit.training.workers import is_chief
 
 Splits = dict[str, pd.DataFrame]
 
 
 def train_classifier_run(
-    splits: Splits,
+    data: Splits | ShardIndex,
     profile: Profile,
     folder: RunFolder,
     seed: int = 0,
@@ -46,44 +39,52 @@ def train_classifier_run(
 ) -> Model:
     """Read faces, train the classifier, fit its temperature and save it: notebook 02 in one call.
 
+    A run that was interrupted or killed goes on from its last finished epoch. To train on several
+    GPUs or workers, call it in the scope of `choose_strategy`, on each worker alike.
+
     Parameters
     ----------
-    splits : dict of str to DataFrame
-        From `load_splits`.
+    data : dict of str to DataFrame, or ShardIndex
+        From `load_splits`, or from `read_index`: shards are read without a table, each worker its
+        share. A run from shards whose model is there already gives that.
     profile : Profile
-        Size and recipe.
+        Size and recipe; its batch_size is that of all workers together.
     folder : RunFolder
-        Gets `models/classifier.keras` with its card, and the log.
+        Gets `models/classifier.keras` with its card, and the log; all workers must see it.
     seed : int
         Of weights, shuffling and augmentation.
     skipped : SkippedRows, optional
-        Where unreadable images are noted.
+        Where unreadable images of a table are noted.
 
     Returns
     -------
     Model
         The saved model, loaded again.
+
+    Raises
+    ------
+    ValueError
+        If no row has an expression; with shards also if a split is too small, the batch can't be
+        shared evenly, or the folder holds a model or backup of another training.
     """
-    keras.utils.set_random_seed(seed)
+    if isinstance(data, ShardIndex) and profile.weights == "imagenet":
+        if is_chief():  # one worker fetches the file, where home is shared
+            build_backbone(profile.image_size, profile.alpha, "imagenet", 0.9)
+        wait_for_all()
+
+    def build() -> keras.Model:
+        return build_classifier(profile.image_size, profile.alpha, profile.dropout, profile.weights)
+
+    start = {"weights": start_weights(profile.weights)}
+    start |= {"alpha": profile.alpha, "dropout": profile.dropout}
     preprocessing = Preprocessing(image_size=profile.image_size)
-    train, validation = _read(splits, "classification", preprocessing, skipped)
-    model = build_classifier(profile.image_size, profile.alpha, profile.dropout, profile.weights)
-    log = train_model(
-        model, train, validation, preprocessing, profile.classifier, folder.logs, seed, True
-    )
-    facts = training_facts(train[0], profile, seed, len(log))
-    trained = Model.of_keras(model, preprocessing)
-    probabilities = predict_faces(trained, *validation)
-    temperature = fit_temperature(validation[0]["expression"].to_numpy(int), probabilities)
-    path = folder.models / "classifier.keras"
-    save_model(model, path, preprocessing, facts, temperature)
-    forget_backup(folder.logs, "classification")
-    return open_model(path)
+    run = _Run("classifier", build, preprocessing, profile, folder, seed, {}, start)
+    return run.from_shards(data) if isinstance(data, ShardIndex) else run.from_tables(data, skipped)
 
 
 def train_regressor_run(
     classifier: Model,
-    splits: Splits,
+    data: Splits | ShardIndex,
     profile: Profile,
     folder: RunFolder,
     seed: int = 0,
@@ -95,26 +96,32 @@ def train_regressor_run(
     ----------
     classifier : Model
         Whose features and preprocessing are used.
-    splits, profile, folder, seed, skipped
+    data, profile, folder, seed, skipped
         As in `train_classifier_run`; the model is `models/regressor.keras`.
 
     Returns
     -------
     Model
         The saved model, loaded again.
+
+    Raises
+    ------
+    ValueError
+        If the model is no classifier, or as in `train_classifier_run`.
     """
-    keras.utils.set_random_seed(seed)
-    preprocessing = classifier.preprocessing
-    train, validation = _read(splits, "regression", preprocessing, skipped)
-    model = build_regressor(classifier.model)
-    log = train_model(
-        model, train, validation, preprocessing, profile.regressor, folder.logs, seed, True
+    if classifier.task != "classification":
+        raise ValueError("expected a classifier, whose features a regressor can use; got another")
+
+    def build() -> keras.Model:
+        return build_regressor(classifier.model)
+
+    facts = {"classifier_sha256": classifier.sha256}
+    run = _Run(
+        *("regressor", build, classifier.preprocessing, profile, folder, seed),
+        facts=facts,
+        start=facts,
     )
-    facts = training_facts(train[0], profile, seed, len(log))
-    facts["classifier_sha256"] = classifier.sha256
-    path = save_model(model, folder.models / "regressor.keras", preprocessing, facts)
-    forget_backup(folder.logs, "regression")
-    return open_model(path)
+    return run.from_shards(data) if isinstance(data, ShardIndex) else run.from_tables(data, skipped)
 
 
 def find_or_train_classifier(
@@ -128,6 +135,18 @@ def find_or_train_classifier(
     """Load the classifier at `path`, or the run folder's if that is empty, or train that one.
 
     The path may also be the name of a checkpoint that ships, such as "affectkit-real-int8".
+
+    Parameters
+    ----------
+    path : str or Path
+        A `.keras` file, a name, or "".
+    splits, profile, folder, seed, skipped
+        As in `train_classifier_run`.
+
+    Returns
+    -------
+    Model
+        What was found, or the saved model.
 
     Raises
     ------
@@ -149,7 +168,7 @@ def find_or_train_regressor(
     seed: int = 0,
     skipped: SkippedRows | None = None,
 ) -> Model:
-    """Load or train the regressor; see `find_or_train_classifier`."""
+    """Load or train the regressor; see `find_or_train_classifier` and `train_regressor_run`."""
     found = _find(path, folder.models / "regressor.keras", splits, profile, "regression")
     return found or train_regressor_run(classifier, splits, profile, folder, seed, skipped)
 
@@ -157,7 +176,24 @@ def find_or_train_regressor(
 def training_facts(
     train: pd.DataFrame, profile: Profile, seed: int, epochs: int
 ) -> dict[str, object]:
-    """Give what a model's card says about its training; all JSON-able."""
+    """Give what a model's card says about its training.
+
+    Parameters
+    ----------
+    train : pandas.DataFrame
+        The rows that were trained on.
+    profile : Profile
+        Size and recipe.
+    seed : int
+        Of the run.
+    epochs : int
+        That were trained.
+
+    Returns
+    -------
+    dict
+        dataset, protocol, profile, seed, rows and epochs; JSON-able.
+    """
     return {
         "dataset": train.attrs.get("dataset", ""),
         "protocol": train.attrs.get("protocol", ""),
@@ -166,6 +202,79 @@ def training_facts(
         "rows": len(train),
         "epochs": epochs,
     }
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The training of one network; `facts` go to its card, `start` must be that of its backup."""
+
+    name: str
+    build: Callable[[], keras.Model]
+    preprocessing: Preprocessing
+    profile: Profile
+    folder: RunFolder
+    seed: int
+    facts: dict[str, object]
+    start: dict[str, object]
+
+    @property
+    def task(self) -> str:
+        return "classification" if self.name == "classifier" else "regression"
+
+    @property
+    def settings(self) -> TrainingSettings:
+        return getattr(self.profile, self.name)
+
+    @property
+    def path(self) -> Path:
+        return self.folder.models / f"{self.name}.keras"
+
+    def from_tables(self, splits: Splits, skipped: SkippedRows | None) -> Model:
+        keras.utils.set_random_seed(self.seed)
+        train, validation = _read(splits, self.task, self.preprocessing, skipped)
+        inputs = TableInputs(
+            train, validation, self.task, self.preprocessing, self.settings, self.seed
+        )
+        facts = training_facts(train[0], self.profile, self.seed, 0) | self.facts
+        return self._train(inputs, facts)
+
+    def from_shards(self, index: ShardIndex) -> Model:
+        facts = _shard_facts(index, self.task) | {"profile": self.profile.to_dict()}
+        facts |= {"seed": self.seed} | self.facts
+        done = self.path.is_file()
+        if not all_agree([done]):
+            raise ValueError(
+                f"the workers differ on whether {self.path} is there; all must share its folder"
+            )
+        if done:
+            found = open_model(self.path)
+            made = found.training
+            if any(made.get(key) != value for key, value in facts.items()):
+                raise ValueError(
+                    f"{self.folder.path} holds a {self.name} of another training; choose another "
+                    "folder, or delete the model first"
+                )
+            forget_backup(self.folder.logs, self.task)
+            return found
+        keras.utils.set_random_seed(self.seed)
+        start = {"profile": self.profile.name} | self.start
+        inputs = ShardInputs(index, self.task, self.preprocessing, self.settings, self.seed, start)
+        return self._train(inputs, facts, begin_anew=False)
+
+    def _train(
+        self, inputs: Inputs, facts: dict[str, object], begin_anew: bool = True
+    ) -> Model:
+        model = self.build()
+        log = fit_model(model, inputs, self.settings, self.folder.logs, begin_anew)
+        if is_chief():
+            temperature = 1.0
+            if self.task == "classification":
+                temperature = fit_temperature(*inputs.answers(model))
+            facts = facts | {"epochs": len(log)}
+            save_model(model, self.path, self.preprocessing, facts, temperature)
+        wait_for_all()  # a backup is needed until the model is there
+        forget_backup(self.folder.logs, self.task)
+        return open_model(self.path)
 
 
 def _read(
@@ -207,167 +316,6 @@ def _find(
     return found
 
 
-# FOLD affectkit.shard_runs: """Train classifier or regressor from shards, fit the temperature and save: a whole run in one call.
-#
-# What `affectkit.training.runs` does with tables, for one process or many: all workers call this alike,
-# and the chief writes.
-# """
-TASKS = {"classifier": "classification", "regressor": "regression"}
-"""What each network learns."""
-
-
-def train_classifier_from_shards(
-    index: ShardIndex,
-    profile: Profile,
-    folder: RunFolder,
-    seed: int = 0,
-    shares: int | None = None,
-    strategy: tf.distribute.Strategy | None = None,
-) -> Model:
-    """Train a classifier and save it as `models/classifier.keras`, with card and temperature.
-
-    A run that was interrupted or killed goes on from its last finished epoch, and one whose model
-    is there already gives that.
-
-    Parameters
-    ----------
-    index : ShardIndex
-        With a train and a validation split.
-    profile : Profile
-        Size and recipe.
-    folder : RunFolder
-        Gets model and log; all workers must see it.
-    seed : int
-        Of everything random.
-    shares : int, optional
-        See `affectkit.training.replicas.train_on_shards`.
-    strategy : tf.distribute.Strategy, optional
-        That of `affectkit.training.workers.choose_strategy` if omitted.
-
-    Returns
-    -------
-    Model
-        The saved model, loaded again.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds a classifier of another training, or as `train_on_shards`.
-    """
-    strategy = strategy or choose_strategy()
-    if profile.weights == "imagenet":  # one worker fetches the file, where home is shared
-        if is_chief():
-            build_backbone(profile.image_size, profile.alpha, "imagenet", 0.9)
-        wait_for_all(strategy)
-
-    def build() -> keras.Model:
-        return build_classifier(profile.image_size, profile.alpha, profile.dropout, profile.weights)
-
-    preprocessing = Preprocessing(image_size=profile.image_size)
-    start = {"weights": start_weights(profile.weights)}
-    start |= {"alpha": profile.alpha, "dropout": profile.dropout}
-    return _train(
-        *("classifier", build, preprocessing, index, profile, folder, seed, shares, strategy),
-        facts={},
-        start=start,
-    )
-
-
-def train_regressor_from_shards(
-    classifier: Model,
-    index: ShardIndex,
-    profile: Profile,
-    folder: RunFolder,
-    seed: int = 0,
-    shares: int | None = None,
-    strategy: tf.distribute.Strategy | None = None,
-) -> Model:
-    """Train a regressor from a classifier's features, and save it as `models/regressor.keras`.
-
-    Parameters
-    ----------
-    classifier : Model
-        Whose features and preprocessing are used.
-    index, profile, folder, seed, shares, strategy
-        As in `train_classifier_from_shards`.
-
-    Returns
-    -------
-    Model
-        The saved model, loaded again.
-
-    Raises
-    ------
-    ValueError
-        If the model is no classifier, or as in `train_classifier_from_shards`.
-    """
-    if classifier.task != "classification":
-        raise ValueError("expected a classifier, whose features a regressor can use; got another")
-    facts = {"classifier_sha256": classifier.sha256}
-    return _train(
-        "regressor", lambda: build_regressor(classifier.model), classifier.preprocessing,
-        index, profile, folder, seed, shares, strategy or choose_strategy(), facts, facts,
-    )  # fmt: skip
-
-
-def _train(
-    name: str,
-    build: Callable[[], keras.Model],
-    preprocessing: Preprocessing,
-    index: ShardIndex,
-    profile: Profile,
-    folder: RunFolder,
-    seed: int,
-    shares: int | None,
-    strategy: tf.distribute.Strategy,
-    facts: dict[str, object],
-    start: dict[str, object],
-) -> Model:
-    """Train; `facts` goes to the model's card, and a backup of another `start` is refused."""
-    task, settings = TASKS[name], getattr(profile, name)
-    shares = shares or workers_of(strategy)
-    facts = shard_facts(index, task) | {"profile": profile.to_dict(), "seed": seed} | facts
-    facts["shares"] = shares
-    path = folder.models / f"{name}.keras"
-    done = path.is_file()
-    if not all_agree(strategy, [done]):
-        raise ValueError(
-            f"the workers differ on whether {path} is there; all must share its folder"
-        )
-    if done:
-        found = open_model(path)
-        made = found.training
-        if any(made.get(key) != value for key, value in facts.items()):
-            raise ValueError(
-                f"{folder.path} holds a {name} of another training; choose another folder, or "
-                "delete the model first"
-            )
-        if is_chief():
-            forget_backups(folder.logs, task)
-        return found
-
-    def seeded() -> keras.Model:
-        keras.utils.set_random_seed(seed)
-        return build()
-
-    data = ShardShares(index, task, preprocessing, settings, seed, strategy, shares)
-    start = {"profile": profile.name} | start
-    model, log = train_on_shards(
-        *(seeded, index, task, preprocessing, settings, folder.logs, seed, strategy, shares),
-        facts=start,
-    )
-    temperature = 1.0
-    if task == "classification":
-        targets, probabilities = predict_shares(model, data)
-        temperature = fit_temperature(targets.argmax(axis=1), probabilities)
-    if is_chief():
-        save_model(model, path, preprocessing, facts | {"epochs": len(log)}, temperature)
-    wait_for_all(strategy)  # a backup is needed until the model is there
-    if is_chief():
-        forget_backups(folder.logs, task)
-    return open_model(path)
-
-
 def start_weights(weights: str | None) -> str:
     """Name what a classifier starts from; files by name and content, wherever they are."""
     if weights in (None, *NAMED_WEIGHTS) or not Path(weights).is_file():
@@ -377,7 +325,7 @@ def start_weights(weights: str | None) -> str:
     return f"{Path(weights).name}, SHA-256 {digest[:16]}"
 
 
-def shard_facts(index: ShardIndex, task: str) -> dict[str, object]:
+def _shard_facts(index: ShardIndex, task: str) -> dict[str, object]:
     """Give what a model's card says about the shards that it learned from; all JSON-able."""
     source = dict(index.content.get("source") or {})
     counts = index.content["counts"].get("train", {})

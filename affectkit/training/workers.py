@@ -1,29 +1,31 @@
-"""Who trains: this process alone, its GPUs, or the workers that TF_CONFIG names."""
+"""The processes of a training: who they are by TF_CONFIG, and how they are started on one machine.
+
+On several machines, the same command runs on each with TF_CONFIG set, in a folder that all share,
+under a supervisor (Kubernetes, Slurm's requeue) that starts all again when one ends with an error.
+TensorFlow is not imported here: what starts workers does not need it.
+"""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from multiprocessing.process import BaseProcess
 
-import tensorflow as tf
-
-LARGEST_AGREED = 2**24
-"""Numbers up to here are summed exactly, and so are their squares over many replicas."""
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 10
+"""What the others get to end by themselves once one has failed."""
 
 
 def cluster_workers() -> int:
     """Count the workers that TF_CONFIG names, with its chief; 0 where it is not set.
 
-    Raises
-    ------
-    ValueError
-        If it can't be read, or this process is neither chief nor worker.
+    Raises ValueError if it can't be read, or this process is neither chief nor worker.
     """
     cluster, task = _tf_config()
     if task.get("type", "worker") not in ("chief", "worker"):
@@ -41,53 +43,6 @@ def is_chief() -> bool:
     return not task or (task.get("type"), task.get("index")) == (kind, 0)
 
 
-def choose_strategy() -> tf.distribute.Strategy:
-    """Give the strategy for this process: by TF_CONFIG for several machines, else by its GPUs.
-
-    Call it before anything else of TensorFlow; it waits until all workers are there.
-    """
-    if cluster_workers() > 1:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    if len(tf.config.list_logical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
-
-
-def workers_of(strategy: tf.distribute.Strategy) -> int:
-    """Count the processes of a strategy."""
-    resolver = strategy.cluster_resolver
-    tasks = resolver.cluster_spec().as_dict() if resolver is not None else {}
-    return max(1, sum(len(tasks.get(name, ())) for name in ("chief", "worker")))
-
-
-def all_agree(strategy: tf.distribute.Strategy, numbers: Sequence[int]) -> bool:
-    """Wait until all workers have called this, and tell whether with the same numbers.
-
-    Parameters
-    ----------
-    strategy : tf.distribute.Strategy
-    numbers : sequence of int
-        Each below 2**24.
-    """
-
-    def total() -> tuple[tf.Tensor, tf.Tensor]:
-        context = tf.distribute.get_replica_context()
-        own = tf.constant(numbers, tf.float64)
-        return tuple(context.all_reduce(tf.distribute.ReduceOp.SUM, [own, own * own]))
-
-    sums, squares = (
-        strategy.experimental_local_results(value)[0].numpy()
-        for value in strategy.run(tf.function(total))
-    )
-    # the variance is 0
-    return bool((squares * strategy.num_replicas_in_sync == sums * sums).all())
-
-
-def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Wait until all workers have come here."""
-    all_agree(strategy, [0])
-
-
 def _tf_config() -> tuple[dict, dict]:
     """Give cluster and task of TF_CONFIG."""
     text = os.environ.get("TF_CONFIG") or "{}"
@@ -101,10 +56,24 @@ def _tf_config() -> tuple[dict, dict]:
         ) from error
 
 
-# FOLD affectkit.worker_launch: """Start the processes of a training on one machine, and all of them again when one dies."""
-POLL_SECONDS = 0.2
-GRACE_SECONDS = 10
-"""What the others get to end by themselves once one has failed."""
+def cluster_settings(addresses: Sequence[str], number: int) -> str:
+    """Give the text of TF_CONFIG for one worker.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+        HOST:PORT of every worker, the chief first; the same list for all.
+    number : int
+        Of this worker, from 0.
+
+    Returns
+    -------
+    str
+        JSON, as in '{"cluster": {"worker": ["one:2222", "two:2222"]},
+        "task": {"type": "worker", "index": 1}}' for the second of two machines.
+    """
+    cluster = {"worker": list(addresses)}
+    return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": number}})
 
 
 def free_ports(count: int) -> list[int]:
@@ -116,44 +85,33 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def cluster_settings(addresses: Sequence[str], number: int) -> str:
-    """Give the text of TF_CONFIG for one worker.
-
-    Parameters
-    ----------
-    addresses : sequence of str
-        HOST:PORT of every worker, the chief first; the same list for all.
-    number : int
-        Of this worker, from 0.
-    """
-    cluster = {"worker": list(addresses)}
-    return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": number}})
-
-
 def launch_workers(
-    command: Sequence[str],
+    work: Callable[..., object],
+    arguments: Sequence[object],
     workers: int,
     restarts: int = 3,
     environment: Mapping[str, str] | None = None,
     final_codes: Collection[int] = (),
     check: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run a command in several processes that find each other by TF_CONFIG, until all succeed.
+    """Call a function in several processes that find each other by TF_CONFIG, until all succeed.
 
     If one fails or is killed, the others can't go on: all are ended and started anew, on new
-    ports, and go on from their backup. If this process is killed, workers end that have called
-    `end_with_launcher`.
+    ports, and go on from their backup. If this process is killed, they end, too.
 
     Parameters
     ----------
-    command : sequence of str
-        Program and arguments.
+    work : callable
+        Of a module, as processes are spawned; best of one that does not import TensorFlow, which
+        then finds the variables set. A worker succeeds if it returns, or exits with code 0.
+    arguments : sequence
+        That can be pickled.
     workers : int
         Processes.
     restarts : int
         How often all may be started again.
     environment : mapping, optional
-        Further variables.
+        Further variables of the processes.
     final_codes : collection of int
         Exit codes after which starting again would not help.
     check : callable
@@ -169,26 +127,25 @@ def launch_workers(
     OSError
         If they still fail after so many restarts, or with a final code.
     """
+    spawn = multiprocessing.get_context("spawn")
     for attempt in range(restarts + 1):
         addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
-        processes = [
-            subprocess.Popen(
-                command,
-                env=os.environ
-                | dict(environment or {})
-                | {"TF_CONFIG": cluster_settings(addresses, number)},
-                stdin=subprocess.PIPE,
-            )
-            for number in range(workers)
-        ]
+        processes = []
         try:
+            for number in range(workers):
+                variables = {
+                    **(environment or {}),
+                    "TF_CONFIG": cluster_settings(addresses, number),
+                }
+                process = spawn.Process(target=_work, args=(work, arguments, variables))
+                processes.append(process)
+                process.start()
             codes = _wait(processes, check)
         finally:
             for process in processes:
-                if process.poll() is None:
+                if process.pid is not None:
                     process.kill()
-                process.wait()
-                process.stdin.close()
+                    process.join()
         if not any(codes):
             return attempt
         if final := set(codes) & set(final_codes):
@@ -202,26 +159,24 @@ def launch_workers(
     )
 
 
-def end_with_launcher() -> None:
-    """End this worker at once when the process of `launch_workers` is gone, however it ended.
-
-    That one holds the other end of the standard input, writes nothing, and with it the input ends.
-    """
+def _work(work: Callable[..., object], arguments: Sequence[object], variables: dict) -> None:
+    """Be a worker, no longer than there is a launcher."""
 
     def watch() -> None:
-        while os.read(0, 1):
-            pass
+        multiprocessing.parent_process().join()
         os._exit(1)
 
     threading.Thread(target=watch, name="launcher", daemon=True).start()
+    os.environ.update(variables)
+    work(*arguments)
 
 
-def _wait(processes: list[subprocess.Popen], check: Callable[[], None]) -> list[int | None]:
+def _wait(processes: list[BaseProcess], check: Callable[[], None]) -> list[int | None]:
     """Wait until all have ended, or one has failed and the others had their time to."""
     deadline = None
     while True:
         check()
-        codes = [process.poll() for process in processes]
+        codes = [process.exitcode for process in processes]
         if None not in codes or (deadline and time.monotonic() > deadline):
             return codes
         if any(codes) and deadline is None:

@@ -40,7 +40,7 @@ from affectkit.data.shards.streams import damage_named
 from affectkit.data.table import validate_table
 from affectkit.files.tfrecords import read_record_image
 from affectkit.preprocess import Preprocessing
-from affectkit.training.backup import TrainingBackup, WorkerBackup
+from affectkit.training.backup import TrainingBackup
 
 SHARD = "train-00000-of-00001"
 VALUES = (
@@ -325,6 +325,7 @@ class Backup(Archive):
 
     file = "logs/hostile_backup.npz"
     methods = (zipfile.ZIP_STORED,)
+    begin_anew = True
 
     def members(self) -> dict[str, bytes]:
         self.model = small_model()
@@ -339,7 +340,7 @@ class Backup(Archive):
 
     def backup(self) -> TrainingBackup:
         log = self.path.with_name("hostile_log.csv")
-        return TrainingBackup(self.path, log, "identity", self.stopping)
+        return TrainingBackup(self.path, log, {"seed": 0}, self.stopping, self.begin_anew)
 
     def make(self, random: Random) -> bytes:
         if random.random() < 0.5:
@@ -356,36 +357,16 @@ class Backup(Archive):
                 backup.restore(self.model)
                 backup.set_model(self.model)
                 backup.on_train_begin()
-                assert 0 <= backup.state.epochs == len(backup.state.rows)
                 assert callable(self.stopping.on_epoch_end)
                 self.stopping.set_model(self.model)
-                self.stopping.on_epoch_end(backup.state.epochs, {"loss": 1.0})
-                backup.on_epoch_end(backup.state.epochs, {"loss": 1.0})
+                self.stopping.on_epoch_end(len(backup.rows), {"loss": 1.0})
+                backup.on_epoch_end(len(backup.rows), {"loss": 1.0})
 
 
-class SharedBackup(Archive):
-    """The backup of a training on several workers."""
+class SharedBackup(Backup):
+    """The backup of a training from shards, which is refused where another's is begun anew."""
 
-    file = "logs/hostile_backup.npz"
-    methods = (zipfile.ZIP_STORED,)
-
-    def backup(self) -> WorkerBackup:
-        return WorkerBackup(
-            self.path, {"seed": 0}, self.model.variables, self.model.trainable_variables
-        )
-
-    def members(self) -> dict[str, bytes]:
-        self.model = small_model()
-        rows = [{"epoch": 0, "loss": 0.5, "val_loss": 0.5}]
-        self.backup().save(rows, better=True, write=True)
-        with np.load(self.path, allow_pickle=False) as file:
-            return {f"{name}.npy": npy(file[name]) for name in file.files}
-
-    def read(self) -> None:
-        backup = self.backup()
-        rows = backup.load()
-        assert all(isinstance(row["val_loss"], float) for row in rows)
-        backup.take_best()
+    begin_anew = False
 
 
 TARGETS = {

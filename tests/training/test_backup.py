@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import affectkit
 from affectkit.data import make_table
 from affectkit.models.build import BACKBONE
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import TrainingSettings
 from affectkit.training import train_model
-from affectkit.training.backup import TrainingBackup, training_identity
+from affectkit.training.backup import TrainingBackup, find_changes, short_hash
 from affectkit.training.callbacks import EpochProgress
 from affectkit.training.fit import forget_backup
 
@@ -99,7 +100,9 @@ def test_the_backup_of_another_training_and_a_damaged_one_are_not_gone_on_with(t
     settings = TrainingSettings(epochs=1, batch_size=16)
     expected, _ = train(settings, tmp_path / "alone")
     train(TrainingSettings(epochs=1, batch_size=8), tmp_path, keep_backup=True)
-    with pytest.warns(UserWarning, match="other rows, settings or seed: this training begins anew"):
+    with pytest.warns(
+        UserWarning, match=r"other settings \(batch_size was 8, is 16\): this training begins anew"
+    ):
         found, log = train(settings, tmp_path, keep_backup=True)
     assert log["epoch"].tolist() == [0]
     backup = tmp_path / "classification_backup.npz"
@@ -112,8 +115,7 @@ def test_the_backup_of_another_training_and_a_damaged_one_are_not_gone_on_with(t
 
 
 STATE = {
-    "identity": "x",
-    "epochs": 1,
+    "settings": {"seed": 1, "affectkit": affectkit.__version__},
     "stopped": False,
     "rows": [{"epoch": 0, "loss": 0.5, "val_loss": float("nan")}],
     "best": {"wait": 0, "best": 0.5, "best_epoch": 0},
@@ -122,15 +124,14 @@ STATE = {
 
 def load_backup(folder, state=STATE, save=np.savez, **arrays):
     save(folder / "backup.npz", state=np.array(json.dumps(state)), **arrays)
-    backup = TrainingBackup(folder / "backup.npz", folder / "log.csv", "x")
+    backup = TrainingBackup(folder / "backup.npz", folder / "log.csv", {"seed": 1})
     return backup if backup.load() else None
 
 
 def test_a_state_that_no_training_wrote_is_not_gone_on_with(tmp_path):
-    assert load_backup(tmp_path).state.epochs == 1
+    assert len(load_backup(tmp_path).rows) == 1
     for change in (
-        {"epochs": 2},
-        {"epochs": "1"},
+        {"settings": [1]},
         {"rows": [[1]]},
         {"rows": [{"loss": "low"}]},
         {"best": {"on_epoch_end": 1}},  # is set on the callback by name
@@ -148,7 +149,7 @@ def test_a_backup_that_unpacks_to_more_than_it_is_is_refused_unread(tmp_path):
     start = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
     with zipfile.ZipFile(tmp_path / "backup.npz", "w") as archive:
         archive.writestr("state.npy", start + header)
-    backup = TrainingBackup(tmp_path / "backup.npz", tmp_path / "log.csv", "x")
+    backup = TrainingBackup(tmp_path / "backup.npz", tmp_path / "log.csv", {"seed": 1})
     with pytest.warns(UserWarning, match="has not the size that its header says"):
         assert not backup.load()
 
@@ -169,13 +170,32 @@ def test_weights_of_another_type_are_refused_before_any_is_set(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_identities_tell_trainings_apart():
-    settings, targets = TrainingSettings(), np.zeros(3)
-    known = training_identity(settings, 1, targets)
-    assert known == training_identity(TrainingSettings(), 1, np.zeros(3))
-    others = [(settings, 2, targets), (settings, 1, targets + 1), (settings, 1), (settings, "1")]
-    assert known not in {training_identity(*parts) for parts in others}
-    assert training_identity("ab", "c") != training_identity("a", "bc")
+def test_where_nothing_may_be_lost_another_or_damaged_backup_is_refused(tmp_path):
+    load_backup(tmp_path)
+    file = tmp_path / "backup.npz"
+
+    def refuse(settings, told):
+        backup = TrainingBackup(file, tmp_path / "log.csv", settings, begin_anew=False)
+        with pytest.raises(ValueError, match=told):
+            backup.load()
+
+    refuse({"seed": 2, "alpha": 1}, "other settings: seed was 1, is 2; alpha was None, is 1. Give")
+    for content in (b"no zip", b""):
+        file.write_bytes(content)
+        refuse({"seed": 1}, "is not a backup of this training: delete it to start anew")
+
+
+def test_what_differs_is_told_in_short():
+    assert find_changes({"a": 1, "b": 2}, {"a": 1, "c": 3}) == [
+        "c was None, is 3",
+        "b was 2, is None",
+    ]
+    many = find_changes({}, {str(number): number for number in range(1, 12)})
+    assert (len(many), many[-1]) == (9, "and 3 more")
+    assert short_hash("a", np.zeros(3)) == short_hash("a", np.zeros(3))
+    others = [("a", np.ones(3)), ("b", np.zeros(3)), ("a",), ("a", repr(np.zeros(3)))]
+    assert short_hash("a", np.zeros(3)) not in {short_hash(*parts) for parts in others}
+    assert short_hash("ab", "c") != short_hash("a", "bc")
 
 
 def test_a_learning_rate_too_high_ends_the_training_with_advice(tmp_path):

@@ -92,6 +92,8 @@ def stream_records(
             f"expected a worker of 0..{workers - 1} and at least one shard, got worker {worker} "
             f"and {len(addresses)} shards"
         )
+    if tf.is_tensor(seed) and tf.compat.v1.get_default_graph().seed == 0:
+        tf.compat.v1.set_random_seed(1)  # of this graph; else the tensor is compared with 0
     by_shard = len(addresses) >= workers
     names = tf.constant(list(addresses))
     expected = tf.constant(list(hashes or [""] * len(addresses)))

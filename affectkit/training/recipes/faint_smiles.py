@@ -41,23 +41,10 @@ def add_faint_smiles(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Append two versions of each neutral photograph that looks at the camera.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        n rows, as documented in `affectkit.data.table`; those with the raters' votes count.
-    faces : numpy.ndarray
-        uint8, shape (n, size, size, 3), RGB.
-    find_landmarks : callable
-        Such as `affectkit.pipeline.detect.opencv.YuNet(path).find_landmarks`.
-    seed : int
-        Of strengths and directions.
-
-    Returns
-    -------
-    tuple of DataFrame and ndarray
-        n rows and faces as given, then all that smile (image_id ends in `SMILING`; `SMILE_SHARE`
-        Happy, the rest Neutral, no valence and arousal), then the same faces moved about (`MOVED`,
-        labels as they were).
+    Takes n rows of `affectkit.data.table` (those with the raters' votes count) and their faces,
+    uint8 (n, size, size, 3), RGB. Gives them with, at the end, all that smile (image_id ends in
+    `SMILING`; `SMILE_SHARE` Happy, the rest Neutral, no valence and arousal), then the same faces
+    moved about (`MOVED`, labels as they were).
     """
     neutral = table["soft_neutral"] >= NEUTRAL_SHARE  # only photographs have votes
     smiling, moved, kept = [], [], []
@@ -89,20 +76,9 @@ def draw_smile(
 ) -> np.ndarray:
     """Move the corners of the mouth up and out, cheeks and lower lids up.
 
-    Parameters
-    ----------
-    face : numpy.ndarray
-        uint8, shape (size, size, 3), RGB.
-    landmarks : numpy.ndarray
-        Shape (5, 2): x, y in pixels of the eyes, the nose and the corners of the mouth, the left
-        ones of the picture first.
-    generator : numpy.random.Generator
-        Of the strength, and of how much the two sides differ.
-
-    Returns
-    -------
-    numpy.ndarray
-        As the face.
+    `face` is uint8 (size, size, 3), RGB; `landmarks` (5, 2) are x, y in pixels of the eyes, the
+    nose and the corners of the mouth, the left ones of the picture first. The generator draws the
+    strength, and how much the two sides differ.
     """
     eyes, corners = landmarks[:2], landmarks[3:]
     across, up, distance = _axes(eyes)
@@ -122,10 +98,7 @@ def draw_smile(
 def move_about(
     face: np.ndarray, landmarks: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    """Move the mouth's corners down, the mouth sideways, or the cheeks anywhere: no smile.
-
-    Parameters and result are those of `draw_smile`.
-    """
+    """Move the mouth's corners down, the mouth sideways, or the cheeks anywhere: no smile."""
     corners = landmarks[3:]
     across, up, distance = _axes(landmarks[:2])
     strength = generator.uniform(*STRENGTHS) * distance

@@ -21,7 +21,6 @@ RAISE_BOX = 0.055
 By YuNet, the median height of the eyes is 0.39 of the side there and 0.32 in a box of AffectFaces.
 """
 
-
 HELD_OUT = 0.05
 """Share of FER+'s training rows that temperatures are fitted on."""
 
@@ -31,20 +30,9 @@ def mixed_splits(
 ) -> dict[str, pd.DataFrame]:
     """Give FER+'s training rows, a twentieth of them held out, and some of AffectFaces'.
 
-    Parameters
-    ----------
-    root : str or Path, optional
-        FER+'s folder; None for AffectFaces alone.
-    seed : int
-        Of the held-out rows.
-    limit : int, optional
-        At most so many rows of each split, and a sixth as many of AffectFaces.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        train and validation, as documented in `affectkit.data.table`, and "test": rows that must
-        not be trained on, nor copies of them. AffectFaces' expressions are the clean ones.
+    Without `root`, FER+'s folder, AffectFaces alone. `limit` rows of each split at most, and a
+    sixth as many of AffectFaces. Gives train, validation and "test": rows that must not be trained
+    on, nor copies of them. AffectFaces' expressions are the clean ones.
     """
     drawn = load_splits("affectfaces", limit=limit, seed=seed)
     for table in drawn.values():
@@ -67,21 +55,10 @@ def mixed_splits(
 def drop_copies(
     table: pd.DataFrame, faces: np.ndarray, others: np.ndarray
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Leave out the rows whose pixels are those of one of the other faces.
+    """Leave out the rows and faces whose pixels are those of one of the other faces.
 
-    FER2013 holds the same picture more than once, also across its splits.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        n rows.
-    faces, others : numpy.ndarray
-        uint8, shape (n, size, size, 3) and (m, size, size, 3).
-
-    Returns
-    -------
-    tuple of DataFrame and ndarray
-        What is left of `table` and `faces`.
+    Faces are uint8 (n, size, size, 3). FER2013 holds the same picture more than once, also across
+    its splits.
     """
     known = {face.tobytes() for face in others}
     keep = np.array([face.tobytes() not in known for face in faces])
@@ -94,22 +71,8 @@ def undecided_rows(root: str | Path, limit: int | None = None, seed: int = 0) ->
     """Give FER+'s Training faces whose raters gave none of the eight expressions a majority.
 
     Their votes are soft labels as good as any other's; the protocol of the published accuracies
-    leaves them out of testing only because they have no right answer.
-
-    Parameters
-    ----------
-    root : str or Path
-        FER+'s folder.
-    limit : int, optional
-        At most so many.
-    seed : int
-        Of the subset.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As documented in `affectkit.data.table`: expression 9, soft labels, split "train". Faces
-        that most raters could not name at all are not among them.
+    leaves them out of testing only because they have no right answer. Expression 9, split "train";
+    faces that most raters could not name at all are not among them.
     """
     table = load_table("ferplus", root, "all", "all")
     table = table[table["split"] != "test"].assign(split="train")

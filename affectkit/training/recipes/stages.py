@@ -54,7 +54,6 @@ The mean of both ends' weights is often better than either (Izmailov et al., 201
 arXiv:1803.05407); held-out faces decide.
 """
 
-
 SETTLING = replace(
     AGAIN,
     name="checkpoint-settling",

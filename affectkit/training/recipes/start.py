@@ -26,7 +26,7 @@ from affectkit.labels import NUM_EXPRESSIONS
 from affectkit.models.build import build_backbone
 from affectkit.preprocess import Preprocessing
 from affectkit.training.augmentation import with_augmentation
-from affectkit.training.backup import TrainingBackup, training_identity
+from affectkit.training.backup import TrainingBackup, short_hash
 from affectkit.training.callbacks import CosineLearningRate, EpochProgress, StopOnNaN
 
 LOSS_WEIGHTS = {"expression": 1.0, "action_units": 20.0, "landmarks": 10.0, "pose": 0.5}
@@ -82,11 +82,12 @@ def pretrain_backbone(
     preprocessing = Preprocessing(image_size)
     splits = load_splits("affectfaces", limit=limit, seed=seed)
     units = unit_names(splits["train"])
-    facts = image_size, alpha, epochs, batch_size, learning_rate, seed, *splits["train"]["image_id"]
-    backup = TrainingBackup(
-        output.with_suffix(".backup.npz"), output.with_suffix(".csv"), training_identity(*facts)
-    )
-    done = backup.state.epochs if backup.load() else 0
+    facts = {"image_size": image_size, "alpha": alpha, "epochs": epochs, "batch_size": batch_size}
+    facts |= {"learning_rate": learning_rate, "seed": seed}
+    facts |= {"rows": short_hash(*splits["train"]["image_id"])}
+    kept = output.with_suffix(".backup.npz")
+    backup = TrainingBackup(kept, output.with_suffix(".csv"), facts)
+    done = len(backup.rows) if backup.load() else 0
     batches = {
         name: _batches(
             splits[name], units, preprocessing, batch_size, done if name == "train" else None, seed
@@ -121,7 +122,7 @@ def pretrain_backbone(
     )
     with atomic_path(output) as partial:
         backbone.save_weights(partial)
-    backup.forget()
+    kept.unlink(missing_ok=True)
     return pd.read_csv(output.with_suffix(".csv"))
 
 
@@ -131,21 +132,11 @@ def unit_names(table: pd.DataFrame) -> list[str]:
 
 
 def face_targets(table: pd.DataFrame, units: list[str]) -> dict[str, np.ndarray]:
-    """Give what the backbone learns from each rendered face.
+    """Give what the backbone learns from each rendered face: float32, n rows of each.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Rows of the bundled affectfaces.
-    units : list of str
-        From `unit_names`.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        float32: expression (n, 8) one-hot and clean; action_units (n, 2 * units), left and right,
-        0..1.3; landmarks (n, 136), x and y in the face box from -1 to 1; pose (n, 3) yaw, pitch
-        and roll in `POSE_SCALE` degrees; affect (n, 2) valence and arousal.
+    expression (n, 8) one-hot and clean; action_units (n, 2 * units), left and right, 0..1.3;
+    landmarks (n, 136), x and y in the face box from -1 to 1; pose (n, 3) yaw, pitch and roll in
+    `POSE_SCALE` degrees; affect (n, 2) valence and arousal.
     """
     sides = np.zeros((len(table), len(units), 2), np.float32)
     for row, text in enumerate(table["action_units"]):

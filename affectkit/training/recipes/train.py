@@ -1,4 +1,4 @@
-"""Train the networks that ship with the package, from the rows of `affectkit.training.recipes.rows`."""
+"""Train the networks that ship with the package, from the rows of `recipes.rows`."""
 
 from __future__ import annotations
 
@@ -43,31 +43,11 @@ def train_real(
 ) -> tuple[Model, Model]:
     """Train the classifier in four stages, then a head for valence and arousal on its features.
 
-    The classifier's own head is shifted at the end: see `favour_rare`.
-
-    No copy of a held-out face is trained on. A run that was cut off goes on from its last epoch; a
-    finished network is kept.
-
-    Parameters
-    ----------
-    splits : dict of str to DataFrame
-        From `affectkit.training.recipes.rows.mixed_splits`.
-    undecided : DataFrame
-        From `undecided_rows`: trained on in the second stage too.
-    profiles : tuple of Profile
-        From `real_profiles`.
-    folder : RunFolder
-        Gets models and logs.
-    find_landmarks : callable, optional
-        For the faint smiles of the last stage (see `affectkit.training.recipes.faint_smiles`); without it there are
-        none.
-    seed : int
-        Of weights, shuffling and augmentation.
-
-    Returns
-    -------
-    tuple of Model
-        Classifier, with its temperature, and regressor, both saved in the folder.
+    Takes `mixed_splits` and `undecided_rows` (trained on from the second stage on) and
+    `real_profiles`; `find_landmarks` is for the faint smiles of the last stage. The classifier's
+    own head is shifted at the end: see `favour_rare`. No copy of a held-out face is trained on. A
+    run that was cut off goes on from its last epoch; a finished network is kept. Gives classifier,
+    with its temperature, and regressor, both saved in the folder.
     """
     keras.utils.set_random_seed(seed)
     first, second, third, last = profiles
@@ -122,25 +102,10 @@ def train_real(
 def average_classifiers(
     paths: list[Path], splits: dict[str, pd.DataFrame], profile: Profile, path: Path, seed: int = 0
 ) -> Model:
-    """Average the weights of classifiers that are ends of one training, and calibrate the mean.
+    """Average the weights of classifiers that are ends of one training, calibrate and save it.
 
-    Parameters
-    ----------
-    paths : list of Path
-        Of saved classifiers of one architecture.
-    splits : dict of str to DataFrame
-        Normalisation is measured anew on train, the temperature fitted on validation.
-    profile : Profile
-        How they were trained.
-    path : Path
-        Where the mean is saved; its card tells the files as "mean_of".
-    seed : int
-        Of the faces' changes.
-
-    Returns
-    -------
-    Model
-        The saved mean.
+    Normalisation is measured anew on the train split, the temperature fitted on validation. The
+    card tells the files as "mean_of".
     """
     ends = [open_model(one) for one in paths]
     weights = zip(*(end.model.get_weights() for end in ends), strict=True)
@@ -157,12 +122,8 @@ def train_synthetic(
 ) -> tuple[dict[str, pd.DataFrame], tuple[Model, Model]]:
     """Train both networks on AffectFaces as notebooks 02 and 03 do, in the standard profile.
 
-    The classifier's own head is shifted at the end: see `correct_biases`.
-
-    Returns
-    -------
-    tuple of dict and tuple
-        The splits, and classifier and regressor, saved in the folder.
+    The classifier's own head is shifted at the end: see `correct_biases`. Gives the splits, and
+    classifier and regressor, saved in the folder.
     """
     profile = get_profile("standard", epochs=epochs)
     splits = load_splits("affectfaces", limit=limit, seed=seed)

@@ -19,17 +19,14 @@ from typer.testing import CliRunner
 from affectkit.cli import app
 from affectkit.data import load_table, read_index, write_shards
 from affectkit.files import open_run_folder
-from affectkit.models import build_classifier, open_model, save_model
+from affectkit.models import open_model, save_model
 from affectkit.preprocess import Preprocessing
 from affectkit.profiles import get_profile
-from affectkit.training import runs, train_classifier_from_shards
-from affectkit.training.workers import cluster_settings
+from affectkit.training import cluster_settings, runs, train_classifier_run
 
 STEPS = ["--epochs", 1, "--batch-size", 16, "--learning-rate", 1e-5]
-"""Adam divides by the size of a gradient: where that is nearly 0 it makes noise of rounding errors,
-which a larger rate would spread over all layers within a few steps (also in one process that sums
-in another order)."""
 TOLERANCE = 1e-4
+"""Of two workers that were killed beside two that were not: sums are in the same order."""
 
 
 def run(*arguments, exit_code=0):
@@ -54,17 +51,17 @@ def interrupted(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(shards, tmp_path_factory, interrupted):
-    """The run folder of one process that reads the shares of two, and what was printed."""
+    """The run folder of one process, and what was printed."""
     folder = tmp_path_factory.mktemp("alone")
-    forget = runs.forget_backups
+    forget = runs.forget_backup
 
     def copy_and_forget(logs, task):
         shutil.copytree(logs, interrupted / "logs")
         forget(logs, task)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "forget_backups", copy_and_forget)
-        return folder, run(shards, "--output", folder, "--shares", 2, *STEPS)
+        patch.setattr(runs, "forget_backup", copy_and_forget)
+        return folder, run(shards, "--output", folder, *STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +85,7 @@ def test_a_classifier_is_trained_and_saved_with_its_facts(alone, shards):
     loaded = open_model(folder / "models" / "classifier.keras")
     training = loaded.card["training"]
     assert (training["dataset"], training["source"]) == ("shards", "affectfaces")
-    assert (training["rows"], training["epochs"], training["shares"]) == (48, 1, 2)
+    assert (training["rows"], training["epochs"]) == (48, 1)
     assert training["profile"]["classifier"]["batch_size"] == 16
     assert loaded.temperature != 1
     assert "already holds a classifier" in run(shards, "--output", folder, exit_code=2)
@@ -98,7 +95,7 @@ def test_a_classifier_is_trained_and_saved_with_its_facts(alone, shards):
 def test_a_supervisor_may_start_a_finished_run_again(alone, shards):
     folder, profile = open_run_folder(alone[0]), get_profile("quick", epochs=1)
     with pytest.raises(ValueError, match="holds a classifier of another training"):
-        train_classifier_from_shards(read_index(shards), profile, folder, shares=2)
+        train_classifier_run(read_index(shards), profile, folder)
     changes = {"batch_size": 16, "learning_rate": 1e-5}
     same = replace(
         profile,
@@ -108,37 +105,26 @@ def test_a_supervisor_may_start_a_finished_run_again(alone, shards):
     left = folder.logs / "classification_backup.npz"
     left.touch()
     before = (folder.models / "classifier.keras").stat()
-    loaded = train_classifier_from_shards(read_index(shards), same, folder, shares=2)
+    loaded = train_classifier_run(read_index(shards), same, folder)
     assert loaded.card["training"]["epochs"] == 1
     assert (folder.models / "classifier.keras").stat() == before
     assert not left.exists()
 
 
 @pytest.mark.slow
-def test_two_workers_train_the_real_network_as_one_process_does(alone, shards, tmp_path):
-    """Loss and weights: each worker alone, without the other's gradients, would move elsewhere."""
-    program = [sys.executable, "-c", "from affectkit.cli import app; app()", "train", "shards"]
+def test_two_workers_train_the_real_network_nearly_as_one_process_does(alone, shards, tmp_path):
+    """Batches are put together otherwise; in test_keras_workers.py they are the same."""
+    command = [sys.executable, "-c", "from affectkit.cli import app; app()", "train", "shards"]
     options = [str(shards), "--output", str(tmp_path), "--workers", "2", *map(str, STEPS)]
-    process = subprocess.run([*program, *options], capture_output=True, text=True, check=True)
+    process = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
     assert process.stdout.count("Model: ") == 1  # only the chief reports
     name = "logs/classification_log.csv"
     one, two = (pd.read_csv(folder / name) for folder in (alone[0], tmp_path))
-    pd.testing.assert_frame_equal(two, one, rtol=TOLERANCE, atol=TOLERANCE)
+    pd.testing.assert_frame_equal(two, one, rtol=0.1, atol=0.1)
     models = [open_model(run / "models" / "classifier.keras") for run in (alone[0], tmp_path)]
-    assert models[1].temperature == pytest.approx(models[0].temperature, rel=1e-2)
-    keras.utils.set_random_seed(0)
-    start = build_classifier(64, 0.35, 0.2, "affectfaces").trainable_weights
-    moves = [
-        np.concatenate(
-            [
-                (after.numpy() - before.numpy()).ravel()
-                for after, before in zip(loaded.model.trainable_weights, start, strict=True)
-            ]
-        )
-        for loaded in models
-    ]
-    assert np.abs(moves[0]).max() > 1e-5
-    assert np.corrcoef(*moves)[0, 1] > 0.95
+    assert models[1].temperature == pytest.approx(models[0].temperature, rel=0.1)
+    for before, after in zip(*(loaded.model.get_weights() for loaded in models), strict=True):
+        np.testing.assert_allclose(before, after, atol=0.05, rtol=0.05)
 
 
 @pytest.mark.slow
@@ -146,7 +132,7 @@ def test_two_workers_train_the_real_network_as_one_process_does(alone, shards, t
     ("options", "told"),
     [
         (["--weights", "none"], "weights was 'affectfaces', is 'none'. Give the same settings"),
-        (["--seed", 1, "--shares", 4], "seed was 0, is 1; shares was 2, is 4"),
+        (["--seed", 1], "seed was 0, is 1"),
         (["--profile", "standard"], "profile was 'quick', is 'standard'; dropout was 0.2, is 0.3"),
     ],
 )
@@ -155,7 +141,7 @@ def test_an_interrupted_run_goes_on_with_its_own_options_only(
 ):
     backup = interrupted / "logs" / "classification_backup.npz"
     before = backup.read_bytes()
-    own = ["--output", interrupted, "--shares", 2, *STEPS]
+    own = ["--output", interrupted, *STEPS]
     assert told in run(shards, *own, *options, exit_code=2)
     assert backup.read_bytes() == before
     assert not (interrupted / "models" / "classifier.keras").exists()
@@ -165,7 +151,7 @@ def test_a_regressor_is_trained_from_a_classifier(shards, tiny, tmp_path, monkey
     options = ["--output", tmp_path / "run", "--task", "regression", "--batch-size", 16]
     assert "expected a classifier at" in run(shards, *options, exit_code=2)
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "forget_backups", lambda *_: None)
+        patch.setattr(runs, "forget_backup", lambda *_: None)
         text = run(shards, *options, "--classifier", tiny)
     assert "of 2 epochs" in text
     loaded = open_model(tmp_path / "run" / "models" / "regressor.keras")
@@ -214,9 +200,15 @@ def start_and_kill(command, log, rows, number, victim):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-        workers = psutil.Process(process.pid).children()
+        workers = workers_below(process)
     os.kill(process.pid if victim == "command" else workers[1].pid, number)
     return process, workers
+
+
+def workers_below(process):
+    """Not what Python starts beside spawned processes to keep account of them."""
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def finished_epochs(log):
@@ -230,7 +222,7 @@ def test_a_command_that_is_killed_or_loses_a_worker_ends_as_if_nothing_had_been(
     """SIGTERM and SIGKILL to the command, and SIGKILL to a worker; no worker outlives it."""
     options = ["--task", "regression", "--classifier", tiny, "--epochs", EPOCHS]
     options += ["--batch-size", 16, "--learning-rate", 1e-3]
-    run(shards, "--output", tmp_path / "whole", "--shares", 2, *options)
+    run(shards, "--output", tmp_path / "whole", "--workers", 2, *options)
     folder = tmp_path / "killed"
     log = folder / "logs" / "regression_log.csv"
     command = [sys.executable, "-c", "from affectkit.cli import app; app()", "train", "shards"]
