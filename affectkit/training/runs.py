@@ -261,9 +261,7 @@ class _Run:
         inputs = ShardInputs(index, self.task, self.preprocessing, self.settings, self.seed, start)
         return self._train(inputs, facts, begin_anew=False)
 
-    def _train(
-        self, inputs: Inputs, facts: dict[str, object], begin_anew: bool = True
-    ) -> Model:
+    def _train(self, inputs: Inputs, facts: dict[str, object], begin_anew: bool = True) -> Model:
         model = self.build()
         log = fit_model(model, inputs, self.settings, self.folder.logs, begin_anew)
         if is_chief():

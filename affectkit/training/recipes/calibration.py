@@ -59,9 +59,7 @@ def held_out_loss(path: Path, held_out: HeldOut) -> float:
     return float(negative_log_likelihoods(_labels(held_out), probabilities).mean())
 
 
-def favour_rare(
-    classifier: Model, held_out: HeldOut, frequencies: np.ndarray, path: Path
-) -> Model:
+def favour_rare(classifier: Model, held_out: HeldOut, frequencies: np.ndarray, path: Path) -> Model:
     """Shift a classifier's head towards rare expressions, in place; save it calibrated, load it.
 
     `frequencies` (8,) are those of training, from `class_frequencies`. The card tells the strength,
