@@ -168,7 +168,22 @@ def find_or_train_regressor(
     seed: int = 0,
     skipped: SkippedRows | None = None,
 ) -> Model:
-    """Load or train the regressor; see `find_or_train_classifier` and `train_regressor_run`."""
+    """Load or train the regressor; errors are those of `find_or_train_classifier`.
+
+    Parameters
+    ----------
+    path : str or Path
+        As in `find_or_train_classifier`.
+    classifier : Model
+        What a new regressor starts from.
+    splits, profile, folder, seed, skipped
+        Those of `train_regressor_run`.
+
+    Returns
+    -------
+    Model
+        The regressor.
+    """
     found = _find(path, folder.models / "regressor.keras", splits, profile, "regression")
     return found or train_regressor_run(classifier, splits, profile, folder, seed, skipped)
 
