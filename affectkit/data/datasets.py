@@ -151,6 +151,7 @@ def load_table(
         frame["split"] = assign_splits(frame, seed)
     try:
         table = make_table(frame, dataset)
+        del frame  # it may be large
     except ValueError as error:
         raise ValueError(f"{folder_path}: {error}") from error
     table = apply_protocol(table, protocol or default_protocol(dataset, table))

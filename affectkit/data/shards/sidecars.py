@@ -13,6 +13,7 @@ import json
 import re
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from typing_extensions import TypedDict
 
@@ -178,7 +179,10 @@ def decode_labels(address: str, labels: bytes, rows: int, dtypes: dict[str, str]
                 raise ValueError(f"{name} has {len(values)} values, expected {rows}")
             if problem := find_misfit(values, list[kind], name):
                 raise ValueError(problem)
-            columns[name] = pd.Series(values, dtype=dtype if dtype in _KINDS else "str")
+            if dtype in ("int64", "float64", "bool"):
+                columns[name] = np.array(values, dtype)
+            else:
+                columns[name] = pd.array(values, dtype if dtype in _KINDS else "str")
     except ValueError as error:
         raise ShardError(f"{address} does not fit the index ({error}). {REMEDY}") from error
     return pd.DataFrame(columns)
