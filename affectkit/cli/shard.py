@@ -46,6 +46,6 @@ def run(
                   highlight=False)  # fmt: skip
     if len(skipped):
         file = places.join(index.folder, "skipped_rows.csv")
-        places.write_whole(skipped.to_frame().to_csv(index=False).encode(), file)
+        places.write_whole(skipped.as_csv().encode(), file)
         console.print(Text(f"{len(skipped)} rows were left out: {file}"), soft_wrap=True)
     console.print(Text(f"Shards: {index.folder}"), soft_wrap=True)

@@ -50,14 +50,7 @@ def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
 
 
 def decode_image(source: str | Path | BinaryIO, name: str) -> np.ndarray:
-    """Decode an encoded image, as `read_image` describes.
-
-    Parameters
-    ----------
-    source : str, Path or binary file
-    name : str
-        What messages call it.
-    """
+    """Decode an encoded image, as `read_image` describes; messages call it `name`."""
     try:
         with open_picture(source) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -82,13 +75,7 @@ def decode_image(source: str | Path | BinaryIO, name: str) -> np.ndarray:
 
 
 def check_image(image: np.ndarray) -> np.ndarray:
-    """Give an image back if it is uint8 of shape (height, width, 3).
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
+    """Give an image back; a ValueError unless it is uint8 of shape (height, width, 3)."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(
             f"expected a uint8 image of shape (height, width, 3), got {image.dtype} "
@@ -98,12 +85,9 @@ def check_image(image: np.ndarray) -> np.ndarray:
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Give a grey or colour array as uint8 RGB, shape (height, width, 3).
+    """Give a uint8 array of shape (H, W), (H, W, 1) or (H, W, 3) as RGB, shape (H, W, 3).
 
-    Raises
-    ------
-    ImageReadError
-        If the array is not uint8 or not of shape (H, W), (H, W, 1) or (H, W, 3).
+    An ImageReadError if it is none.
     """
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
         raise ImageReadError(
@@ -153,21 +137,8 @@ def _container_row(path: str, row: int) -> np.ndarray:
 def load_container(path: str) -> np.ndarray:
     """Read all images of a container file; kept in memory for the next call.
 
-    Parameters
-    ----------
-    path : str
-        `.npz` with a uint8 member `images` (N, H, W) or (N, H, W, 3), or FER2013's `.csv` with a
-        column `pixels` of 2,304 numbers each.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (N, H, W) or (N, H, W, 3).
-
-    Raises
-    ------
-    ImageReadError
-        If the file is neither.
+    Of an `.npz` with a uint8 member `images` (N, H, W) or (N, H, W, 3), or of FER2013's `.csv` with
+    a column `pixels` of 2,304 numbers each. An ImageReadError if the file is neither.
     """
     what = (
         "a container of images; expected an .npz with a member `images`, uint8 (N, H, W) or "

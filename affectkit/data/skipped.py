@@ -18,16 +18,8 @@ from affectkit.files.safe_text import spreadsheet_name
 class SkippedRow:
     """One row that was left out, and why.
 
-    Attributes
-    ----------
-    file : str
-        The label file or image that holds the row.
-    row : str
-        Where in that file: a line number as an editor shows it, an image id, or "".
-    reason : str
-        What was expected and what came.
-    remedy : str
-        What the user can do.
+    `row` tells where in `file` it is: a line number as an editor shows it, an image id, or "".
+    `reason` tells what was expected and what came, `remedy` what the user can do.
     """
 
     file: str
@@ -71,12 +63,16 @@ class SkippedRows:
         columns = [field.name for field in fields(SkippedRow)]
         return pd.DataFrame([asdict(row) for row in self._rows], columns=columns)
 
-    def to_csv(self, path: str | Path) -> Path:
-        """Write the rows to a CSV file (made with its folders) and return its path."""
+    def as_csv(self) -> str:
+        """Give the rows as CSV in which no spreadsheet takes a name for a formula."""
         frame = self.to_frame()
         names = ["file", "row", "reason"]  # a reason may begin with the name of a file
         frame[names] = frame[names].map(spreadsheet_name)
-        return write_atomically(path, frame.to_csv(index=False))
+        return frame.to_csv(index=False)
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the rows to a CSV file (made with its folders) and return its path."""
+        return write_atomically(path, self.as_csv())
 
     def warn(self, total: int, since: int = 0) -> None:
         """Warn once about the rows skipped after the first `since`, out of `total` read."""
@@ -94,15 +90,7 @@ class SkippedRows:
 def merge_skipped_files(merged_file: Path, file: Path) -> pd.DataFrame:
     """Put the rows of two files that `SkippedRows.to_csv` wrote into both, each row once.
 
-    Returns
-    -------
-    pandas.DataFrame
-        The rows; none if neither file is there.
-
-    Raises
-    ------
-    ValueError
-        If one holds something else.
+    Gives them, none if neither file is there; a ValueError if one holds something else.
     """
     tables = [_read_skipped(path) for path in (merged_file, file) if path.is_file()]
     if not tables:

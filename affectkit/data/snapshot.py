@@ -54,18 +54,10 @@ def dataset_overview(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def snapshot_markdown(table: pd.DataFrame) -> str:
-    """Describe a table as Markdown: rows, and mean valence and arousal, by split and expression.
+    """Describe a table as Markdown, below a line that says how it was made.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As in `affectkit.data.table`.
-
-    Returns
-    -------
-    str
-        Markdown tables below a line that says how they were made: rows, mean valence and arousal
-        (if annotated), rows of every group of the slice columns, and percentiles of numeric ones.
+    Rows, mean valence and arousal by split and expression, rows of every group of the slice
+    columns, and percentiles of numeric ones.
     """
     overview = dataset_overview(table)
     order = list(dict.fromkeys(overview.loc[overview["expression"] != "all", "expression"]))
@@ -128,26 +120,9 @@ def _percentiles(table: pd.DataFrame) -> list[str]:
 
 
 def write_snapshot(card: str | Path, markdown: str) -> Path:
-    """Put Markdown between the snapshot markers of a data card.
+    """Put Markdown between the two snapshot markers of a data card.
 
-    Parameters
-    ----------
-    card : str or Path
-        A Markdown file that has the markers `START` and `END`.
-    markdown : str
-        From `snapshot_markdown`.
-
-    Returns
-    -------
-    Path
-        Of the card.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such card.
-    ValueError
-        If it does not have the two markers, once each and in order.
+    A FileNotFoundError if there is no card, a ValueError without the markers, once each, in order.
     """
     card = Path(card)
     text = card.read_text("utf-8")

@@ -1,6 +1,7 @@
 import pytest
 
-from affectkit.data import make_table, snapshot_markdown, write_snapshot
+from affectkit.data import make_table
+from affectkit.data.snapshot import snapshot_markdown, write_snapshot
 
 
 def make_faces(valence=(0.1, 0.3, None, -0.5)):

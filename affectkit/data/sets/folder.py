@@ -29,26 +29,7 @@ def load_folder(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
     """Load a folder of labelled images; no image is read.
 
     Expressions are names or AffectNet's codes, 0..7. A row must have an expression, or valence and
-    arousal. Rows without a split get the split "", see `affectkit.data.datasets`.
-
-    Parameters
-    ----------
-    root : str or Path
-    skipped : SkippedRows
-        Gets the rows left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of the documented table that are known, and slice columns; `split` is ""
-        throughout if the folder gives none.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is neither a labels.csv nor a sub-folder named by an expression.
-    ValueError
-        If labels.csv can't be read or lacks a column.
+    arousal. `split` is "" throughout if the folder gives none, see `affectkit.data.datasets`.
     """
     root = Path(root)
     if (root / "labels.csv").is_file():

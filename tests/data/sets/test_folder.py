@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from affectkit.data import (
     SkippedRows,
-    load_folder,
     load_splits,
     load_table,
     make_table,
     read_image,
     slice_columns,
 )
+from affectkit.data.sets.folder import load_folder
 
 
 def folder(root, csv, *files):

@@ -611,6 +611,25 @@ def test_the_command_writes_what_the_data_set_shards_reads(tmp_path):
     assert file.name in result.stderr.replace("\n", "")
 
 
+def test_the_command_lists_what_it_left_out_and_no_name_is_a_formula(tmp_path):
+    folder = tmp_path / "own"
+    (folder / "happy").mkdir(parents=True)
+    for number in range(12):
+        Image.fromarray(picture(number)).save(folder / "happy" / f"{number}.png")
+    (folder / "happy" / "5.png").write_bytes(b"no image")
+    (folder / "=1+1").mkdir()
+    output = tmp_path / "shards"
+    arguments = ["shard", "--dataset", "folder", "--root", str(folder), "--workers", "1"]
+    with pytest.warns(UserWarning, match="skipped 1 of"):
+        result = CliRunner().invoke(app, [*arguments, "--output", str(output)])
+    assert result.exit_code == 0, result.output
+    assert "11 faces in" in result.output
+    rows = pd.read_csv(output / "skipped_rows.csv")
+    assert len(rows) == 2
+    assert not rows["file"].str.startswith("=").any()
+    assert rows["row"].fillna("").tolist() == ["", "happy/5.png"]
+
+
 def test_training_from_shards_is_training_from_files(tmp_path):
     """In memory: to the bit. Streamed: every row once an epoch; damage in the middle is named."""
     table = load_table("affectfaces", limit=96)
