@@ -10,17 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "cards": ["ModelFile", "checkpoint_names", "find_model"],
         "inference": ["predict_faces", "predict_table"],
         "keras_models": ["save_model"],
-        "old_names": [
-            "LoadedModel",
-            "Networks",
-            "find_checkpoint",
-            "load_any_models",
-            "load_checkpoint",
-            "load_model",
-            "load_networks",
-            "load_source",
-            "read_manifest",
-        ],
         "opening": ["Model", "open_model"],
         "runtimes": [
             "KerasNetwork",

@@ -40,6 +40,10 @@ def predict_faces(
         float32, shape (n, 8): probabilities before temperature scaling; or (n, 2): valence and
         arousal in [-1, 1].
     """
+    if len(loaded.outputs) > 1:
+        raise ValueError(
+            f"{loaded.name} gives {' and '.join(loaded.outputs)}; choose one with .for_task(TASK)"
+        )
     batches = make_batches(table, faces, loaded.preprocessing, batch_size=batch_size)
     scaled = batches.map(lambda pixels: scale_pixels(tf.cast(pixels, tf.float32)))
     answers = _predict(loaded, scaled)
@@ -50,10 +54,6 @@ def predict_faces(
 
 def _predict(model: Model, batches: tf.data.Dataset) -> np.ndarray:
     """Predict for batches with the only output; Keras in its own loop, with progress unseen."""
-    if len(model.outputs) > 1:
-        raise ValueError(
-            f"{model.name} gives {' and '.join(model.outputs)}; choose one with .for_task(TASK)"
-        )
     (network,) = model.networks
     if isinstance(network, KerasNetwork):
         return network.model.predict(batches, verbose=0)

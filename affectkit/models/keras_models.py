@@ -125,13 +125,3 @@ def _build(architecture: Architecture) -> keras.Model:
         backbone = regressor.get_layer("backbone")
         backbone.set_weights([weight + 1 for weight in backbone.get_weights()])
     return join_models(classifier, regressor)
-
-
-def __getattr__(name: str) -> object:
-    """Give names of before, until all rooms have moved."""
-    import importlib
-
-    if name not in ("LoadedModel", "load_model", "load_networks", "load_any_models", "load_source",
-                    "load_checkpoint"):  # fmt: skip
-        raise AttributeError(name)
-    return getattr(importlib.import_module("affectkit.models.old_names"), name)

@@ -261,13 +261,3 @@ def _open_file(file: ModelFile, threads: int) -> Model:
         *(file.name, (network,), file.preprocessing, file.temperature),
         *((file.card,), tuple(file.files)),
     )
-
-
-def __getattr__(name: str) -> object:
-    """Give names of before, until all rooms have moved."""
-    import importlib
-
-    if name not in ("LoadedModel", "load_model", "load_networks", "load_any_models", "load_source",
-                    "load_checkpoint"):  # fmt: skip
-        raise AttributeError(name)
-    return getattr(importlib.import_module("affectkit.models.old_names"), name)
