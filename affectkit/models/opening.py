@@ -257,7 +257,5 @@ def _open_file(file: ModelFile, threads: int) -> Model:
             f"{', '.join(network.outputs)}, its card says {told[0]} px and "
             f"{', '.join(sorted(told[1]))}; copy or make both again"
         )
-    return Model(
-        *(file.name, (network,), file.preprocessing, file.temperature),
-        *((file.card,), tuple(file.files)),
-    )
+    cards, files = (file.card,), tuple(file.files)
+    return Model(file.name, (network,), file.preprocessing, file.temperature, cards, files)
