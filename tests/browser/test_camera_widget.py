@@ -410,7 +410,8 @@ def test_no_permission_is_told(room, notebook, host, status, text):
     refused.press("Start the camera")
     refused.wait_for(status)
     refused.wait_for_text(".message", text)
-    assert notebook.execute("print(camera.status)").strip() == status
+    waiting = f"end = time.time() + 30\nwhile camera.status != {status!r} and time.time() < end:"
+    assert notebook.execute(f"{waiting} time.sleep(0.05)\nprint(camera.status)").strip() == status
     other.page.context.close()
 
 

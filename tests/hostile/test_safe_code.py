@@ -39,10 +39,6 @@ ALLOWED = {
     ("machine.py", "subprocess.run"): "git, in a source checkout; arguments are fixed",
     ("training/workers.py", "import socket"): "free ports of this machine, for its own workers",
     (
-        "training/workers.py",
-        "subprocess.Popen",
-    ): "workers of a training that its user starts; a list",
-    (
         "export/nano/device/benchmark.py",
         "subprocess.run",
     ): "itself again, on the device; a list, no shell",

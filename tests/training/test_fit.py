@@ -48,6 +48,7 @@ def trained(tmp_path_factory):
     return classifier, log, regressor, regressor_log, folder
 
 
+@pytest.mark.slow
 def test_both_networks_learn_and_log(trained):
     _, log, _, regressor_log, folder = trained
     assert log["val_accuracy"].max() > 0.8  # always the same colour scores 0.5; varies with threads
@@ -59,6 +60,7 @@ def test_both_networks_learn_and_log(trained):
     ]
 
 
+@pytest.mark.slow
 def test_the_backbone_stays_trainable(trained):
     classifier, _, regressor, _, _ = trained
     for model in (classifier, regressor):
@@ -132,6 +134,7 @@ def test_the_moving_average_is_what_is_kept(tmp_path, monkeypatch):
     np.testing.assert_allclose(norm.moving_mean, inputs.mean((0, 1, 2)), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_head_epochs_train_the_head_alone_first(tmp_path):
     train = two_colour_split(64, "train")
     validation = two_colour_split(16, "validation", seed=1)

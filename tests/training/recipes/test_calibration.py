@@ -44,6 +44,7 @@ def skewed(shipped, path):
     return loaded, (head, [kernel, bias])
 
 
+@pytest.mark.slow
 def test_biases_are_corrected(shipped, held_out, tmp_path):
     before = tmp_path / "before.keras"
     classifier, (head, weights) = skewed(shipped, before)
@@ -63,6 +64,7 @@ def test_biases_are_corrected(shipped, held_out, tmp_path):
     np.testing.assert_allclose(calibrated.mean(axis=0), shares, atol=0.01)
 
 
+@pytest.mark.slow
 def test_rare_expressions_are_favoured_as_far_as_told(shipped, held_out, tmp_path):
     frequencies = class_frequencies(np.repeat(np.arange(8), [90, 50, 30, 30, 6, 2, 20, 1]))
     classifier, (head, weights) = skewed(shipped, tmp_path / "before.keras")

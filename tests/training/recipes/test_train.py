@@ -81,6 +81,7 @@ def test_undecided_faces_have_votes_and_are_from_training(shared):
     assert len(undecided_rows(root, limit=20)) == 20
 
 
+@pytest.mark.slow
 def test_the_mean_of_two_ends_has_their_mean_weights_and_statistics_of_its_own(tmp_path):
     splits = mixed_splits(None, limit=48)
     preprocessing = Preprocessing(32, grey=True)
