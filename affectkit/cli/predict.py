@@ -39,6 +39,10 @@ def run(
     ] = 1,
     threads: Threads = 1,
     smoothing: Smoothing = 0.0,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Follow links in folders that lead out of these, too."),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin the output anew instead of going on.")
     ] = False,
@@ -49,7 +53,8 @@ def run(
     gets the rows of every finished file. The same command again goes on where it was interrupted;
     with --output alone, it writes the rows of a run that was killed.
 
-    A file that can't be read is told and listed, and the others are done.
+    A file that can't be read is told and listed, and the others are done. The last line is a sum:
+    files found = predicted + left out (neither picture nor video, or not read here) + failed.
 
     Exit code: 0 all done, 1 some failed, 2 nothing could be done, 130 stopped.
 
@@ -68,11 +73,13 @@ def run(
     )
     message = f"Stopped. {output} has what was done; the same command goes on from there."
     with stop_signals(message) as check:
-        summary = predict_files(inputs, output, settings, overwrite, check=check)
+        summary = predict_files(
+            inputs, output, settings, overwrite, check=check, follow_links=follow_links
+        )
     before = f", {summary.finished_before} done before" if summary.finished_before else ""
     tell(f"{output}: {summary.faces:,} faces in {summary.finished} files{before}")
+    tell(summary.account(), style="yellow" if summary.failed or summary.left_out else "")
     if summary.failed:
-        tell(f"Skipped {len(summary.failed)}: see {summary.skipped_file}", style="yellow")
         done = summary.finished or summary.finished_before
         raise typer.Exit(SOME_FAILED if done else NOTHING_DONE)
 

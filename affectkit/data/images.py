@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from affectkit.files.arrays import ArrayArchive
-from affectkit.files.pictures import DAMAGED, ImageReadError, check_density, open_picture
+from affectkit.files.pictures import (
+    DAMAGED,
+    ImageReadError,
+    UnreadFormatError,
+    check_density,
+    open_picture,
+    read_bytes,
+    with_end_marker,
+)
+from affectkit.files.pixel_depths import colour_bits, darkness, grey_bits
 
 MAX_PIXELS = 100_000_000
 """Images of more pixels are refused before they are decoded (decompression bombs)."""
+
+_ORIENTATION = 0x0112  # of EXIF
 
 
 def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
@@ -25,7 +37,8 @@ def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
     Parameters
     ----------
     path : str or Path
-        An image file (JPEG, PNG, WebP, BMP, TIFF), or a container: an `.npz` with a member
+        An image file (JPEG, PNG, WebP, BMP, TIFF, GIF, PPM, AVIF, JPEG 2000, with the extra `heif`
+        also HEIC: see `affectkit.files.kinds`), or a container: an `.npz` with a member
         `images`, FER2013's `.csv` with a column `pixels`, or a shard (`.tfrecord`).
     row : int, optional
         The row inside a container, from 0; in a shard the byte at which the record begins.
@@ -52,30 +65,88 @@ def read_image(path: str | Path, row: int | None = None) -> np.ndarray:
 def decode_image(source: str | Path | BinaryIO, name: str) -> np.ndarray:
     """Decode an encoded image, as `read_image` describes; messages call it `name`."""
     try:
-        with open_picture(source) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageReadError(
-                    f"{name} has {image.width} x {image.height} pixels; the limit is "
-                    f"{MAX_PIXELS}. Make it smaller first"
-                )
-            check_density(image, source)
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16 bits; Pillow would clip instead of scaling
-                return as_rgb((np.asarray(image, np.float32) / 257.0).clip(0, 255).astype("uint8"))
-            return np.asarray(image.convert("RGB"))
+        return _decode(source, name)
     except FileNotFoundError:
         raise ImageReadError(f"{name} does not exist; check the path and the root folder") from None
     except ImageReadError:
         raise
+    except UnreadFormatError as error:
+        raise ImageReadError(f"{name} {error}") from error
     except DAMAGED as error:
+        whole = with_end_marker(source) if "truncated" in str(error) else None
+        if whole is not None:
+            _note("a JPEG without its end marker: all of its pixels are there, and are used")
+            return _decode(whole, name)
         reason = str(error) or type(error).__name__
         raise ImageReadError(
             f"{name} can't be read as an image ({reason}); restore the file or drop its row"
         ) from error
 
 
+def _decode(source: str | Path | BinaryIO, name: str) -> np.ndarray:
+    with open_picture(source) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageReadError(
+                f"{name} has {image.width} x {image.height} pixels; the limit is "
+                f"{MAX_PIXELS}. Make it smaller first"
+            )
+        check_density(image, source)
+        return _as_seen(image, source)
+
+
+def _as_seen(image: Image.Image, source: str | Path | BinaryIO | None = None) -> np.ndarray:
+    """Give an opened image upright, of 8 bits, RGB; `source` is where it comes from, if known."""
+    tags, deep_colours = getattr(image, "tag_v2", {}), ";16" in str(getattr(image, "tile", ""))
+    if image.mode.startswith(("I", "F")):
+        grey, note = grey_bits(np.asarray(ImageOps.exif_transpose(image)), tags)
+        pixels = as_rgb(grey)
+    elif deep_colours and source is not None:
+        pixels, note = colour_bits(read_bytes(source), np.asarray(image.convert("RGB")))
+        turned = Image.fromarray(pixels)
+        turned.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+        pixels = np.asarray(ImageOps.exif_transpose(turned))
+    else:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    for text in filter(None, (note, darkness(pixels))):
+        _note(text)
+    return pixels
+
+
+def picture_pixels(picture: object) -> np.ndarray:
+    """Give an image of `AffectPipeline` as an array: one is given back, others are read.
+
+    Parameters
+    ----------
+    picture : numpy.ndarray, str, Path or PIL.Image.Image
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, no uint8 array of shape (height, width, 3), or can't be read.
+    """
+    if isinstance(picture, str | Path):
+        return read_image(Path(picture).expanduser())
+    if isinstance(picture, Image.Image):
+        try:
+            return _as_seen(picture)
+        except DAMAGED as error:
+            raise ImageReadError(f"the PIL image can't be read ({error}); restore it") from error
+    return check_image(picture)
+
+
+def _note(text: str) -> None:
+    """Warn about a picture, once for each text: it does not name the file."""
+    warnings.warn(f"a picture was read with a note: {text}", UserWarning, stacklevel=2)
+
+
 def check_image(image: np.ndarray) -> np.ndarray:
     """Give an image back; a ValueError unless it is uint8 of shape (height, width, 3)."""
+    if not isinstance(image, np.ndarray):
+        raise ValueError(
+            f"expected a uint8 image of shape (height, width, 3), got {type(image).__name__}"
+            f"{' (cv2.imread gives it for a file that it does not find)' if image is None else ''}"
+            "; read it with affectkit.read_image"
+        )
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(
             f"expected a uint8 image of shape (height, width, 3), got {image.dtype} "

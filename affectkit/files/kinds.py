@@ -44,8 +44,9 @@ class FileKind:
         """Why it is not read, and what to do, for an error; "" if it is read."""
         if not self.remedy:
             return ""
-        what = "a picture" if self.role == "picture" else "neither a picture nor a video"
-        return f"is {what} of the format {self.name}, which is not read: {self.remedy}"
+        if self.role == "picture":
+            return f"is a picture in the format {self.name}, which is not read here: {self.remedy}"
+        return f"is {self.name}, no picture or video: {self.remedy}"
 
 
 READ_PICTURES: dict[str, tuple[str, ...]] = {
@@ -105,6 +106,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 """How the names of videos end, also of those that may be refused for what they are."""
 
+_SOUND = FileKind("other", "sound only", "name the video instead")
 _JPEG2000 = FileKind("picture", "JPEG2000")
 
 _START: tuple[tuple[int, bytes, FileKind], ...] = (
@@ -112,7 +114,6 @@ _START: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", FileKind("picture", "PNG")),
     (0, b"GIF87a", FileKind("picture", "GIF")),
     (0, b"GIF89a", FileKind("picture", "GIF")),
-    (0, b"BM", FileKind("picture", "BMP")),
     (0, b"\xff\x4f\xff\x51", _JPEG2000),
     (0, b"\xff\x0a", FileKind("picture", "JPEG XL", CONVERT)),
     (0, b"\0\0\0\x0cJXL \r\n\x87\n", FileKind("picture", "JPEG XL", CONVERT)),
@@ -152,7 +153,6 @@ _START: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"\x1a\x45\xdf\xa3", FileKind("video", "Matroska")),
     (0, b"FLV\1", FileKind("video", "FLV")),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", FileKind("video", "ASF")),
-    (0, b"OggS", FileKind("video", "Ogg")),
     (0, b".RMF", FileKind("video", "RealMedia")),
     (0, b"YUV4MPEG2", FileKind("video", "YUV4MPEG")),
     (0, b"DKIF", FileKind("video", "IVF")),
@@ -161,19 +161,25 @@ _START: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"\0\0\1\xba", FileKind("video", "MPEG program stream")),
     (0, b"\0\0\1\xb3", FileKind("video", "MPEG elementary stream")),
     (0, b"\0\0\0\1", FileKind("video", "H.264 or H.265 elementary stream")),
-    (0, b"%PDF", FileKind("other", "PDF", "export its pages as PNG")),
-    (0, b"PK\3\4", FileKind("other", "zip archive", "unpack it")),
-    (0, b"7z\xbc\xaf\x27\x1c", FileKind("other", "7z archive", "unpack it")),
-    (0, b"Rar!", FileKind("other", "rar archive", "unpack it")),
-    (0, b"\x1f\x8b", FileKind("other", "gzip archive", "unpack it")),
-    (0, b"BZh", FileKind("other", "bzip2 archive", "unpack it")),
-    (0, b"\xfd7zXZ\0", FileKind("other", "xz archive", "unpack it")),
-    (257, b"ustar", FileKind("other", "tar archive", "unpack it")),
-    (0, b"ID3", FileKind("other", "sound", "name the video instead")),
-    (0, b"fLaC", FileKind("other", "sound", "name the video instead")),
+    (0, b"%PDF", FileKind("other", "a PDF", "export its pages as PNG")),
+    (0, b"PK\3\4", FileKind("other", "a zip archive", "unpack it")),
+    (0, b"7z\xbc\xaf\x27\x1c", FileKind("other", "a 7z archive", "unpack it")),
+    (0, b"Rar!", FileKind("other", "a rar archive", "unpack it")),
+    (0, b"\x1f\x8b", FileKind("other", "a gzip archive", "unpack it")),
+    (0, b"BZh", FileKind("other", "a bzip2 archive", "unpack it")),
+    (0, b"\xfd7zXZ\0", FileKind("other", "a xz archive", "unpack it")),
+    (257, b"ustar", FileKind("other", "a tar archive", "unpack it")),
+    (0, b"ID3", _SOUND),
+    (0, b"fLaC", _SOUND),
 )
 """Offset, bytes there, and what a file is that has them."""
 
+_NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\r\f")
+_SHARED_SUFFIXES = (".ts", ".mod")
+"""Of videos, and of programs in TypeScript and Modula."""
+
+_OGG_SOUNDS = (b"\x01vorbis", b"OpusHead", b"Speex   ", b"\x7fFLAC")
+_BMP_HEADERS = tuple(struct.pack("<I", size) for size in (12, 16, 40, 52, 56, 64, 108, 124))
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2"}
@@ -188,8 +194,8 @@ _OTHER_BRANDS = {
     **dict.fromkeys((b"avci", b"avcs", b"evbi", b"vvic", b"j2ki"), FileKind(
         "picture", "HEIF with a rare codec", CONVERT
     )),
-    b"M4A ": FileKind("other", "sound", "name the video instead"),
-    b"M4B ": FileKind("other", "sound", "name the video instead"),
+    b"M4A ": _SOUND,
+    b"M4B ": _SOUND,
 }  # fmt: skip
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"})
 
@@ -204,6 +210,8 @@ def file_kind(path: str | Path) -> FileKind:
     with Path(path).open("rb") as file:
         kind = content_kind(file)
     named = name_kind(path)
+    if kind.name == "text" and Path(path).suffix.lower() in _SHARED_SUFFIXES:
+        return FileKind("unknown", "text")
     frames = kind.name == "JPEG" and named.role == "video"  # one after the other: .mjpeg
     return named if frames or kind.role == "unknown" else kind
 
@@ -254,23 +262,28 @@ def _head_kind(head: bytes) -> FileKind:
     for offset, letters, kind in _START:
         if head.startswith(letters, offset):
             return kind
+    if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS:
+        return FileKind("picture", "BMP")
     if head[4:8] == b"ftyp":
         return _brand_kind(head)
     if head.startswith(b"\0\0\0\x0cjP  \r\n\x87\n"):  # its brands are in the next box
         return FileKind("video", "Motion JPEG 2000") if head[20:24] == b"mjp2" else _JPEG2000
     if head[4:8] in _BOXES:
         return FileKind("video", "QuickTime")
+    if head[:4] == b"OggS":
+        is_sound = b"theora" not in head and any(name in head for name in _OGG_SOUNDS)
+        return _SOUND if is_sound else FileKind("video", "Ogg")
     if head[:4] == b"RIFF":
         return {
             b"WEBP": FileKind("picture", "WEBP"),
             b"AVI ": FileKind("video", "AVI"),
-            b"WAVE": FileKind("other", "sound", "name the video instead"),
+            b"WAVE": _SOUND,
         }.get(head[8:12], FileKind("unknown", "RIFF"))
     if head[:1] == b"P" and head[1:2] in b"123456fF" and head[2:3] in b" \t\n\r\v\f#":
         return FileKind("picture", "PPM")
     if head[:3] == b"P7\n":
         return FileKind("picture", "PAM", CONVERT)
-    if any(head[offset::step][:2] == b"GG" for offset, step in ((0, 188), (4, 192), (0, 204))):
+    if any(head[at::step].startswith(b"GG") for at, step in ((0, 188), (4, 192), (0, 204))):
         return FileKind("video", "MPEG transport stream")
     if head[:3] == b"\0\0\1":
         return FileKind("video", "MPEG or H.264 elementary stream")
@@ -278,7 +291,8 @@ def _head_kind(head: bytes) -> FileKind:
         if b"<svg" in text:
             return FileKind("picture", "SVG", CONVERT)
         return FileKind("other", "XML", "name a picture or video")
-    return FileKind("unknown", "unknown")
+    is_text = bool(head) and not set(head) & _NO_TEXT
+    return FileKind("unknown", "text" if is_text else "unknown")
 
 
 def _brand_kind(head: bytes) -> FileKind:

@@ -54,3 +54,24 @@ def terminal_text(text: str) -> str:
         else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def readable_name(name: object) -> str:
+    r"""Give the name of a file as text that UTF-8 can hold: bytes that are none are spelt out.
+
+    Parameters
+    ----------
+    name : str or Path
+        A name as Python gives it, with surrogates in place of such bytes.
+
+    Returns
+    -------
+    str
+        The same name, as a rule; different names stay different.
+
+    Examples
+    --------
+    >>> readable_name("caf" + chr(0xDCE9) + ".jpg")
+    'caf\\xe9.jpg'
+    """
+    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

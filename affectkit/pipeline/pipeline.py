@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from affectkit.data.images import picture_pixels
 from affectkit.labels import EXPRESSIONS
 from affectkit.models.opening import open_model
 from affectkit.models.temperature import apply_temperature
@@ -86,13 +88,14 @@ class AffectPipeline:
         """How faces are cut out for the networks."""
         return self.model.preprocessing
 
-    def __call__(self, image: np.ndarray) -> list[FaceAffect]:
+    def __call__(self, image: np.ndarray | str | Path | Image.Image) -> list[FaceAffect]:
         """Read one image, or the next frame of a video.
 
         Parameters
         ----------
-        image : numpy.ndarray
-            uint8, shape (height, width, 3), channel order RGB.
+        image : numpy.ndarray, str, Path or PIL.Image.Image
+            uint8, shape (height, width, 3), channel order RGB; or a picture's file, or a Pillow
+            image, which are read as `read_image` does.
 
         Returns
         -------
@@ -102,8 +105,9 @@ class AffectPipeline:
         Raises
         ------
         ValueError
-            If the image has another shape or type.
+            If the image has another shape or type, or the file can't be read.
         """
+        image = picture_pixels(image)
         timer = self.timer
         with timer.stage("detect"):
             faces = self.detect(image)

@@ -78,7 +78,7 @@ def test_formats_that_start_programs_or_read_other_files_are_no_pictures(tmp_pat
     (tmp_path / "face.jpg").write_bytes(eps)
     with Image.open(tmp_path / "face.jpg") as image:
         assert image.format == "EPS"  # Pillow would call Ghostscript
-    with pytest.raises(ImageReadError, match="cannot identify image file"):
+    with pytest.raises(ImageReadError, match="PostScript, which is not read here"):
         read_image(tmp_path / "face.jpg")
 
 
@@ -86,10 +86,10 @@ def test_formats_that_start_programs_or_read_other_files_are_no_pictures(tmp_pat
 def test_a_pipe_is_no_file(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with at_most(20):
-        files, missing = find_inputs([tmp_path, tmp_path / name])
-        assert len(files) <= 1
-        assert not missing
-        for file in files:
+        found = find_inputs([tmp_path, tmp_path / name])
+        assert len(found.files) <= 1
+        assert not found.missing
+        for file in found.files:
             warn_if_animated(file.path)
         with pytest.raises((ValueError, OSError), match=name):
             read_image(tmp_path / name)

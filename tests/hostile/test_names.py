@@ -138,9 +138,9 @@ def test_predictions_of_files_with_strange_names(tmp_path, monkeypatch):
     write_pictures(tmp_path / "in")
     monkeypatch.chdir(tmp_path / "in")
     (tmp_path / "in" / "bad\x1b[2J.png").write_bytes(b"no picture")
-    files, missing = find_inputs(["*.png"])
-    assert len(files) == len(STRANGE) + 1
-    assert not missing
+    found = find_inputs(["*.png"])
+    assert len(found.files) == len(STRANGE) + 1
+    assert not found.missing
     arguments = ["predict", "*.png", "--output", "../rows.csv", "--detector", "blazeface-near"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1, result.output  # one is no picture

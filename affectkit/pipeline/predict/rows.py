@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from affectkit.files.atomic import atomic_path
-from affectkit.files.safe_text import spreadsheet_name
+from affectkit.files.safe_text import readable_name, spreadsheet_name
 from affectkit.labels import EXPRESSIONS
 from affectkit.pipeline.answers import FaceAffect
 
@@ -77,17 +77,18 @@ def check_format(path: str | Path) -> Path:
 
 
 def write_table(rows: Iterable[tuple], path: Path) -> None:
-    """Write rows, values in the order of `COLUMNS`, in one step and in flat memory.
+    r"""Write rows, values in the order of `COLUMNS`, in one step and in flat memory.
 
-    Nothing is an empty field of a `.csv`, and null in a `.jsonl`; both are UTF-8, but for names of
-    files that are not, which stay byte for byte. A Parquet file can't hold such a name.
+    Nothing is an empty field of a `.csv`, and null in a `.jsonl`. All is UTF-8: in names of files
+    that are not, the other bytes are spelt out, as `\xe9`.
     """
     suffix = path.suffix.lower()
+    rows = ((readable_name(name), *values) for name, *values in rows)
     with atomic_path(path) as partial:
         if suffix == ".parquet":
-            _write_parquet(iter(rows), partial)
+            _write_parquet(rows, partial)
             return
-        with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with partial.open("w", encoding="utf-8", newline="") as file:
             if suffix == ".jsonl":
                 for row in rows:
                     line = dict(zip(COLUMNS, row, strict=True))
@@ -107,12 +108,7 @@ def _write_parquet(rows: Iterator[tuple], path: Path) -> None:
     with pq.ParquetWriter(path, schema := pa.schema(types)) as writer:
         while group := list(islice(rows, _ROWS_A_GROUP)):
             columns = dict(zip(COLUMNS, zip(*group, strict=True), strict=True))
-            columns |= {name: map(_unicode, columns[name]) for name in TEXT}
             writer.write_table(pa.table(columns, schema=schema))
-
-
-def _unicode(text: str | None) -> str | None:
-    return text and text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -13,16 +12,24 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from affectkit.files.atomic import remove_partials, write_atomically
-from affectkit.files.safe_text import spreadsheet_name
+from affectkit.data.skipped import SkippedRows
+from affectkit.files.atomic import remove_partials
+from affectkit.files.safe_text import readable_name
 from affectkit.pipeline.pipeline import AffectPipeline
 from affectkit.pipeline.predict.cluster import open_cluster
-from affectkit.pipeline.predict.inputs import annotation_targets, find_inputs
-from affectkit.pipeline.predict.journal import Journal, file_key, recover_command
+from affectkit.pipeline.predict.inputs import (
+    LeftOut,
+    annotation_targets,
+    count_kinds,
+    find_inputs,
+)
+from affectkit.pipeline.predict.journal import Journal, file_key, journal_path, recover_command
 from affectkit.pipeline.predict.remote import predict_on_cluster
 from affectkit.pipeline.predict.rows import Row, check_format
 from affectkit.pipeline.predict.task import FileResult, FileTask, PredictSettings, predict_file
 from affectkit.version import __version__
+
+_TRY_AGAIN = "mend it; the same command tries it again"
 
 
 @dataclass
@@ -38,7 +45,11 @@ class PredictionSummary:
     faces : int
         Rows with a face of this run.
     failed : list of tuple of str
-        File and reason of each that could not be done.
+        File and reason of each that could not be done, also of names that no file has.
+    missing : int
+        So many of these are names that no file has.
+    left_out : list of LeftOut
+        What lies in the folders and is no input: other files, and folders that were not entered.
     """
 
     skipped_file: Path
@@ -46,6 +57,31 @@ class PredictionSummary:
     finished_before: int = 0
     faces: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    missing: int = 0
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def account(self) -> str:
+        """Give the sum in a line: files found = predicted + left out + failed, each by kind."""
+        files = [item for item in self.left_out if not item.is_folder]
+        folders = [item for item in self.left_out if item.is_folder]
+        predicted, failed = self.finished + self.finished_before, len(self.failed) - self.missing
+        found = predicted + len(files) + failed
+        text = (
+            f"{found:,} {'file' if found == 1 else 'files'} found = {predicted:,} predicted "
+            f"+ {len(files):,} left out + {failed:,} failed"
+        )
+        endings = Counter(
+            Path(path).suffix.lower() or "without an ending" for path, _ in self.failed
+        )
+        parts = {
+            "left out": count_kinds(files),
+            "failed or not there": ", ".join(f"{n} {end}" for end, n in endings.most_common()),
+            "not entered": count_kinds(folders),
+        }
+        details = [f"{name}: {kinds}" for name, kinds in parts.items() if kinds]
+        if self.failed or self.left_out:
+            details.append(f"all listed in {self.skipped_file}")
+        return "; ".join([text, *details])
 
 
 def predict_files(
@@ -55,10 +91,12 @@ def predict_files(
     overwrite: bool = False,
     progress: bool = True,
     check: Callable[[], None] | None = None,
+    follow_links: bool = False,
 ) -> PredictionSummary:
     """Predict for pictures and videos, and write the rows; pictures first, then videos.
 
-    A file that can't be done is warned about, and listed in `<output's stem>_skipped.csv`. The rows
+    A file that can't be done is warned about, and listed in `<output's stem>_skipped.csv`, as is
+    what is left out in the folders. The rows
     of each finished file go to `<output>.progress.sqlite`; the output is made from that at the end,
     also of an interrupted run. Called again with the same output, files whose rows are there are
     left out.
@@ -82,6 +120,8 @@ def predict_files(
     check : callable, optional
         Called after every picture and frame, or several times a second; may raise an exception,
         such as KeyboardInterrupt.
+    follow_links : bool
+        Follow links in folders also where they lead out of these.
 
     Returns
     -------
@@ -100,10 +140,20 @@ def predict_files(
     """
     settings = settings or PredictSettings()
     output = check_format(output)
-    files, missing = find_inputs(paths, settings.annotate and Path(settings.annotate).expanduser())
+    skipped_file = output.with_name(f"{output.stem}_skipped.csv")
+    found = find_inputs(
+        paths,
+        settings.annotate and Path(settings.annotate).expanduser(),
+        (output, skipped_file, journal_path(output)),
+        follow_links,
+    )
+    files = found.files
     if not files:
-        reasons = "; ".join(f"{path} {reason}" for path, reason in missing)
-        raise ValueError(reasons or "there is no picture or video in these folders")
+        reasons = "; ".join(f"{path} {reason}" for path, reason in found.failed + found.missing)
+        nothing = "there is no picture or video in these folders"
+        if found.left_out:
+            nothing += f"; left out: {count_kinds(found.left_out)}"
+        raise ValueError(reasons or nothing)
     targets = annotation_targets(files, settings.annotate)
     for folder in {output.parent, *(target.parent for target in targets.values())}:
         remove_partials(folder)
@@ -120,14 +170,15 @@ def predict_files(
             client = stack.enter_context(open_cluster(settings.scheduler, workers))
         journal = stack.enter_context(Journal(output, _shaping(settings), overwrite))
         bar = tqdm(total=len(files), unit="file", disable=None if progress else True)
-        run = _Run(journal, stack.enter_context(bar), check or (lambda: None))
+        run = _Run(journal, skipped_file, stack.enter_context(bar), check or (lambda: None))
         if progress:
             tqdm.write(
                 f"{output} is written at the end. If this is killed, `{recover_command(output)}` "
                 "writes what was done; the same command goes on.",
                 file=sys.stderr,
             )
-        for path, reason in missing:
+        run.summary.left_out, run.summary.missing = found.left_out, len(found.missing)
+        for path, reason in found.failed + found.missing:
             run.fail(path, reason)
         tasks = [task for task in tasks if run.is_new(task)]
         if client is not None:
@@ -137,7 +188,7 @@ def predict_files(
         with closing(results):
             for result in results:
                 run.take(result)
-    run.list_failed()
+    run.list_skipped()
     return run.summary
 
 
@@ -156,9 +207,10 @@ def _shaping(settings: PredictSettings) -> dict[str, object]:
 class _Run:
     """What is done with the result of each file; `summary` tells of it so far."""
 
-    def __init__(self, journal: Journal, bar: tqdm, check: Callable[[], None]) -> None:
-        output = journal.output
-        self.summary = PredictionSummary(output.with_name(f"{output.stem}_skipped.csv"))
+    def __init__(
+        self, journal: Journal, skipped_file: Path, bar: tqdm, check: Callable[[], None]
+    ) -> None:
+        self.summary = PredictionSummary(skipped_file)
         self.check = check
         self._journal, self._bar = journal, bar
 
@@ -193,7 +245,7 @@ class _Run:
     def take(self, result: FileResult) -> None:
         """Keep the rows of a file, or tell why there are none."""
         for note in result.notes:
-            self._note(note)
+            self._note(_with_path(result.task.path, note))
         if result.error is not None:
             self._journal.drop()
             self.fail(result.task.path, result.error)
@@ -207,20 +259,24 @@ class _Run:
 
     def fail(self, path: str | Path, reason: str) -> None:
         """Warn about a file that can't be done, and remember it."""
-        text = reason if str(path) in reason else f"{path}: {reason}"
-        self._note(f"skipped: {text}")
+        self._note(f"skipped: {_with_path(path, reason)}")
         self.summary.failed.append((str(path), reason))
 
-    def list_failed(self) -> None:
-        """Write the list of what could not be done; an older one is removed."""
-        self.summary.skipped_file.unlink(missing_ok=True)
-        if self.summary.failed:
-            text = io.StringIO(newline="")
-            rows = [tuple(map(spreadsheet_name, row)) for row in self.summary.failed]
-            csv.writer(text).writerows([("file", "reason"), *rows])
-            content = text.getvalue().encode("utf-8", "replace")
-            write_atomically(self.summary.skipped_file, content)
+    def list_skipped(self) -> None:
+        """Write the list of what failed or was left out; an older one is removed."""
+        summary, skipped = self.summary, SkippedRows()
+        for path, reason in summary.failed:
+            skipped.add(readable_name(path), "", readable_name(reason), _TRY_AGAIN)
+        for item in summary.left_out:
+            skipped.add(readable_name(item.path), "", item.reason, item.remedy)
+        summary.skipped_file.unlink(missing_ok=True)
+        if len(skipped):
+            skipped.to_csv(summary.skipped_file)
 
     def _note(self, text: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
             warnings.warn(text, UserWarning, stacklevel=2)
+
+
+def _with_path(path: str | Path, text: str) -> str:
+    return readable_name(text if str(path) in text else f"{path}: {text}")

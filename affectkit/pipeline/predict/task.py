@@ -12,6 +12,7 @@ import numpy as np
 
 from affectkit.data.images import read_image
 from affectkit.files.atomic import write_atomically
+from affectkit.files.kinds import file_kind
 from affectkit.files.pictures import DAMAGED, open_picture
 from affectkit.pipeline.answers import FaceAffect
 from affectkit.pipeline.drawing import draw_faces
@@ -155,9 +156,9 @@ def _predict_picture(task: FileTask, pipeline: AffectPipeline) -> list[FaceAffec
 
 def warn_if_animated(path: Path) -> None:
     """Warn about a picture of several frames, of which the first is used."""
-    if path.suffix.lower() not in (".gif", ".webp", ".png", ".tif", ".tiff"):
-        return
     try:
+        if file_kind(path).name not in ("GIF", "WEBP", "PNG", "TIFF", "AVIF", "HEIF"):
+            return
         with open_picture(path) as image:
             frames = getattr(image, "n_frames", 1)
     except DAMAGED:

@@ -20,17 +20,23 @@ def tree(tmp_path, monkeypatch):
 
 
 def names(found):
-    return [str(file.path) for file in found[0]]
+    return [str(file.path) for file in found.files]
 
 
 def test_folders_are_searched_to_the_bottom(tree):
-    found, missing = find_inputs(["in"])
+    inputs = find_inputs(["in"])
+    found = inputs.files
     assert [str(file.path) for file in found] == [
         "in/[1].jpg", "in/a.png", "in/b.JPG", "in/clip.MOV", "in/sub dir/ä.webp"
     ]  # fmt: skip
     assert [file.is_video for file in found] == [False, False, False, True, False]
     assert str(found[-1].name) == "sub dir/ä.webp"
-    assert missing == []
+    assert inputs.failed == inputs.missing == []
+    assert [(str(one.path), one.kind, one.is_folder) for one in inputs.left_out] == [
+        ("in/.git", "hidden folder", True),
+        ("in/.hidden.jpg", "hidden", False),
+        ("in/notes.txt", ".txt", False),
+    ]
 
 
 def test_files_patterns_and_folders_together_give_each_file_once(tree):
@@ -39,10 +45,12 @@ def test_files_patterns_and_folders_together_give_each_file_once(tree):
     assert names(find_inputs(["in/**/*.webp"])) == ["in/sub dir/ä.webp"]
     assert names(find_inputs(["in/[1].jpg"])) == ["in/[1].jpg"]  # a file, no pattern
     assert names(find_inputs(["in/.hidden.jpg"])) == ["in/.hidden.jpg"]  # it was named
-    assert find_inputs(["absent.jpg", "*.xyz"]) == (
-        [],
-        [("absent.jpg", "does not exist: check the path"), ("*.xyz", "matches no file")],
-    )
+    found = find_inputs(["absent.jpg", "*.xyz"])
+    assert found.missing == [
+        ("absent.jpg", "does not exist: check the path"),
+        ("*.xyz", "matches no file"),
+    ]
+    assert found.files == found.failed == found.left_out == []
 
 
 def test_files_of_the_annotated_folder_are_no_inputs(tree):
@@ -52,12 +60,12 @@ def test_files_of_the_annotated_folder_are_no_inputs(tree):
 def test_a_file_without_a_telling_name_is_looked_into(tree):
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save("picture.bin", "PNG")
     Path("film.bin").write_bytes(b"\0" * 100)
-    (picture, film), _ = find_inputs(["picture.bin", "film.bin"])
+    picture, film = find_inputs(["picture.bin", "film.bin"]).files
     assert (picture.is_video, film.is_video) == (False, True)
 
 
 def test_annotated_copies_keep_their_names_and_do_not_meet(tree):
-    found, _ = find_inputs(["in", "other"])
+    found = find_inputs(["in", "other"]).files
     targets = annotation_targets(found, "out")
     assert {str(path): str(target) for path, target in targets.items()} == {
         "in/[1].jpg": "out/[1].jpg",
@@ -71,9 +79,9 @@ def test_annotated_copies_keep_their_names_and_do_not_meet(tree):
 
 
 def test_one_input_can_have_one_file(tree):
-    clip, _ = find_inputs(["in/clip.MOV"])
+    clip = find_inputs(["in/clip.MOV"]).files
     assert list(annotation_targets(clip, "out.mp4").values()) == [Path("out.mp4")]
-    picture, _ = find_inputs(["in/a.png"])
+    picture = find_inputs(["in/a.png"]).files
     assert list(annotation_targets(picture, "out.jpg").values()) == [Path("out.jpg")]
     with pytest.raises(ValueError, match="expected a folder for --annotate, as there are 2"):
         annotation_targets(clip + picture, "out.mp4")
@@ -86,6 +94,6 @@ def test_one_input_can_have_one_file(tree):
 
 
 def test_no_input_is_overwritten(tree):
-    found, _ = find_inputs(["in"])
+    found = find_inputs(["in"]).files
     with pytest.raises(ValueError, match="would be overwritten by --annotate"):
         annotation_targets(found, tree / "in")

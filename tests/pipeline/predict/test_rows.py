@@ -77,9 +77,18 @@ def test_parquet_has_the_same_values_and_whole_numbers_stay_whole(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["rows.parquet"]
 
 
-def test_parquet_has_a_name_that_is_not_utf_8_with_a_sign_for_it(tmp_path):
-    path = write(face_rows("a\udcff.jpg", []), tmp_path / "rows.parquet")
-    assert pd.read_parquet(path)["file"].tolist() == ["a\ufffd.jpg"]
+@pytest.mark.parametrize(
+    ("format", "read"),
+    [
+        (".parquet", pd.read_parquet),
+        (".csv", pd.read_csv),
+        (".jsonl", lambda path: pd.read_json(path, lines=True)),
+    ],
+)
+def test_the_bytes_of_a_name_that_is_not_utf_8_are_spelt_out(tmp_path, format, read):
+    path = write(face_rows("a\udcff.jpg", []), tmp_path / f"rows{format}")
+    path.read_bytes().decode("utf-8" if format != ".parquet" else "latin-1")
+    assert read(path)["file"].tolist() == ["a\\xff.jpg"]
 
 
 def test_an_older_table_stays_where_the_new_one_can_t_be_written(tmp_path):

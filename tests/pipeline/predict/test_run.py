@@ -274,7 +274,9 @@ def test_what_is_impossible_is_one_message_and_leaves_nothing(
 
 def test_all_files_bad_is_exit_code_2(tmp_path):
     (tmp_path / "a.jpg").touch()
-    assert "Skipped 1" in run(tmp_path, "--output", tmp_path / "rows.csv", exit_code=2)
+    assert "1 file found = 0 predicted + 0 left out + 1 failed" in run(
+        tmp_path, "--output", tmp_path / "rows.csv", exit_code=2
+    )
 
 
 def test_a_full_disk_ends_the_run_with_what_is_done(material, tmp_path):
