@@ -64,6 +64,11 @@ BUNDLED = {
         "GCC's runtime libraries",
         "GPL-3.0-or-later with GCC's runtime exception, which frees what uses them",
     ),
+    r"libx265\b": ("x265", "GPL-2.0; an encoder, which affectkit never calls"),
+    r"lib(heif|de265)\b": (
+        "libheif and libde265",
+        "LGPL-3.0; shared libraries that can be replaced",
+    ),
     r"libquadmath\b": ("GCC's libquadmath", "LGPL-2.1-or-later; a shared library"),
 }
 """Copyleft libraries inside wheels, by the names of their files."""

@@ -178,6 +178,9 @@ _NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\r\f")
 _SHARED_SUFFIXES = (".ts", ".mod")
 """Of videos, and of programs in TypeScript and Modula."""
 
+_MANY_JPEGS = (".mjpeg", ".mjpg")
+"""Of videos that are one JPEG after the other."""
+
 _OGG_SOUNDS = (b"\x01vorbis", b"OpusHead", b"Speex   ", b"\x7fFLAC")
 _BMP_HEADERS = tuple(struct.pack("<I", size) for size in (12, 16, 40, 52, 56, 64, 108, 124))
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -212,7 +215,7 @@ def file_kind(path: str | Path) -> FileKind:
     named = name_kind(path)
     if kind.name == "text" and Path(path).suffix.lower() in _SHARED_SUFFIXES:
         return FileKind("unknown", "text")
-    frames = kind.name == "JPEG" and named.role == "video"  # one after the other: .mjpeg
+    frames = kind.name == "JPEG" and Path(path).suffix.lower() in _MANY_JPEGS
     return named if frames or kind.role == "unknown" else kind
 
 

@@ -109,7 +109,7 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _is_new(path: Path, seen: set[str], avoided: str | None) -> bool:
-    """Tell whether a file is none that was seen, nor lies in the avoided folder; it is then seen."""
+    """Tell whether a file was not seen yet, and is not in the avoided folder; it then was."""
     key = file_key(path)
     is_new = key not in seen and not (avoided and key.startswith(avoided))
     seen.add(key)
