@@ -206,7 +206,20 @@ _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot
 def file_kind(path: str | Path) -> FileKind:
     """Tell what a file is by its content, and by its name where the content does not tell.
 
-    An OSError if it can't be read. Reads half a kilobyte, a little more of a TIFF.
+    Parameters
+    ----------
+    path : str or Path
+        A file. Half a kilobyte of it is read, a little more of a TIFF.
+
+    Returns
+    -------
+    FileKind
+        A picture or video, whether it is read and what to do if not; or something else.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it can't be read.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
         raise OSError(f"{path} is a folder, pipe or device, expected a file")

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from affectkit.files.kinds import READ_PICTURES, content_kind, file_kind
 
@@ -49,9 +49,16 @@ def open_picture(source: str | Path | BinaryIO) -> Image.Image:
         raise UnreadFormatError(f"is a video ({kind.name}), no picture")
     if kind.name == "HEIF":
         import_module("pillow_heif.HeifImagePlugin")  # registers the format with Pillow
-
-        return Image.open(source, formats=("HEIF",))
-    return Image.open(source, formats=FORMATS)
+    formats = ("HEIF",) if kind.name == "HEIF" else FORMATS
+    try:
+        return Image.open(source, formats=formats)
+    except UnidentifiedImageError as error:
+        if kind.role != "picture":
+            raise
+        raise OSError(
+            f"it is no whole {kind.name}, or its pixels are of a kind that Pillow does not read: "
+            "convert it to a JPEG or PNG of 8 bits"
+        ) from error
 
 
 def read_bytes(source: str | Path | BinaryIO) -> bytes:

@@ -350,6 +350,12 @@ def test_numbers_that_can_t_be_scaled_are_refused_with_why(tmp_path, values, mes
         read_image(tmp_path / "a.tif")
 
 
+def test_pixels_that_pillow_does_not_know_are_refused_with_why(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.tif"), np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(ImageReadError, match="no whole TIFF, or its pixels are of a kind that"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_a_deep_picture_whose_zero_is_white_is_no_negative(tmp_path):
     picture = Image.fromarray(np.array([[0, 65535]], np.uint16))
     picture.save(tmp_path / "a.tif", tiffinfo={262: 0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import warnings
 from random import Random
@@ -119,12 +120,14 @@ class Tiff(Picture):
     def make_seeds(self) -> list[bytes]:
         picture = _picture()
         deep = np.random.default_rng(0).integers(0, 65536, (9, 9), np.uint16)
+        dark = cv2.imencode(".tiff", np.random.default_rng(0).integers(0, 999, (9, 9, 3), "u2"))[1]
         ways = (None, "tiff_lzw", "tiff_deflate", "packbits", "jpeg")
         return [
             *(_encode(picture, format="TIFF", compression=way, exif=_exif()) for way in ways),
             _encode(picture.convert("1"), format="TIFF", compression="group4"),
             _encode(Image.fromarray(deep), format="TIFF"),
             _encode(Image.fromarray(deep.astype(np.float32)), format="TIFF"),
+            dark.tobytes(),
         ]
 
 
@@ -135,6 +138,61 @@ class Bmp(Picture):
         picture = _picture()
         forms = (picture, picture.convert("P"), picture.convert("1"), picture.convert("RGBA"))
         return [_encode(form, format="BMP") for form in forms]
+
+
+class Avif(Picture):
+    file = "hostile.avif"
+
+    def make_seeds(self) -> list[bytes]:
+        picture = _picture()
+        return [
+            _encode(picture, format="AVIF", exif=_exif()),
+            _encode(picture.convert("RGBA"), format="AVIF"),
+            _encode(picture, format="AVIF", save_all=True, append_images=[picture.rotate(90)]),
+        ]
+
+
+class Jpeg2000(Picture):
+    file = "hostile.jp2"
+
+    def make_seeds(self) -> list[bytes]:
+        picture = _picture()
+        deep = np.random.default_rng(0).integers(0, 65536, (9, 9), np.uint16)
+        return [
+            _encode(picture, format="JPEG2000"),
+            _encode(picture.convert("L"), format="JPEG2000", no_jp2=True),
+            _encode(Image.fromarray(deep), format="JPEG2000"),
+        ]
+
+
+class Ppm(Picture):
+    file = "hostile.ppm"
+
+    def make_seeds(self) -> list[bytes]:
+        picture = _picture()
+        deep = np.random.default_rng(0).integers(0, 1024, (9, 9), np.uint16)
+        plain = " ".join(map(str, np.asarray(picture.convert("L")).ravel())).encode()
+        return [
+            *(_encode(picture.convert(mode), format="PPM") for mode in ("RGB", "L", "1", "F")),
+            b"P5 9 9 1023 " + deep.astype(">u2").tobytes(),
+            b"P2 33 21 255 " + plain,
+        ]
+
+
+class Heic(Picture):
+    file = "hostile.heic"
+
+    def make_seeds(self) -> list[bytes]:
+        if importlib.util.find_spec("pillow_heif") is None:  # then it is refused by name
+            return [b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)]
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        picture = _picture(130, 70)
+        return [
+            _encode(picture, format="HEIF", exif=_exif()),
+            _encode(picture.convert("RGBA"), format="HEIF"),
+        ]
 
 
 class Video(Target):
@@ -185,6 +243,10 @@ TARGETS = {
     "gif": Gif,
     "tiff": Tiff,
     "bmp": Bmp,
+    "avif": Avif,
+    "jp2": Jpeg2000,
+    "ppm": Ppm,
+    "heic": Heic,
     "mp4": Mp4,
     "avi": Avi,
     "mkv": Mkv,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 
 GROUPS = {
-    "target_media": ("jpeg", "png", "webp", "gif", "tiff", "bmp", "mp4", "avi", "mkv"),
+    "target_media": (
+        *("jpeg", "png", "webp", "gif", "tiff", "bmp", "avif", "jp2", "ppm", "heic"),
+        *("mp4", "avi", "mkv"),
+    ),
     "target_tables": (
         *("folder-csv", "affectnet-csv", "affectfaces-csv", "ferplus-csv", "pixels-csv"),
     ),

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(3600)  # with room for a busy machine
 GROUPS = {
     "media": {
         **{"jpeg": 1000, "png": 1000, "webp": 400, "gif": 700, "tiff": 800, "bmp": 700},
+        **{"avif": 300, "jp2": 400, "ppm": 400, "heic": 300},
         **{"mp4": 150, "avi": 150, "mkv": 150},
     },
     "tables": {
