@@ -225,11 +225,11 @@ def file_kind(path: str | Path) -> FileKind:
         raise OSError(f"{path} is a folder, pipe or device, expected a file")
     with Path(path).open("rb") as file:
         kind = content_kind(file)
-    named = name_kind(path)
-    if kind.name == "text" and Path(path).suffix.lower() in _SHARED_SUFFIXES:
-        return FileKind("unknown", "text")
-    frames = kind.name == "JPEG" and Path(path).suffix.lower() in _MANY_JPEGS
-    return named if frames or kind.role == "unknown" else kind
+    suffix = Path(path).suffix.lower()
+    frames = kind.name == "JPEG" and suffix in _MANY_JPEGS
+    if kind.role != "unknown" and not frames:
+        return kind
+    return kind if kind.name == "text" and suffix in _SHARED_SUFFIXES else name_kind(path)
 
 
 def name_kind(path: str | Path) -> FileKind:

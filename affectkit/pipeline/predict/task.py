@@ -156,6 +156,8 @@ def _predict_picture(task: FileTask, pipeline: AffectPipeline) -> list[FaceAffec
 
 def warn_if_animated(path: Path) -> None:
     """Warn about a picture of several frames, of which the first is used."""
+    if path.suffix.lower() in (".jpg", ".jpeg"):  # most, and quickly told
+        return
     try:
         if file_kind(path).name not in ("GIF", "WEBP", "PNG", "TIFF", "AVIF", "HEIF"):
             return
