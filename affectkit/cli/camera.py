@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def run(
     source: Annotated[
-        str, typer.Option("--source", "-c", help="Number of a camera, or a video file.")
+        str, typer.Option("--source", "-c", help="Number or device of a camera, or a video file.")
     ] = "0",
     model: ModelName = "affectkit-real-int8",
     detector: DetectorName = None,
@@ -56,11 +56,11 @@ def run(
     from affectkit.pipeline.pipeline import AffectPipeline
     from affectkit.pipeline.predict.journal import Journal
     from affectkit.pipeline.video.camera import CameraWindow, run_camera
-    from affectkit.pipeline.video.read import read_video
+    from affectkit.pipeline.video.read import parse_source, read_video
 
-    number = int(source) if source.isdecimal() else source
+    number = parse_source(source)
     pipeline = AffectPipeline(model, detector or "blazeface", threads, smoothing, track=True)
-    name = f"camera {source}" if isinstance(number, int) else source
+    name = f"camera {number}" if isinstance(number, int) else source
     journal = on_faces = None
     with ExitStack() as stack:
         reader = stack.enter_context(read_video(number, newest_only=isinstance(number, int)))

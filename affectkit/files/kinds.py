@@ -98,15 +98,32 @@ PICTURE_SUFFIXES = frozenset(one for many in READ_PICTURES.values() for one in m
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        *("264", "265", "3g2", "3gp", "asf", "avc", "avi", "divx", "dv", "f4v", "flv", "h264"),
-        *("h265", "hevc", "ivf", "m1v", "m2p", "m2ts", "m2v", "m4v", "mjpeg", "mjpg", "mkv", "mod"),
-        *("mov", "mp4", "mpe", "mpeg", "mpg", "mpv", "mts", "mxf", "nut", "ogg", "ogm", "ogv"),
-        *("qt", "rm", "rmvb", "tod", "ts", "vob", "vro", "webm", "wmv", "wtv", "y4m"),
+        *(
+            "264",
+            "265",
+            "3g2",
+            "3gp",
+            "asf",
+            "avc",
+            "avi",
+            "divx",
+            "dv",
+            "f4v",
+            "flv",
+            "h263",
+            "h264",
+        ),
+        *("h265", "hevc", "ismv", "ivf", "m1v", "m2p", "m2t", "m2ts", "m2v", "m4v", "mjpeg"),
+        *("mjpg", "mk3d", "mkv", "mod", "mov", "mp4", "mpe", "mpeg", "mpg", "mpv", "mts", "mxf"),
+        *("nut", "obu", "ogg", "ogm", "ogv", "qt", "rm", "rmvb", "tod", "ts", "vob", "vro"),
+        *("webm", "wmv", "wtv", "xvid", "y4m"),
     )
 )
 """How the names of videos end, also of those that may be refused for what they are."""
 
 _SOUND = FileKind("other", "sound only", "name the video instead")
+_PLAYLIST = FileKind("other", "a playlist", "name the videos that it lists")
+_PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"[reference]", b"<asx", b"v=0", b"rtsptext")
 _JPEG2000 = FileKind("picture", "JPEG2000")
 
 _START: tuple[tuple[int, bytes, FileKind], ...] = (
@@ -169,6 +186,8 @@ _START: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"BZh", FileKind("other", "a bzip2 archive", "unpack it")),
     (0, b"\xfd7zXZ\0", FileKind("other", "a xz archive", "unpack it")),
     (257, b"ustar", FileKind("other", "a tar archive", "unpack it")),
+    (0, b"FWS", FileKind("other", "a Flash film", "convert it to MP4")),
+    (0, b"CWS", FileKind("other", "a Flash film", "convert it to MP4")),
     (0, b"ID3", _SOUND),
     (0, b"fLaC", _SOUND),
 )
@@ -303,9 +322,14 @@ def _head_kind(head: bytes) -> FileKind:
         return FileKind("video", "MPEG transport stream")
     if head[:3] == b"\0\0\1":
         return FileKind("video", "MPEG or H.264 elementary stream")
-    if (text := head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()).startswith((b"<svg", b"<?xml")):
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith(_PLAYLISTS):
+        return _PLAYLIST
+    if text.startswith((b"<svg", b"<?xml", b"<mpd", b"<smil")):
         if b"<svg" in text:
             return FileKind("picture", "SVG", CONVERT)
+        if any(name in text for name in (b"<mpd", b"<smil", b"<playlist")):
+            return _PLAYLIST
         return FileKind("other", "XML", "name a picture or video")
     is_text = bool(head) and not set(head) & _NO_TEXT
     return FileKind("unknown", "text" if is_text else "unknown")

@@ -9,7 +9,7 @@ from time import monotonic
 
 import numpy as np
 
-from affectkit.pipeline.video.read import VideoFrame, read_video
+from affectkit.pipeline.video.read import VideoFrame, parse_source, read_video
 from affectkit.widgets.sample_clip import RATE, sample_frames
 
 BROWSER = "browser"
@@ -21,10 +21,14 @@ PATIENCE = 10.0
 
 
 def check_source(source: Source) -> Source:
-    """Give a source back, a video as `Path`; a FileNotFoundError if there is no such file."""
+    """Give a source back, a video as `Path`, a camera as its number.
+
+    A FileNotFoundError if there is no such file, a ValueError for an address.
+    """
     if source == BROWSER or (isinstance(source, int) and not isinstance(source, bool)):
         return source
-    return check_video(source)
+    source = parse_source(source)
+    return source if isinstance(source, int) else check_video(source)
 
 
 def check_video(path: str | Path) -> Path:

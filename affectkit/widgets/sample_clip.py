@@ -96,4 +96,4 @@ def clip_jpegs(path: Path | None = None) -> tuple[tuple[bytes, ...], float]:
         return tuple(encode_frame(frame) for frame in sample_frames()), float(RATE)
     with read_video(path) as reader:
         jpegs = tuple(encode_frame(frame.rgb) for frame in islice(reader, LONGEST))
-        return jpegs, reader.frames_per_second
+        return jpegs, reader.steady_rate()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from affectkit.pipeline.answers import FaceAffect
 from affectkit.pipeline.drawing import draw_faces
 from affectkit.pipeline.pipeline import AffectPipeline
@@ -16,8 +18,11 @@ from affectkit.pipeline.stage_timer import END_TO_END, STAGES
 from affectkit.pipeline.video.read import read_video
 from affectkit.pipeline.video.write import VideoWriter
 
-_OUT_OF_STEP = 0.1
-"""Seconds by which an annotated frame may be off its time before a warning is given."""
+_JITTER = 0.75
+"""Of a frame's duration: one that is off its time by more is repeated or left out."""
+
+_LONGEST_STILL = 60.0
+"""Seconds; where a video shows nothing for longer, the annotated one is cut."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,9 @@ def process_video(
     path : str or Path
         The video.
     annotate : str or Path, optional
-        Gets the frames with what was found drawn in, without sound; see `VideoWriter`.
+        Gets the frames with what was found drawn in, without sound, at their times; see
+        `VideoWriter`. It has a constant rate: frames of a video with another one are repeated
+        where it shows them longer, and left out (with a warning) where they follow faster.
     stride : int
         Every so many frames one is used; the annotated video has as many, at a lower rate.
     on_faces : callable, optional
@@ -87,37 +94,80 @@ def process_video(
     timer = pipeline.timer
     pipeline.forget_faces()
     frames = faces = 0
-    out_of_step = 0.0
     before: dict[str, int] | None = None
     with ExitStack() as stack:
         reader = stack.enter_context(read_video(path, stride))
-        rate = reader.frames_per_second / stride
-        writer = stack.enter_context(VideoWriter(annotate, rate)) if annotate else None
+        steady = None
+        if annotate is not None:
+            rate = reader.steady_rate() / stride
+            steady = SteadyWriter(stack.enter_context(VideoWriter(annotate, rate)), rate)
         for frame in reader:
             timer.start_frame()
             found = pipeline(frame.rgb)
             if on_faces is not None:
                 on_faces(frame.index, frame.seconds, found)
-            if writer is not None:
+            if steady is not None:
                 with timer.stage("draw"):
                     draw_faces(frame.bgr, found, _milliseconds(before) if show_times else None)
             times = timer.end_frame()
             times[END_TO_END] += sum(frame.nanoseconds.values())
             times.update(frame.nanoseconds)
-            if writer is not None:
-                writer.write(frame.bgr, times)
-                out_of_step = max(out_of_step, abs(frame.seconds - frames / rate))
+            if steady is not None:
+                steady.write(frame.bgr, frame.seconds, times)
             before = times
             frames += 1
             faces += len(found)
-    if out_of_step > _OUT_OF_STEP:
-        warnings.warn(
-            f"{path} has a variable frame rate, {annotate} a constant one: frames are up to "
-            f"{out_of_step:.1f} s off their time there; the times in the rows are right",
-            UserWarning,
-            stacklevel=2,
-        )
+    if steady is not None:
+        steady.warn_of_changes(path)
     return VideoSummary(frames, faces, perf_counter() - start)
+
+
+class SteadyWriter:
+    """Writes frames of any times to a video of a constant rate so that each is at its time."""
+
+    def __init__(self, writer: VideoWriter, rate: float) -> None:
+        self._writer, self._rate = writer, rate
+        self._first: float | None = None
+        self._shown: np.ndarray | None = None
+        self._written = self._left_out = 0
+        self._cut = 0.0
+
+    def write(self, bgr: np.ndarray, seconds: float, times: dict[str, int]) -> None:
+        """Write a frame, the one before it as often as that is still to be seen, or neither."""
+        if self._first is None:
+            self._first = seconds
+        place = (seconds - self._first - self._cut) * self._rate
+        still = (place - self._written) / self._rate - _LONGEST_STILL
+        if still > 0:
+            self._cut += still
+            place -= still * self._rate
+        if place < self._written - _JITTER:
+            self._left_out += 1
+            return
+        while place > self._written + _JITTER:
+            self._writer.write(self._shown)
+            self._written += 1
+        self._writer.write(bgr, times)
+        self._shown = bgr
+        self._written += 1
+
+    def warn_of_changes(self, path: str | Path) -> None:
+        """Warn of frames that are left out, and of time."""
+        annotated = self._writer.path
+        if self._left_out:
+            warnings.warn(
+                f"{path} has a variable frame rate: {self._left_out} of its frames are left out of "
+                f"{annotated}, which has {self._rate:.3g} a second; the rows have all",
+                UserWarning,
+                stacklevel=3,
+            )
+        if self._cut:
+            warnings.warn(
+                f"{path} shows nothing for {self._cut:.0f} s (or its time stamps jump), which are "
+                f"cut from {annotated}; the times in the rows are the file's",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def _milliseconds(times: dict[str, int] | None) -> dict[str, float] | None:

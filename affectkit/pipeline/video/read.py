@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -14,14 +15,7 @@ from time import perf_counter_ns
 import cv2
 import numpy as np
 
-VIDEO_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4"),
-        *("mpeg", "mpg", "mts", "ogv", "ts", "webm", "wmv"),
-    )
-)
-"""How the names of videos end."""
+from affectkit.files.kinds import content_kind, file_kind
 
 WAITING_FRAMES = 4
 """Frames between two threads at most, so that memory does not grow with a video's length."""
@@ -32,13 +26,37 @@ _LONGEST = 1e9
 _MISSING_FRAMES = 5
 """So many frames less than a file says are no news: containers count frames that nobody sees."""
 
+CONTAINERS = (
+    *("mov", "matroska", "avi", "asf", "flv", "mpegts", "mpeg", "ogg", "mxf", "rm", "wtv", "nut"),
+    *("h264", "hevc", "mpegvideo", "m4v", "h263", "h261", "mjpeg", "dv", "ivf", "obu"),
+    "yuv4mpegpipe",
+)
+"""What is read, by FFmpeg's names: containers and elementary streams that hold their pictures
+themselves. FFmpeg goes by the content, and knows others (hls, dash, concat, image2, sdp, ...) that
+name files and addresses."""
+
 _FFMPEG = {
     "OPENCV_FFMPEG_LOGLEVEL": "-8",  # FFmpeg's own words; ours say more
-    # it goes by the content, and knows lists that name other files and addresses
     "OPENCV_FFMPEG_CAPTURE_OPTIONS": "protocol_whitelist;file|"
-    "format_whitelist;mov,matroska,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf",
+    f"format_whitelist;{','.join(CONTAINERS)}",
 }
 """What OpenCV's FFmpeg reads from the environment when a video is opened."""
+
+_PATIENCE, _MOST_PATIENCE = 20, 10_000
+"""So often at least and at most a frame is asked for again after one that can't be decoded: OpenCV
+does not tell that from the end."""
+
+_UNKNOWN_PATIENCE = 500
+"""The same where the number of frames is unknown; 10 ms at the end of a file."""
+
+_MOST_OBLONG = 8
+"""Pixels that are said to be longer than so many times their width are a mistake."""
+
+_NEARLY_SQUARE = 0.01
+"""Pixels are left alone that are longer than wide by less than this."""
+
+_RATE_FRAMES = 30
+"""So many frames tell the rate of a file."""
 
 MOST_PIXELS = 1 << 26
 """Of a frame: 8192 x 8192, twice what cameras give. Each of the waiting ones takes six bytes for
@@ -52,12 +70,13 @@ class VideoFrame:
     Attributes
     ----------
     index : int
-        From 0; skipped frames are counted.
+        From 0; skipped frames are counted, lost ones are not.
     seconds : float
         Since the first frame, by the file's own time stamps.
     bgr, rgb : numpy.ndarray
         The same picture, uint8, shape (height, width, 3), in either channel order; rotated as the
-        file asks. Yours to draw on.
+        file asks, in square pixels (widened or narrowed as its pixel aspect ratio says). Yours to
+        draw on.
     nanoseconds : dict of str to int
         Spent in the stages "decode" and "colour".
     """
@@ -77,11 +96,13 @@ class VideoReader:
     Attributes
     ----------
     frames_per_second : float
-        On average, as the file says; 25 if it does not.
+        On average, as the file says, which can be wrong; 25 if it does not. See `steady_rate`.
     frame_count : int
         As the file says, which can be wrong; 0 for cameras and where it is unknown.
     frames_read : int
         So far, skipped ones included.
+    frames_lost : int
+        So far, that can't be decoded, between others that can.
     """
 
     def __init__(
@@ -91,12 +112,17 @@ class VideoReader:
         if stride < 1:
             raise ValueError(f"expected a stride of at least 1, got {stride}")
         self.source, self._stride, self._newest_only = source, stride, newest_only
-        self._capture = open_camera(source) if isinstance(source, int) else open_file(source)
+        self._is_camera = isinstance(source, int)
+        self._capture = open_camera(source) if self._is_camera else open_file(source)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.frames_per_second = float(rate) if 0 < rate < 1000 else 25.0
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frame_count = int(count) if 0 < count < 1e9 and not isinstance(source, int) else 0
-        self.frames_read = 0
+        self.frame_count = int(count) if 0 < count < 1e9 and not self._is_camera else 0
+        self._claimed_seconds = 0.0 if self._is_camera else claimed_seconds(self._capture, source)
+        self.frames_read = self.frames_lost = 0
+        self._stamped = 0
+        self._end = 0.0
+        self._odd_pixels = ""
         self._frames = FrameQueue(1 if newest_only else WAITING_FRAMES)
         self._stopped = False
         self._thread = threading.Thread(target=self._decode, name="decode", daemon=True)
@@ -124,33 +150,54 @@ class VideoReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def steady_rate(self) -> float:
+        """Give frames a second by the time stamps of the first 30, longer gaps aside.
+
+        It is `frames_per_second` where that is right within 0.5 %, or the file has no time stamps.
+        """
+        if self._is_camera:
+            return self.frames_per_second
+        stamps = []
+        capture = open_file(self.source)
+        while len(stamps) < _RATE_FRAMES and capture.grab():
+            stamps.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        capture.release()
+        steps = np.diff(stamps)
+        steps = steps[steps > 0]
+        steps = steps[steps < 1.5 * np.median(steps)] if len(steps) else steps
+        rate = 1 / steps.mean() if len(steps) else 0
+        is_right = abs(rate - self.frames_per_second) <= 0.005 * self.frames_per_second
+        return self.frames_per_second if is_right or not 0.001 < rate < 1000 else float(rate)
+
     def _decode(self) -> None:
-        previous = 0.0
-        spent = 0
+        failed = spent = 0
         first = perf_counter_ns()
         try:
             while not self._stopped:
                 start = perf_counter_ns()
                 if not self._capture.grab():
-                    break
+                    failed += 1
+                    if self._is_camera or failed > self._patience():
+                        break
+                    continue
+                seconds = (start - first) / 1e9 if self._is_camera else self._stamp()
                 index = self.frames_read
-                self.frames_read += 1
-                if isinstance(self.source, int):
-                    seconds = (start - first) / 1e9
-                else:
-                    seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                    if index and not seconds > previous:  # a file without time stamps
-                        seconds = previous + 1 / self.frames_per_second
-                    if not 0 <= seconds < _LONGEST:  # a damaged one
-                        seconds = previous
-                previous = seconds
                 if index % self._stride:
+                    bgr = None
+                else:
+                    found, bgr = self._capture.retrieve()
+                    if not found:
+                        failed += 1
+                        continue
+                self.frames_lost += failed
+                self.frames_read += 1
+                failed = 0
+                if bgr is None:
                     spent += perf_counter_ns() - start
                     continue
-                found, bgr = self._capture.retrieve()
+                if not self._is_camera:
+                    bgr = self._squared(bgr)
                 decoded = perf_counter_ns()
-                if not found:
-                    break
                 rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
                 times = {"decode": spent + decoded - start, "colour": perf_counter_ns() - decoded}
                 spent = 0
@@ -160,27 +207,104 @@ class VideoReader:
             self._frames.put_last(ValueError(message))
         self._frames.put_last(None)
 
+    def _patience(self) -> int:
+        if not self.frame_count:
+            return _UNKNOWN_PATIENCE
+        missing = self.frame_count - self.frames_read - self.frames_lost
+        return min(max(missing, 0) + _PATIENCE, _MOST_PATIENCE)
+
+    def _stamp(self) -> float:
+        """Give the time of the frame that was grabbed; one without goes on in even steps."""
+        seconds = max(0.0, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        if not self.frames_read:
+            self._step = 1 / self.frames_per_second
+            self._previous = seconds = seconds if seconds < _LONGEST else 0.0
+        elif self._previous < seconds < _LONGEST:
+            self._step = min(seconds - self._previous, 1.0)
+            self._stamped += 1
+        elif seconds <= self._previous:
+            seconds = self._previous + self._step
+        else:  # a damaged one
+            seconds = self._previous
+        self._previous = seconds
+        self._end = seconds + self._step
+        return seconds
+
+    def _squared(self, bgr: np.ndarray) -> np.ndarray:
+        """Scale a frame to square pixels."""
+        width = self._capture.get(cv2.CAP_PROP_SAR_NUM)
+        height = self._capture.get(cv2.CAP_PROP_SAR_DEN)
+        if width == height or width <= 0 or height <= 0:  # 0 is unknown
+            return bgr
+        ratio = width / height
+        if abs(ratio - 1) < _NEARLY_SQUARE:
+            return bgr
+        size = [bgr.shape[1], bgr.shape[0]]
+        turned = self._capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90
+        size[turned] = max(1, round(size[turned] * ratio))
+        if not 1 / _MOST_OBLONG <= ratio <= _MOST_OBLONG or size[0] * size[1] > MOST_PIXELS:
+            self._odd_pixels = f"{width:g}:{height:g}"
+            return bgr
+        way = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+        return cv2.resize(bgr, size, interpolation=way)
+
     def _put(self, frame: VideoFrame) -> None:
         while not self._stopped and not self._frames.put(frame, 0 if self._newest_only else 0.1):
             if self._newest_only:
                 self._frames.drop()
 
     def _check_end(self) -> None:
-        if not self.frames_read and isinstance(self.source, int):
+        """Raise an error if nothing came, and warn of what did not come."""
+        if not self.frames_read and self._is_camera:
             raise OSError(
                 f"camera {self.source} gives no picture: another program may use it; close that, "
                 "or choose another --source"
             )
         if not self.frames_read:
             raise ValueError(f"{self.source} has no frame that can be decoded: restore the file")
-        missing = self.frame_count - self.frames_read
-        if missing > _MISSING_FRAMES and missing > 0.005 * self.frame_count:
-            warnings.warn(
-                f"{self.source} ends after {self.frames_read} of its {self.frame_count} frames: it "
-                "is truncated or damaged; the frames before are used",
-                UserWarning,
-                stacklevel=3,
+        if self._is_camera:
+            return
+        if self.frames_lost:
+            _warn(
+                f"{self.source} is damaged: {self.frames_lost} of its frames can't be decoded; the "
+                f"other {self.frames_read} are used"
             )
+        missing = self.frame_count - self.frames_read - self.frames_lost
+        short = self._claimed_seconds - self._end
+        if missing > max(_MISSING_FRAMES, 0.005 * self.frame_count) and short > max(
+            _MISSING_FRAMES * self._step, 0.005 * self._claimed_seconds
+        ):
+            _warn(
+                f"{self.source} ends after {self.frames_read} of its {self.frame_count} frames: it "
+                "is truncated or damaged; the frames before are used"
+            )
+        if self.frames_read > 1 and not self._stamped:
+            _warn(
+                f"{self.source} has no time stamps: {self.frames_per_second:g} frames a second are "
+                "assumed; if that is wrong, wrap it: ffmpeg -r RATE -i FILE -c copy FILE.mkv"
+            )
+        if self._odd_pixels:
+            _warn(
+                f"{self.source} says that its pixels are {self._odd_pixels}, which is taken for a "
+                "mistake: they are read as squares"
+            )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=4)
+
+
+def claimed_seconds(capture: cv2.VideoCapture, path: str | Path) -> float:
+    """Give the seconds that an opened file is to show, 0 if unknown.
+
+    FFmpeg's frame count has frames that an edit list hides; its duration has not. OpenCV gives that
+    only in the bit rate (whole kilobits a second), which FFmpeg makes of the file's size and it.
+    """
+    rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    seconds = count / rate if rate > 0 and count > 0 else 0.0
+    kilobits = capture.get(cv2.CAP_PROP_BITRATE)
+    bits = 8 * Path(path).expanduser().stat().st_size
+    return min(seconds, bits / 1000 / kilobits) if kilobits > 0 else seconds
 
 
 def read_video(source: str | Path | int, stride: int = 1, newest_only: bool = False) -> VideoReader:
@@ -219,22 +343,29 @@ def read_video(source: str | Path | int, stride: int = 1, newest_only: bool = Fa
 def open_file(path: str | Path) -> cv2.VideoCapture:
     """Open a video file, its frames turned upright.
 
-    FileNotFoundError if there is none; ValueError if it is empty, no video that OpenCV's FFmpeg can
-    read, or has frames above `MOST_PIXELS`.
+    FileNotFoundError if there is none; ValueError if it is an address, a device, empty, no video
+    of `CONTAINERS` that OpenCV's FFmpeg can read, or has frames above `MOST_PIXELS`.
     """
+    if refusal := address_refusal(path):
+        raise ValueError(f"{path} {refusal}")
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no video {path}: check the path")
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty (0 bytes): restore the file")
-    with path.open("rb"):  # an unreadable file is no damaged one
-        pass
+    with path.open("rb") as file:  # an unreadable file is no damaged one
+        kind = content_kind(file)
+    if kind.role in ("picture", "other") and file_kind(path).role != "video":
+        reason = (
+            kind.refusal or f"is a picture ({kind.name}): read it with affectkit.data.read_image"
+        )
+        raise ValueError(f"{path} can't be read as a video: it {reason}")
     capture = quietly(cv2.VideoCapture, str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise ValueError(
             f"{path} can't be read as a video: it is damaged (an MP4 that was cut off has lost its "
-            "index), not a video, or of a codec that OpenCV's FFmpeg does not have; restore or "
-            "convert it"
+            "index), not a video, or of a container or codec that is not read here; restore it, "
+            f"or convert it: ffmpeg -i {path.name} {path.stem}.mp4"
         )
     width, height = (
         capture.get(one) for one in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
@@ -247,6 +378,36 @@ def open_file(path: str | Path) -> cv2.VideoCapture:
         )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture
+
+
+def parse_source(text: str | Path) -> int | Path:
+    """Give the number of a camera ("0", "/dev/video0", a link to that), or the path of a video.
+
+    ValueError for an address.
+    """
+    text = str(text)
+    if text.isdecimal():
+        return int(text)
+    if refusal := address_refusal(text):
+        raise ValueError(f"{text} {refusal}")
+    device = re.fullmatch(r"/dev/video(\d+)", os.path.realpath(text))
+    return int(device[1]) if device else Path(text)
+
+
+def address_refusal(path: str | Path) -> str:
+    """Tell why something that is no path is not read, and what to do; "" for a path.
+
+    Nothing is fetched: what a video is called must not make this machine call another.
+    """
+    found = re.match(r"([a-z][a-z0-9+.-]+):/", str(path), re.IGNORECASE)
+    if not found or os.path.lexists(path):
+        return ""
+    if found[1].lower() == "file":
+        return "is an address: name the file by its path"
+    return (
+        "is an address, and nothing is read from a network: save it to a file first (ffmpeg -i "
+        "ADDRESS -t SECONDS -c copy clip.mkv), or connect a camera and give its number"
+    )
 
 
 def open_camera(number: int) -> cv2.VideoCapture:

@@ -6,6 +6,7 @@ import pytest
 
 from affectkit import AffectPipeline
 from affectkit.pipeline import StageTimer, VideoWriter, process_video, read_video
+from affectkit.pipeline.video.annotate import SteadyWriter
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +99,48 @@ def test_smoothing_and_numbers_start_anew_with_each_video(portrait):
     assert runs[0] == runs[1]
 
 
-def test_a_variable_frame_rate_is_told_when_the_annotated_video_cant_have_it(
+def test_an_annotated_video_keeps_the_times_of_a_variable_frame_rate(
     variable_rate_video, pipeline, tmp_path
 ):
-    with pytest.warns(UserWarning, match=r"variable frame rate.*up to 0\.\d s off"):
-        process_video(pipeline, variable_rate_video[0], tmp_path / "b.mp4")
+    process_video(pipeline, variable_rate_video[0], tmp_path / "b.mp4")
+    assert len(list(read_video(tmp_path / "b.mp4"))) == 21  # at 25 a second, the last at 20 / 25 s
+
+
+class Written:
+    """Takes the place of a `VideoWriter`."""
+
+    path = "b.mp4"
+
+    def __init__(self):
+        self.frames = []
+
+    def write(self, frame, times=None):
+        self.frames.append(frame)
+
+
+def write_steadily(seconds, rate):
+    written = Written()
+    steady = SteadyWriter(written, rate)
+    for number, time in enumerate(seconds):
+        steady.write(number, time, {})
+    steady.warn_of_changes("a.mp4")
+    return written.frames
+
+
+def test_frames_are_repeated_until_the_next_ones_time():
+    assert write_steadily([5, 5.1, 5.4, 5.5], 10) == [0, 1, 1, 1, 2, 3]
+    assert write_steadily(np.arange(60) / 29.97, 29.97) == list(range(60))
+    assert write_steadily(np.round(np.arange(60) / 30, 2), 30) == list(range(60))  # 0.03, 0.07
+
+
+def test_frames_that_follow_faster_are_left_out_with_a_warning():
+    with pytest.warns(UserWarning, match=r"a\.mp4 .*: 5 of its frames are left out of b\.mp4"):
+        assert len(write_steadily([0, 0.1, 0.2, 0.21, 0.22, 0.23, 0.24, 0.25, 0.3], 10)) == 4
+
+
+def test_a_jump_in_time_is_cut_with_a_warning():
+    with pytest.warns(UserWarning, match=r"a\.mp4 shows nothing for \d+ s .* cut from b\.mp4"):
+        assert len(write_steadily([0, 0.1, 1e8, 1e8 + 0.1], 10)) < 700
 
 
 def test_a_video_does_not_overwrite_itself(portrait, pipeline):
