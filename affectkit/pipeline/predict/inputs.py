@@ -17,14 +17,13 @@ from affectkit.files.kinds import (
     name_kind,
 )
 from affectkit.pipeline.predict.journal import file_key
-from affectkit.pipeline.video.read import address_refusal
+from affectkit.pipeline.video.read import source_refusal
 from affectkit.pipeline.video.write import CODECS, check_video_name
 
 DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png")
 """How the names of annotated pictures end."""
 
 
-DEVICE = "is a device, no file: a camera is opened by affectkit camera --source"
 NEITHER = "is neither a picture nor a video, by its content and its name"
 
 
@@ -97,7 +96,7 @@ def find_inputs(
         if not matches:
             is_pattern = glob.has_magic(str(text))
             reason = "matches no file" if is_pattern else "does not exist: check the path"
-            reason = address_refusal(text) or reason
+            reason = source_refusal(text) or reason
             found.missing.append((str(text), reason))
         for match in matches:
             if match.is_dir():
@@ -125,8 +124,8 @@ def _take_named(path: Path, found: FoundInputs) -> None:
         kind = file_kind(path)
     except OSError:
         kind = name_kind(path)  # reading it tells what is wrong
-        if path.is_char_device():
-            found.failed.append((str(path), DEVICE))
+        if refusal := source_refusal(path):
+            found.failed.append((str(path), refusal))
             return
     if kind.remedy:
         found.failed.append((str(path), kind.refusal))

@@ -346,7 +346,7 @@ def open_file(path: str | Path) -> cv2.VideoCapture:
     FileNotFoundError if there is none; ValueError if it is an address, a device, empty, no video
     of `CONTAINERS` that OpenCV's FFmpeg can read, or has frames above `MOST_PIXELS`.
     """
-    if refusal := address_refusal(path):
+    if refusal := source_refusal(path):
         raise ValueError(f"{path} {refusal}")
     path = Path(path).expanduser()
     if not path.is_file():
@@ -383,24 +383,28 @@ def open_file(path: str | Path) -> cv2.VideoCapture:
 def parse_source(text: str | Path) -> int | Path:
     """Give the number of a camera ("0", "/dev/video0", a link to that), or the path of a video.
 
-    ValueError for an address.
+    ValueError for an address, or another device.
     """
     text = str(text)
     if text.isdecimal():
         return int(text)
-    if refusal := address_refusal(text):
+    if device := re.fullmatch(r"/dev/video(\d+)", os.path.realpath(text)):
+        return int(device[1])
+    if refusal := source_refusal(text):
         raise ValueError(f"{text} {refusal}")
-    device = re.fullmatch(r"/dev/video(\d+)", os.path.realpath(text))
-    return int(device[1]) if device else Path(text)
+    return Path(text)
 
 
-def address_refusal(path: str | Path) -> str:
-    """Tell why something that is no path is not read, and what to do; "" for a path.
+def source_refusal(path: str | Path) -> str:
+    """Tell why an address or device is not read as a file, and what to do; "" for all else.
 
     Nothing is fetched: what a video is called must not make this machine call another.
     """
+    if os.path.lexists(path):
+        is_device = Path(path).is_char_device()
+        return "is a device: for a camera, use affectkit camera --source" if is_device else ""
     found = re.match(r"([a-z][a-z0-9+.-]+):/", str(path), re.IGNORECASE)
-    if not found or os.path.lexists(path):
+    if not found:
         return ""
     if found[1].lower() == "file":
         return "is an address: name the file by its path"
