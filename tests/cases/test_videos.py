@@ -82,16 +82,17 @@ def set_pixel_aspect(path, width, height):
 
 @pytest.mark.needs_shared
 @pytest.mark.parametrize(
-    ("name", "read", "lost"),
+    ("name", "read", "lost", "last"),
     [
-        ("03-video-damaged-packet/zeros_mid.mp4", 50, 10),
-        ("04-video-real-damaged/no_timescale.mp4", 170, 12),
+        ("03-video-damaged-packet/zeros_mid.mp4", 50, 10, 1.967),
+        ("04-video-real-damaged/no_timescale.mp4", 170, 12, 6.009),
     ],
 )
-def test_frames_after_a_damaged_one_are_read_and_lost_ones_counted(cases, name, read, lost):
+def test_frames_after_a_damaged_one_are_read_and_lost_ones_counted(cases, name, read, lost, last):
     frames, notes = read_all(cases / name)
     assert [frame.index for frame in frames] == list(range(read))
     assert np.all(np.diff([frame.seconds for frame in frames]) > 0)
+    assert frames[-1].seconds == pytest.approx(last, abs=1e-3)
     assert len(notes) == 1
     assert f"damaged: {lost} of its frames can't be decoded; the other {read} are used" in notes[0]
 

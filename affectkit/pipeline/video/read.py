@@ -121,7 +121,7 @@ class VideoReader:
         self._claimed_seconds = 0.0 if self._is_camera else claimed_seconds(self._capture, source)
         self.frames_read = self.frames_lost = 0
         self._stamped = 0
-        self._end = 0.0
+        self._seconds = self._step = self._shift = 0.0  # of a frame, between two, between counts
         self._odd_pixels = ""
         self._frames = FrameQueue(1 if newest_only else WAITING_FRAMES)
         self._stopped = False
@@ -214,20 +214,29 @@ class VideoReader:
         return min(max(missing, 0) + _PATIENCE, _MOST_PATIENCE)
 
     def _stamp(self) -> float:
-        """Give the time of the frame that was grabbed; one without goes on in even steps."""
-        seconds = max(0.0, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        """Give the time of the frame that was grabbed, later than that of the one before.
+
+        Frames without a time stamp go on in even steps. Stamps that go back a little, after damage,
+        are caught up with; ones that go back by more than a second begin a new count.
+        """
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        step = self._step or 1 / self.frames_per_second
+        before = self._seconds
         if not self.frames_read:
-            self._step = 1 / self.frames_per_second
-            self._previous = seconds = seconds if seconds < _LONGEST else 0.0
-        elif self._previous < seconds < _LONGEST:
-            self._step = min(seconds - self._previous, 1.0)
+            seconds = stamp if 0 < stamp < _LONGEST else 0.0
+        elif not 0 < stamp < _LONGEST:
+            seconds = before + step
+        else:
             self._stamped += 1
-        elif seconds <= self._previous:
-            seconds = self._previous + self._step
-        else:  # a damaged one
-            seconds = self._previous
-        self._previous = seconds
-        self._end = seconds + self._step
+            seconds = stamp + self._shift
+            if seconds < before - 1:
+                self._shift += before + step - seconds
+                seconds = before + step
+            elif seconds <= before:
+                seconds = before + 0.01 * step
+            elif not self._step or seconds - before < 1.5 * step:
+                self._step = seconds - before
+        self._seconds = seconds
         return seconds
 
     def _squared(self, bgr: np.ndarray) -> np.ndarray:
@@ -270,7 +279,8 @@ class VideoReader:
                 f"other {self.frames_read} are used"
             )
         missing = self.frame_count - self.frames_read - self.frames_lost
-        short = self._claimed_seconds - self._end
+        step = self._step or 1 / self.frames_per_second
+        short = self._claimed_seconds - self._seconds - step
         if missing > max(_MISSING_FRAMES, 0.005 * self.frame_count) and short > max(
             _MISSING_FRAMES * self._step, 0.005 * self._claimed_seconds
         ):
