@@ -14,6 +14,7 @@ from affectkit.cli import app
 from affectkit.pipeline import VideoWriter, process_video, read_video
 from affectkit.pipeline.predict.inputs import find_inputs
 from affectkit.pipeline.video.read import parse_source
+from affectkit.pipeline.video.tracks import early_tracks
 
 
 @pytest.fixture(scope="module")
@@ -334,3 +335,91 @@ def test_a_written_video_reads_without_notes(tmp_path):
     frames, notes = read_all(tmp_path / "a.mkv")
     assert len(frames) == 40
     assert not notes
+
+
+def box(name, *contents):
+    content = b"".join(contents)
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def second_track(first, second, enabled):
+    """Give an MP4 of two that OpenCV wrote: both tracks, of which the `enabled` are the default."""
+    one, two = first.read_bytes(), second.read_bytes()
+    head, mdat = (one.index(name) - 4 for name in (b"ftyp", b"mdat"))
+    pictures = [
+        content[content.index(b"mdat") + 4 : content.index(b"moov") - 4] for content in (one, two)
+    ]
+    tracks = []
+    start = mdat + 8
+    for number, content in enumerate((one, two)):
+        at = content.index(b"trak") - 4
+        (size,) = struct.unpack_from(">I", content, at)
+        track = bytearray(content[at : at + size])
+        old = content.index(b"mdat") + 4
+        (place,) = struct.unpack_from(">I", track, track.index(b"stco") + 12)
+        struct.pack_into(">I", track, track.index(b"stco") + 12, place - old + start)
+        header = track.index(b"tkhd")
+        track[header + 7] = 3 if number in enabled else 2
+        struct.pack_into(">I", track, header + 16, number + 1)
+        tracks.append(bytes(track))
+        start += len(pictures[number])
+    movie = one[one.index(b"mvhd") - 4 : one.index(b"trak") - 4]
+    return one[head:mdat] + box(b"mdat", *pictures) + box(b"moov", movie, *tracks)
+
+
+@pytest.mark.parametrize(("enabled", "width"), [([0], 160), ([1], 320), ([0, 1], 160), ([], 160)])
+def test_of_several_tracks_the_default_one_is_read(tmp_path, enabled, width):
+    one = write_with_opencv(tmp_path / "one.mp4", count=10)
+    two = write_with_opencv(tmp_path / "two.mp4", count=10, size=(320, 240))
+    (tmp_path / "both.mp4").write_bytes(second_track(one, two, enabled))
+    frames, notes = read_all(tmp_path / "both.mp4")
+    assert {frame.rgb.shape[1] for frame in frames} == {width}
+    assert len(frames) == 10
+    assert not notes
+    (size,) = {(frame.rgb[5, :, 0] > 128).sum() for frame in frames[9:]}
+    assert size == pytest.approx(40, abs=2)
+
+
+def element(name, *contents):
+    """An element of Matroska with eight bytes of size."""
+    content = b"".join(contents)
+    return bytes.fromhex(name) + struct.pack(">Q", len(content) | 1 << 56) + content
+
+
+def matroska(*tracks):
+    entries = (element("ae", *track) for track in tracks)
+    return element("1a45dfa3") + element(
+        "18538067", element("ec", bytes(9)), element("1654ae6b", *entries)
+    )
+
+
+VIDEO, SOUND = element("83", b"\1"), element("83", b"\2")
+OTHER, DEFAULT = element("88", b"\0"), element("88", b"\1")
+
+
+@pytest.mark.parametrize(
+    ("tracks", "hidden"),
+    [
+        ([(VIDEO, OTHER), (SOUND,), (VIDEO, DEFAULT)], 1),
+        ([(VIDEO, OTHER), (VIDEO, OTHER), (VIDEO,)], 2),
+        ([(VIDEO,), (VIDEO, DEFAULT)], 0),
+        ([(SOUND,), (VIDEO, OTHER)], 0),
+        ([], 0),
+    ],
+)
+def test_tracks_of_matroska_before_the_default_one_are_hidden(tmp_path, tracks, hidden):
+    content = matroska(*tracks)
+    (tmp_path / "a.mkv").write_bytes(content)
+    changes = early_tracks(tmp_path / "a.mkv")
+    assert len(changes) == hidden
+    for place, mask in changes.items():
+        assert content[place - 9 : place + 1] == VIDEO
+        assert mask == b"\x11"
+
+
+@pytest.mark.parametrize("length", range(0, 120, 7))
+def test_what_was_cut_off_hides_no_track(tmp_path, length):
+    content = matroska((VIDEO, OTHER), (VIDEO,))
+    for name, whole in (("a.mkv", content), ("a.mp4", box(b"ftyp") + box(b"moov", box(b"trak")))):
+        (tmp_path / name).write_bytes(whole[:length])
+        assert set(early_tracks(tmp_path / name).values()) <= {b"\x11"}

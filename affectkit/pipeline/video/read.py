@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 
 from affectkit.files.kinds import content_kind, file_kind
+from affectkit.pipeline.video.tracks import early_tracks, write_changed
 
 WAITING_FRAMES = 4
 """Frames between two threads at most, so that memory does not grow with a video's length."""
@@ -307,12 +309,15 @@ def _warn(message: str) -> None:
 def claimed_seconds(capture: cv2.VideoCapture, path: str | Path) -> float:
     """Give the seconds that an opened file is to show, 0 if unknown.
 
-    FFmpeg's frame count has frames that an edit list hides; its duration has not. OpenCV gives that
-    only in the bit rate (whole kilobits a second), which FFmpeg makes of the file's size and it.
+    FFmpeg's frame count has frames that an edit list of an MP4 hides; its duration has not. OpenCV
+    gives that only in the bit rate (whole kilobits a second), which FFmpeg makes of the file's size
+    and it. Of other containers that are cut off, the duration may be a guess by their size.
     """
     rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
     seconds = count / rate if rate > 0 and count > 0 else 0.0
     kilobits = capture.get(cv2.CAP_PROP_BITRATE)
+    if file_kind(path).name not in ("MP4", "QuickTime"):
+        return seconds
     bits = 8 * Path(path).expanduser().stat().st_size
     return min(seconds, bits / 1000 / kilobits) if kilobits > 0 else seconds
 
@@ -323,7 +328,7 @@ def read_video(source: str | Path | int, stride: int = 1, newest_only: bool = Fa
     Parameters
     ----------
     source : str, Path or int
-        A file, or the number of a camera.
+        A file (of several video tracks the default one is read), or the number of a camera.
     stride : int
         Every so many frames one is given; the others are decoded (codecs need that), not converted.
     newest_only : bool
@@ -370,7 +375,14 @@ def open_file(path: str | Path) -> cv2.VideoCapture:
             kind.refusal or f"is a picture ({kind.name}): read it with affectkit.data.read_image"
         )
         raise ValueError(f"{path} can't be read as a video: it {reason}")
-    capture = quietly(cv2.VideoCapture, str(path), cv2.CAP_FFMPEG)
+    if changes := early_tracks(path):
+        # OpenCV 4.14 crashes on a file object of Python, so a copy it is; FFmpeg keeps it open
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            copy = Path(folder, f"copy{path.suffix}")
+            write_changed(path, changes, copy)
+            capture = quietly(cv2.VideoCapture, str(copy), cv2.CAP_FFMPEG)
+    else:
+        capture = quietly(cv2.VideoCapture, str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise ValueError(
             f"{path} can't be read as a video: it is damaged (an MP4 that was cut off has lost its "
