@@ -70,6 +70,16 @@ CKPLUS_TO_AFFECTNET: dict[int, int] = {0: 0, 1: 6, 2: 7, 3: 5, 4: 4, 5: 1, 6: 2,
 """CK+ (0 neutral, anger, contempt, disgust, fear, happy, sadness, 7 surprise) to AffectNet's."""
 
 
+LABEL_ORDERS: dict[str, dict[int, int]] = {
+    "affectnet": {code: code for code in range(NUM_EXPRESSIONS)},
+    "rafdb": RAFDB_TO_AFFECTNET,
+    "ferplus": FERPLUS_TO_AFFECTNET,
+    "ckplus": CKPLUS_TO_AFFECTNET,
+    "fer2013": FER2013_TO_AFFECTNET,
+}
+"""What a number means, by the data set whose order it follows: number to AffectNet's code."""
+
+
 class ValenceArousal(NamedTuple):
     """Valence and arousal of one expression: means, standard deviations and their correlation."""
 
@@ -105,7 +115,7 @@ _CODES = {name.lower(): code for code, name in enumerate(EXPRESSIONS)}
 _CODES |= {alias: _CODES[name.lower()] for alias, name in _ALIASES.items()}
 
 
-def expression_code(value: object) -> int:
+def expression_code(value: object, order: str = "affectnet") -> int:
     """Give AffectNet's code of an expression written as a name, a code or a numeric string.
 
     Parameters
@@ -113,6 +123,8 @@ def expression_code(value: object) -> int:
     value : str, int or float
         A name of `EXPRESSIONS` or a common form of it ("happiness", "angry"), in any case; or a
         code 0..7 as a whole number or a string of one (AffectNet's .npy files hold strings).
+    order : str
+        Key of `LABEL_ORDERS`: whose codes numbers are.
 
     Returns
     -------
@@ -122,16 +134,20 @@ def expression_code(value: object) -> int:
     Raises
     ------
     ValueError
-        If the value is none of these, or a code out of 0..7.
+        If the value is none of these, or a code that the order does not have.
 
     Examples
     --------
     >>> expression_code("Anger"), expression_code("3"), expression_code(1.0)
     (6, 3, 1)
+    >>> expression_code("4", "rafdb")
+    1
     """
-    code = _as_code(value)
-    if code is None or not 0 <= code < NUM_EXPRESSIONS:
-        names = ", ".join(f"{code} {name}" for code, name in enumerate(EXPRESSIONS))
+    if isinstance(value, str) and (name := value.strip().lower()) in _CODES:
+        return _CODES[name]
+    code = label_order(order).get(label_number(value))
+    if code is None:
+        names = order_text(order)
         raise ValueError(
             f"expected an expression (one of: {names}, as a code or a name), got {value!r}; "
             "correct the label or map it to AffectNet's codes first (see affectkit.labels)"
@@ -139,18 +155,28 @@ def expression_code(value: object) -> int:
     return code
 
 
-def _as_code(value: object) -> int | None:
-    """Read a whole number out of a name, number or numeric string; None if there is none."""
+def label_order(name: str) -> dict[int, int]:
+    """Give an entry of `LABEL_ORDERS`; a ValueError lists them if there is none of the name."""
+    if name not in LABEL_ORDERS:
+        raise ValueError(f"expected a label order of {', '.join(LABEL_ORDERS)}; got {name!r}")
+    return LABEL_ORDERS[name]
+
+
+def order_text(name: str) -> str:
+    """Tell what the numbers of a label order mean: "1 Surprise, 2 Fear, ..."."""
+    order = sorted(label_order(name).items())
+    return ", ".join(f"{number} {EXPRESSIONS[code]}" for number, code in order)
+
+
+def label_number(value: object) -> int | None:
+    """Read a whole number out of a number or numeric string; None if there is none."""
     if isinstance(value, bool):
         return None
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, str):
-        text = value.strip().lower()
-        if text in _CODES:
-            return _CODES[text]
         try:
-            value = float(text)
+            value = float(value)
         except ValueError:
             return None
     if isinstance(value, Real) and float(value).is_integer():

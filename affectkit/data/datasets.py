@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,9 @@ def load_table(
         Share of the training rows held out where the data set has no validation split: by subject
         if those are known, else stratified. AffectNet's published validation split is "test".
     **options
-        Passed to the data set's loader, such as ``automatic=True`` for AffectNet.
+        Passed to the data set's loader: ``labels="rafdb"``, whose codes the numbers of a folder are
+        (see `affectkit.labels.LABEL_ORDERS`); ``follow_links=True``, also out of the root;
+        ``automatic=True`` for AffectNet. Empty ones are the default.
 
     Returns
     -------
@@ -141,7 +144,11 @@ def load_table(
         get_protocol(protocol, dataset)
     skipped = SkippedRows() if skipped is None else skipped
     before = len(skipped)
-    folder_path = _check_root(chosen, root)
+    folder_path = check_root(chosen, root)
+    options = {name: value for name, value in options.items() if value}
+    known = inspect.signature(chosen.load).parameters
+    if unknown := [name for name in options if name not in known]:
+        raise ValueError(f"data set {dataset!r} takes no {', '.join(unknown)}; leave it out")
     frame = chosen.load(folder_path, skipped, **options)
     skipped.warn(len(frame) + len(skipped) - before, before)
     if frame.empty:
@@ -200,7 +207,8 @@ def get_dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
-def _check_root(dataset: Dataset, root: str | Path | None) -> Path | str | None:
+def check_root(dataset: Dataset, root: str | Path | None) -> Path | str | None:
+    """Give the folder of a data set; a FileNotFoundError if one is needed that is not there."""
     if dataset.name == "shards" and places.is_remote(places.folder_address(root or "")):
         return places.folder_address(root)
     if root is None or root == "":

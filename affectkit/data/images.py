@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from affectkit.data.label_files import read_label_csv
+from affectkit.data.skipped import SkippedRows
 from affectkit.files.arrays import ArrayArchive
 from affectkit.files.pictures import (
     DAMAGED,
@@ -24,6 +26,9 @@ from affectkit.files.pictures import (
     with_end_marker,
 )
 from affectkit.files.pixel_depths import colour_bits, darkness, grey_bits
+
+FER2013_COLUMNS = ("pixels", "Usage")
+"""Of FER2013's .csv; images are read from the first alone."""
 
 MAX_PIXELS = 100_000_000
 """Images of more pixels are refused before they are decoded (decompression bombs)."""
@@ -223,7 +228,8 @@ def load_container(path: str) -> np.ndarray:
             raise ImageReadError(f"{path} is not {what} ({error})") from error
     else:
         try:
-            pixels = pd.read_csv(path, usecols=["pixels"], dtype=str, na_filter=False)["pixels"]
+            # read as the rows are counted, so that both see the same ones
+            pixels = read_label_csv(path, FER2013_COLUMNS[:1], SkippedRows())["pixels"]
             flat = np.stack([np.array(text.split(), dtype=np.uint8) for text in pixels])
         except (OSError, ValueError, OverflowError) as error:
             raise ImageReadError(f"{path} is not {what} ({error})") from error

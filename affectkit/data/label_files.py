@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import csv
+import difflib
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,19 +30,21 @@ def read_label_csv(
     required: Sequence[str],
     skipped: SkippedRows,
     wanted: Callable[[str], bool] | None = None,
+    documented: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read a comma-separated UTF-8 file with a header; every field stays text.
 
     Gives a str column each, "" where the file has nothing, and `LINE`. Names of `required` columns,
-    which must be there, are compared without case and outer blanks; of others, those that `wanted`
-    takes are read (all without it). Blank lines are left out, rows with more fields than the header
+    which must be there, and of other `documented` ones are compared without case and outer blanks,
+    and a name that is spelled nearly so is warned about; of others, those that `wanted` takes are
+    read (all without it). Blank lines are left out, rows with more fields than the header
     too, which `skipped` notes. A FileNotFoundError if there is no such file, a ValueError if it is
     empty, not UTF-8, not CSV, or lacks a column.
     """
     path = Path(path)
     lines_are_rows, most_commas = _check_text(path)
     header = _read_header(path)
-    names = _column_names(path, header, required)
+    names = _column_names(path, header, required, documented)
     keep = [name for name in names if name in required or wanted is None or wanted(name)]
     simple = lines_are_rows and most_commas < len(names)
     frame = _read_fast(path, names, keep) if simple else None
@@ -107,13 +111,15 @@ def _read_header(path: Path) -> list[str]:
             raise ValueError(f"{path} line 1 is not a CSV header ({error})") from None
 
 
-def _column_names(path: Path, header: Sequence[str], required: Sequence[str]) -> list[str]:
+def _column_names(
+    path: Path, header: Sequence[str], required: Sequence[str], documented: Sequence[str]
+) -> list[str]:
     if len(header) > MOST_COLUMNS:
         raise ValueError(
             f"{path} line 1 names {len(header)} columns; expected at most {MOST_COLUMNS}. Drop "
             "those that are not needed"
         )
-    canonical = {name.lower(): name for name in required}
+    canonical = {name.lower(): name for name in (*required, *documented)}
     names = [canonical.get(name.strip().lower(), name.strip()) for name in header]
     missing = [name for name in required if name not in names]
     if missing:
@@ -129,7 +135,28 @@ def _column_names(path: Path, header: Sequence[str], required: Sequence[str]) ->
         raise ValueError(
             f"{path} line 1: the column {', '.join(duplicates)[:200]} is there twice; rename one"
         )
+    _warn_of_spelling(path, names, documented)
     return names
+
+
+def _warn_of_spelling(path: Path, names: Sequence[str], documented: Sequence[str]) -> None:
+    """Warn of columns that are nearly spelled as a documented one that is not there."""
+    absent = {_letters(name): name for name in documented if name not in names}
+    for name in names:
+        if name in documented or not absent:
+            continue
+        close = difflib.get_close_matches(_letters(name), absent, 1, 0.8)
+        if close:
+            warnings.warn(
+                f"{path} line 1: the column {name[:40]!r} is not read as {absent[close[0]]!r}; "
+                "rename it if it is meant",
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def _read_fast(path: Path, names: list[str], keep: list[str]) -> pd.DataFrame | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,15 @@ import pandas as pd
 from affectkit.data.label_files import LINE
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import BOX_COLUMNS, MOST_PIXELS
-from affectkit.labels import NO_FACE, NOT_ANNOTATED, expression_code
+from affectkit.files.pictures import DAMAGED, picture_size
+from affectkit.labels import (
+    LABEL_ORDERS,
+    NO_FACE,
+    NOT_ANNOTATED,
+    expression_code,
+    label_number,
+    order_text,
+)
 
 NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none", "unknown", "?", "-"})
 """What people write, in capitals or not, where they know no number."""
@@ -81,16 +89,28 @@ class RowChecks:
             )
             self.values[column] = values
 
-    def boxes(self) -> None:
+    def boxes(self, paths: pd.Series) -> None:
         """Read face boxes; one that can't be used is dropped, with a warning that counts them.
 
-        A box is unusable if a number is missing, not finite or beyond `MOST_PIXELS`, if width or
-        height is not positive (AffectNet has face_width < 0), or if all of it lies left of or
-        above the image.
+        A box is unusable if a number is missing, not finite or beyond `MOST_PIXELS`, if it is no
+        more than a pixel wide or high (AffectNet has face_width < 0), or if all of it lies left of
+        or above the image. Where all are in 0..1, they are fractions of the pictures in `paths`,
+        whose sizes are then read.
         """
         box = np.stack([_as_float(self.frame[name]) for name in BOX_COLUMNS])
+        if _are_fractions(box[:, self.good]):
+            warnings.warn(
+                f"{self.file}: the face boxes are fractions of the pictures (all are in 0..1) and "
+                "are read as such",
+                UserWarning,
+                stacklevel=2,
+            )
+            sizes = [_size(path) if good else None
+                     for path, good in zip(paths, self.good, strict=True)]  # fmt: skip
+            width, height = np.array([size or (np.nan, np.nan) for size in sizes]).reshape(-1, 2).T
+            box *= np.stack([width, height, width, height])
         x, y, width, height = box
-        usable = (np.abs(box) <= MOST_PIXELS).all(axis=0) & (width > 0) & (height > 0)
+        usable = (np.abs(box) <= MOST_PIXELS).all(axis=0) & (width > 1) & (height > 1)
         usable &= (x + width > 0) & (y + height > 0)
         bad = ~usable & self.good
         unusable = np.any([_is_written(self.frame[name], bad) for name in BOX_COLUMNS], axis=0)
@@ -100,7 +120,8 @@ class RowChecks:
             warnings.warn(
                 f"{self.file}: {unusable.sum()} of {len(self.frame)} face boxes can't be used "
                 f"(first: line {example[LINE]}: {numbers}); the whole image is used for them. "
-                "Correct the boxes if these faces matter",
+                "Correct the boxes if these faces matter: left, top, width and height in pixels, or "
+                "all of them in fractions of the picture, 0..1",
                 UserWarning,
                 stacklevel=2,
             )
@@ -109,16 +130,17 @@ class RowChecks:
             self.values[name] = numbers
             del self.frame[name]
 
-    def unique(self, names: pd.Series) -> None:
-        """Skip rows that name an image again; the first one counts."""
-        again = names.where(self.good).duplicated().to_numpy() & self.good
+    def unique(self, names: pd.Series, paths: pd.Series | None = None) -> None:
+        """Skip rows that name an image again, or another form of its path; the first one counts."""
+        paths = names if paths is None else paths
+        again = paths.where(self.good).duplicated().to_numpy() & self.good
         if not again.any():
             return
-        lines = pd.Series(self.frame[LINE].to_numpy()[self.good], names[self.good])
+        lines = pd.Series(self.frame[LINE].to_numpy()[self.good], paths[self.good])
         first = lines[~lines.index.duplicated()]
         self.reject(
             again,
-            lambda row: f"{names.iloc[row]!r} is listed again (first: {first[names.iloc[row]]})",
+            lambda row: f"{names.iloc[row]!r} is listed again (first: {first[paths.iloc[row]]})",
             "keep one row an image",
         )
 
@@ -126,6 +148,55 @@ class RowChecks:
         """Give the good rows of the values read and of `columns` (whole or scalar)."""
         frame = pd.DataFrame(self.values | columns, index=self.frame.index)
         return frame[self.good].reset_index(drop=True)
+
+
+def check_numbers(labels: Iterable[object], order: str | None, place: str | Path) -> None:
+    """Check that the numbers among a data set's labels can be codes of the order; None: AffectNet's.
+
+    A ValueError refuses numbers that count from 1, as RAF-DB's do, where the order counts from 0,
+    and the other way round. Without an order, a warning tells what numbers were read as that are
+    not all of 0..7.
+    """
+    numbers = {label_number(label) for label in labels} - {None}
+    shown = ", ".join(map(str, sorted(numbers)[:12]))
+    others = " or ".join(f"--labels {name}" for name in LABEL_ORDERS if name != "affectnet")
+    remedy = (
+        f'Give the order with {others} (in Python labels="rafdb"), or --labels affectnet if they '
+        "are AffectNet's codes"
+    )
+    if order is not None:
+        if 0 in numbers and 0 not in LABEL_ORDERS[order]:
+            raise ValueError(
+                f"{place}: the numbers {shown} count from 0, those of --labels {order} do not "
+                f"({order_text(order)}). Give another order"
+            )
+    elif numbers and 0 not in numbers and max(numbers) >= len(LABEL_ORDERS["affectnet"]) - 1:
+        raise ValueError(
+            f"{place}: the numbers {shown} can't be AffectNet's codes ({order_text('affectnet')}): "
+            f"there is no 0. RAF-DB's, for one, are {order_text('rafdb')}. {remedy}"
+        )
+    elif numbers and not numbers >= set(LABEL_ORDERS["affectnet"]):
+        warnings.warn(
+            f"{place}: the numbers {shown} are read as AffectNet's codes "
+            f"({order_text('affectnet')}), although not all of these are there. {remedy}",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _are_fractions(box: np.ndarray) -> bool:
+    """Tell whether all boxes that have numbers, shape (4, n), are in 0..1."""
+    box = box[:, np.isfinite(box).all(axis=0)]
+    positive = (box[2:] > 0).all(axis=0)
+    return bool(positive.any()) and bool(((box >= 0) & (box <= 1)).all())
+
+
+def _size(path: str) -> tuple[int, int] | None:
+    """Give width and height of a picture as it is seen; None if it can't be read."""
+    try:
+        return picture_size(path)
+    except DAMAGED:
+        return None
 
 
 def _as_float(text: pd.Series) -> np.ndarray:
@@ -154,9 +225,9 @@ def affectnet_code(value: object) -> int:
     raise ValueError(f"expected an AffectNet code 0..{NO_FACE}, got {value!r}")
 
 
-def expression_or_nothing(value: object) -> int | None:
-    """Read an expression as a name or a code 0..7, "" as None; else raise ValueError."""
-    return None if value == "" else expression_code(value)
+def expression_or_nothing(value: object, order: str = "affectnet") -> int | None:
+    """Read an expression as a name or a code of the order, "" as None; else raise ValueError."""
+    return None if value == "" else expression_code(value, order)
 
 
 def slice_values(text: pd.Series) -> pd.Series:

@@ -14,6 +14,9 @@ from affectkit.files.atomic import write_atomically
 from affectkit.files.safe_text import spreadsheet_name
 
 
+_MOST_KINDS = 8
+
+
 @dataclass(frozen=True)
 class SkippedRow:
     """One row that was left out, and why.
@@ -58,6 +61,10 @@ class SkippedRows:
         """Give how many rows were skipped for each reason, most frequent first."""
         return dict(Counter(row.reason for row in self._rows).most_common())
 
+    def summary(self) -> str:
+        """Give "left out: 3 .heic files (install ...), 12 in dev/ (...)"; "" if there is none."""
+        return left_out(self.to_frame())
+
     def to_frame(self) -> pd.DataFrame:
         """Give the rows as a DataFrame with columns file, row, reason and remedy."""
         columns = [field.name for field in fields(SkippedRow)]
@@ -85,6 +92,20 @@ class SkippedRows:
             UserWarning,
             stacklevel=3,
         )
+
+
+def left_out(rows: pd.DataFrame) -> str:
+    """Count skipped rows by kind, most frequent first, for the last line of a command.
+
+    Values in quotes do not make a kind of their own.
+    """
+    if rows.empty:
+        return ""
+    kinds = rows["reason"].str.replace(r"'[^']*'|\"[^\"]*\"", "...", regex=True)
+    counts = Counter(zip(kinds, rows["remedy"], strict=True)).most_common()
+    shown = [f"{count:,} {kind[:120]} ({remedy})" for (kind, remedy), count in counts[:_MOST_KINDS]]
+    rest = sum(count for _, count in counts[_MOST_KINDS:])
+    return "left out: " + ", ".join([*shown, *([f"{rest:,} for other reasons"] if rest else [])])
 
 
 def merge_skipped_files(merged_file: Path, file: Path) -> pd.DataFrame:

@@ -19,6 +19,8 @@ FORMATS = tuple(READ_PICTURES)
 """What is read, whatever a file is called; HEIF too with the extra `heif`. Pillow knows more, among
 them EPS, for which it starts Ghostscript."""
 
+_ORIENTATION = 0x0112  # of EXIF
+
 DENSE_PIXELS = 25_000_000
 PIXELS_A_BYTE = 1000
 """A picture with more than `DENSE_PIXELS` has at most so many pixels in a byte of its file. A flat
@@ -113,6 +115,13 @@ def check_density(image: Image.Image, source: str | Path | BinaryIO) -> None:
             f"it claims {image.width} x {image.height} pixels in {size} bytes, which is no "
             "photograph"
         )
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Give width and height of a picture as it is seen, its EXIF rotation applied, undecoded."""
+    with open_picture(path) as image:
+        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        return image.size[::-1] if turned else image.size
 
 
 class ImageReadError(ValueError):

@@ -29,7 +29,9 @@ LAYOUT = (
 SPLIT_FILES = {"training.csv": "train", "validation.csv": "validation", "test.csv": "test"}
 
 
-def load_affectfaces(root: str | Path | None, skipped: SkippedRows) -> pd.DataFrame:
+def load_affectfaces(
+    root: str | Path | None, skipped: SkippedRows, follow_links: bool = False
+) -> pd.DataFrame:
     """Load the bundled faces, or a rendered folder of the same form.
 
     Further columns come from extras.csv: `gender`, `age`, `skin_tone`, `yaw` ... to slice by,
@@ -40,7 +42,7 @@ def load_affectfaces(root: str | Path | None, skipped: SkippedRows) -> pd.DataFr
     if not any(find_label_file(root, name) for name in SPLIT_FILES):
         found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
         raise FileNotFoundError(f"expected {LAYOUT} in {root}; found {found}")
-    table = read_original(root, skipped, SPLIT_FILES)
+    table = read_original(root, skipped, SPLIT_FILES, follow_links=follow_links)
     return table.join(_read_extras(root / "extras.csv", skipped), on="image_id")
 
 

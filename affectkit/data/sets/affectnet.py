@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.data.image_files import check_image_files, relative_names
+from affectkit.data.image_files import check_image_files, check_not_linked, relative_names
 from affectkit.data.label_files import read_label_csv
 from affectkit.data.row_checks import RowChecks, affectnet_code
 from affectkit.data.sets import affectnet_plus, affectnet_reduced
@@ -32,21 +32,23 @@ _AUTOMATIC = (
 )
 
 
-def load_affectnet(root: str | Path, skipped: SkippedRows, automatic: bool = False) -> pd.DataFrame:
+def load_affectnet(
+    root: str | Path, skipped: SkippedRows, automatic: bool = False, follow_links: bool = False
+) -> pd.DataFrame:
     """Load every class of AffectNet; no image is read. Its validation split is called "test".
 
     `automatic`, of the original layout only, also reads automatically_annotated.csv into the
-    training split.
+    training split. Links that leave the root are followed if `follow_links`.
     """
     root = Path(root)
     if is_original_layout(root):
-        return read_original(root, skipped, automatic=automatic)
+        return read_original(root, skipped, automatic=automatic, follow_links=follow_links)
     if automatic:
         raise ValueError(f"automatic=True needs AffectNet's original layout; {root} has another")
     if affectnet_plus.is_plus_layout(root):
-        return affectnet_plus.read_plus(root, skipped)
+        return affectnet_plus.read_plus(root, skipped, follow_links)
     if affectnet_reduced.is_reduced_layout(root):
-        return affectnet_reduced.read_reduced(root, skipped)
+        return affectnet_reduced.read_reduced(root, skipped, follow_links)
     found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
     raise FileNotFoundError(f"expected {LAYOUT} in {root}; found {found}")
 
@@ -67,6 +69,7 @@ def read_original(
     skipped: SkippedRows,
     split_files: dict[str, str] = SPLIT_FILES,
     automatic: bool = False,
+    follow_links: bool = False,
 ) -> pd.DataFrame:
     """Read the label files of the original layout: boxes in pixels, no landmarks.
 
@@ -74,7 +77,7 @@ def read_original(
     "manual" and "automatic" apart.
     """
     parts = [
-        _read_part(path, _image_folder(root, _MANUAL), split, skipped)
+        _read_part(path, _image_folder(root, _MANUAL, follow_links), split, skipped, follow_links)
         for name, split in split_files.items()
         if (path := find_label_file(root, name)) is not None
     ]
@@ -85,14 +88,16 @@ def read_original(
             raise FileNotFoundError(f"expected {name} in {root} as automatic=True, found none")
         for part in parts:
             part["annotation"] = "manual"
-        part = _read_part(path, _image_folder(root, _AUTOMATIC), "train", skipped)
+        images = _image_folder(root, _AUTOMATIC, follow_links)
+        part = _read_part(path, images, "train", skipped, follow_links)
         parts.append(part.assign(annotation="automatic"))
     return pd.concat(parts, ignore_index=True)
 
 
-def _image_folder(root: Path, names: tuple[str, ...]) -> Path:
+def _image_folder(root: Path, names: tuple[str, ...], follow_links: bool) -> Path:
     for name in names:
         if (root / name).is_dir():
+            check_not_linked(root, name, follow_links=follow_links)
             return root / name
     raise FileNotFoundError(
         f"expected the images of {root} in {' or '.join(names)}, found neither; unpack AffectNet's "
@@ -100,13 +105,15 @@ def _image_folder(root: Path, names: tuple[str, ...]) -> Path:
     )
 
 
-def _read_part(file: Path, images: Path, split: str, skipped: SkippedRows) -> pd.DataFrame:
+def _read_part(
+    file: Path, images: Path, split: str, skipped: SkippedRows, follow_links: bool
+) -> pd.DataFrame:
     frame = read_label_csv(file, COLUMNS, skipped, lambda _: False)
     checks = RowChecks(file, frame, skipped)
-    names = relative_names(frame.pop(NAME_COLUMN))
+    names = relative_names(frame.pop(NAME_COLUMN), images)
     checks.expression("expression", affectnet_code)
     checks.valence_arousal()
-    paths = check_image_files(checks, names, images)
-    checks.unique(names)
-    checks.boxes()
+    paths = check_image_files(checks, names, images, follow_links)
+    checks.unique(names, paths)
+    checks.boxes(paths)
     return checks.table(image_id=names, path=paths, split=split)

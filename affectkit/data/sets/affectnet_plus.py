@@ -34,9 +34,12 @@ def is_plus_layout(root: Path) -> bool:
     return bool(_parts(root))
 
 
-def read_plus(root: Path, skipped: SkippedRows) -> pd.DataFrame:
+def read_plus(root: Path, skipped: SkippedRows, follow_links: bool = False) -> pd.DataFrame:
     """Read the annotations, and what there is of age, gender, race, pose and subset."""
-    parts = [_read_part(root, folder, split, skipped) for folder, split in _parts(root).items()]
+    parts = [
+        _read_part(root, folder, split, skipped, follow_links)
+        for folder, split in _parts(root).items()
+    ]
     table = pd.concat(parts, ignore_index=True)
     for name in [name for name in table if name.split("_")[0] in _SLICES]:
         table[name] = slice_values(table[name].fillna(""))
@@ -95,8 +98,10 @@ def _soft_label(value: object) -> np.ndarray | None:
     return soft / soft.sum() if soft.sum() > 0 else None
 
 
-def _read_part(root: Path, folder: str, split: str, skipped: SkippedRows) -> pd.DataFrame:
-    numbers, images = paired_names(root, folder, ".json", skipped)
+def _read_part(
+    root: Path, folder: str, split: str, skipped: SkippedRows, follow_links: bool
+) -> pd.DataFrame:
+    numbers, images = paired_names(root, folder, ".json", skipped, follow_links)
     base = root / folder / "annotations"
     rows, problems = read_all(
         lambda number: read_annotation(base / f"{number}.json"), numbers, f"reading {folder}"

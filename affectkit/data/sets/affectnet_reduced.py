@@ -11,7 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from affectkit.data.image_files import list_files
+from affectkit.data.image_files import (
+    FOLLOW,
+    LINK,
+    NO_TEXT,
+    check_not_linked,
+    is_clutter,
+    list_folder,
+)
 from affectkit.data.label_files import LINE
 from affectkit.data.row_checks import RowChecks, affectnet_code
 from affectkit.data.skipped import SkippedRows
@@ -29,10 +36,12 @@ def is_reduced_layout(root: Path) -> bool:
     return any((root / name / "annotations").is_dir() for name in SPLIT_FOLDERS)
 
 
-def read_reduced(root: Path, skipped: SkippedRows) -> pd.DataFrame:
+def read_reduced(
+    root: Path, skipped: SkippedRows, follow_links: bool = False
+) -> pd.DataFrame:
     """Read the annotations of the reduced release; its images are crops, so there are no boxes."""
     parts = [
-        _read_part(root, folder, split, skipped)
+        _read_part(root, folder, split, skipped, follow_links)
         for folder, split in SPLIT_FOLDERS.items()
         if (root / folder / "annotations").is_dir()
     ]
@@ -91,15 +100,29 @@ def read_all(
 
 
 def paired_names(
-    root: Path, folder: str, suffix: str, skipped: SkippedRows
+    root: Path, folder: str, suffix: str, skipped: SkippedRows, follow_links: bool
 ) -> tuple[list[str], dict[str, str]]:
     """Pair annotations (NUMBER + suffix) with images; what has no partner is skipped.
 
-    Gives the numbers in order, and the image file name of each.
+    Gives the numbers in order, and the image file name of each. Of the two folders neither may be a
+    link out of the root, unless such are followed.
     """
-    images = {Path(name).stem: name for name in sorted(list_files(root, f"{folder}/images"))}
-    annotations = list_files(root, f"{folder}/annotations", suffix)
-    labelled = {name.removesuffix(suffix) for name in annotations}
+    places = f"{folder}/images", f"{folder}/annotations"
+    check_not_linked(root, *places, follow_links=follow_links)
+    image_files, annotations = (list_folder(root, place, follow_links) for place in places)
+    linked = {Path(name).stem for name in image_files.links}
+    linked |= {name.removesuffix(suffix) for name in annotations.links if name.endswith(suffix)}
+    for name in sorted(linked):
+        skipped.add(root / folder, name, LINK, FOLLOW)
+    for name in sorted(image_files.undecodable):
+        skipped.add(root / places[0] / name, "", *NO_TEXT)
+    images = {Path(name).stem: name for name in sorted(image_files.files) if not is_clutter(name)}
+    images = {stem: name for stem, name in images.items() if stem not in linked}
+    labelled = {
+        name.removesuffix(suffix)
+        for name in annotations.files
+        if name.endswith(suffix) and not is_clutter(name)
+    } - linked
     for name in sorted(labelled - set(images)):
         skipped.add(root / folder, name, "has an annotation but no image", "restore the image")
     for name in sorted(set(images) - labelled):
@@ -108,8 +131,10 @@ def paired_names(
     return paired, images
 
 
-def _read_part(root: Path, folder: str, split: str, skipped: SkippedRows) -> pd.DataFrame:
-    numbers, images = paired_names(root, folder, "_exp.npy", skipped)
+def _read_part(
+    root: Path, folder: str, split: str, skipped: SkippedRows, follow_links: bool
+) -> pd.DataFrame:
+    numbers, images = paired_names(root, folder, "_exp.npy", skipped, follow_links)
     base = root / folder / "annotations"
 
     def read(number: str) -> list[str]:

@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from affectkit.data.image_files import check_image_files
+from affectkit.data.image_files import check_image_files, check_not_linked
+from affectkit.data.images import FER2013_COLUMNS
 from affectkit.data.label_files import LINE, read_label_csv
 from affectkit.data.row_checks import RowChecks
 from affectkit.data.skipped import SkippedRows
@@ -49,7 +50,9 @@ _USAGE_FOLDERS = {
 }
 
 
-def load_ferplus(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
+def load_ferplus(
+    root: str | Path, skipped: SkippedRows, follow_links: bool = False
+) -> pd.DataFrame:
     """Load every rated row of FER+ from a folder in one of the layouts above; no image is decoded.
 
     `agreement` is the share of the largest category among all ten votes. Valence and arousal are
@@ -66,7 +69,7 @@ def load_ferplus(root: str | Path, skipped: SkippedRows) -> pd.DataFrame:
         ]
         table = pd.concat(parts, ignore_index=True)
     elif (root / "fer2013new.csv").is_file():
-        table = _read_csv(root, skipped)
+        table = _read_csv(root, skipped, follow_links)
     else:
         found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
         raise FileNotFoundError(f"expected {LAYOUT} in {root}, found {found}")
@@ -115,7 +118,7 @@ def _check_votes(checks: RowChecks, votes: np.ndarray) -> None:
     )
 
 
-def _read_csv(root: Path, skipped: SkippedRows) -> pd.DataFrame:
+def _read_csv(root: Path, skipped: SkippedRows, follow_links: bool) -> pd.DataFrame:
     file = root / "fer2013new.csv"
     frame = read_label_csv(file, ["Usage", "Image name", *FERPLUS_VOTE_COLUMNS], skipped)
     checks = RowChecks(file, frame, skipped)
@@ -139,8 +142,11 @@ def _read_csv(root: Path, skipped: SkippedRows) -> pd.DataFrame:
         present = folders.isin([name for name in _USAGE_FOLDERS.values() if (base / name).is_dir()])
         checks.good &= present.to_numpy()
         relative = folders + "/" + names
-        paths = check_image_files(checks, relative, base)
-        checks.unique(relative)
+        parts = [name for name in _USAGE_FOLDERS.values() if (base / name).is_dir()]
+        check_not_linked(root, *(base.relative_to(root) / name for name in parts),
+                         follow_links=follow_links)  # fmt: skip
+        paths = check_image_files(checks, relative, base, follow_links)
+        checks.unique(relative, paths)
         return checks.table(image_id=relative, path=paths, **columns)
     pixels = root / "fer2013.csv"
     if not pixels.is_file():
@@ -156,7 +162,7 @@ def _read_csv(root: Path, skipped: SkippedRows) -> pd.DataFrame:
 
 def _check_join(pixels: Path, frame: pd.DataFrame, usage: pd.Series, skipped: SkippedRows) -> None:
     """Check that both files hold the same rows in the same order (no pixel is parsed)."""
-    images = read_label_csv(pixels, ["pixels", "Usage"], skipped, lambda _: False)
+    images = read_label_csv(pixels, FER2013_COLUMNS, skipped)
     same = len(images) == len(frame) and (images["Usage"].str.strip() == usage).all()
     if not same:
         raise ValueError(
