@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -20,6 +21,13 @@ def tell(text: str | Text, style: str = "", error: bool = False) -> None:
     """Print to standard output, or to standard error."""
     text = text if isinstance(text, Text) else Text(text, style=style)
     Console(stderr=error).print(text, soft_wrap=True)
+
+
+def tell_left_out(summary: str, file: str | Path = "") -> None:
+    """Print what `SkippedRows.summary` gives, and where the list of it is."""
+    if summary:
+        text = summary[:1].upper() + terminal_text(summary[1:])
+        tell(f"{text}{f'; listed in {file}' if file else ''}", "yellow")
 
 
 @contextmanager

@@ -8,8 +8,18 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from affectkit.cli.console import tell
-from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Root, Seed, Weights
+from affectkit.cli.console import tell, tell_left_out
+from affectkit.cli.options import (
+    Dataset,
+    Epochs,
+    FollowLinks,
+    Labels,
+    Limit,
+    Profile,
+    Root,
+    Seed,
+    Weights,
+)
 
 
 def run(
@@ -32,6 +42,8 @@ def run(
     limit: Limit = 0,
     epochs: Epochs = 0,
     weights: Weights = "",
+    labels: Labels = "",
+    follow_links: FollowLinks = False,
     cell_timeout: Annotated[
         int, typer.Option(min=0, help="Seconds that one cell may take; 0 for the profile's own.")
     ] = 0,
@@ -39,13 +51,16 @@ def run(
     """Run the numbered notebooks and write summary.json and report.html."""
     from affectkit.course.runner import run_course
     from affectkit.course.summary import CourseSettings
+    from affectkit.data.skipped import left_out, read_skipped
 
     if dataset == "folder" and root and not _gives_boxes(Path(root)):
         tell(
             "No face boxes are given, so whole pictures are taken as faces. If they show more "
             f"than a face, run first: affectkit faces find --root {root}"
         )
-    settings = CourseSettings(dataset, root or "", profile, seed, limit, epochs, weights)
+    settings = CourseSettings(
+        dataset, root or "", profile, seed, limit, epochs, weights, labels, follow_links
+    )
     result = run_course(settings, output or "", start, cell_timeout=cell_timeout)
     failed = result.summary["failed"]
     if failed:
@@ -61,6 +76,7 @@ def run(
                 value = "undefined" if entry["value"] is None else f"{entry['value']:.3f}"
                 tell(f"{model} {name.replace('_', ' ')}: {value}")
     tell(f"Report: {result.report}")
+    tell_left_out(left_out(read_skipped(listed := result.folder / "skipped_rows.csv")), listed)
     raise typer.Exit(result.exit_code)
 
 
@@ -70,4 +86,4 @@ def _gives_boxes(root: Path) -> bool:
     if not file.is_file():
         return False
     with file.open(encoding="utf-8", errors="replace") as lines:
-        return "face_x" in lines.readline(10_000)
+        return "face_x" in lines.readline(10_000).lower()

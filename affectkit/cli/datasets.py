@@ -10,23 +10,27 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from affectkit.cli.options import Protocol, Root
+from affectkit.cli.console import tell_left_out
+from affectkit.cli.options import FollowLinks, Labels, Protocol, Root
 
 
 def run(
     name: Annotated[str | None, typer.Argument(help="Count this data set.")] = None,
     root: Root = None,
     protocol: Protocol = None,
+    labels: Labels = "",
+    follow_links: FollowLinks = False,
     card: Annotated[
         Path | None, typer.Option(help="Write the counts into this data card's snapshot.")
     ] = None,
 ) -> None:
     """List the data sets and how to get them; with NAME: count its faces."""
     from affectkit.data.datasets import DATASETS, dataset_overview, load_table
+    from affectkit.data.skipped import SkippedRows
 
     console = Console()
     if name is None:
-        if root or card or protocol:
+        if root or card or protocol or labels or follow_links:
             raise ValueError("name the data set that the options are about")
         table = Table("data set", Column("about it", overflow="fold"), show_lines=True)
         for dataset in DATASETS.values():
@@ -40,7 +44,10 @@ def run(
             table.add_row(Text(dataset.name, style="bold"), Text("\n").join(lines))
         console.print(table)
         return
-    rows = load_table(name, root, protocol=protocol)
+    skipped = SkippedRows()
+    rows = load_table(
+        name, root, protocol=protocol, skipped=skipped, labels=labels, follow_links=follow_links
+    )
     if card is not None:
         from affectkit.data.snapshot import snapshot_markdown, write_snapshot
 
@@ -67,3 +74,4 @@ def run(
             end_section=row.expression == "all",
         )
     console.print(table)
+    tell_left_out(skipped.summary())

@@ -9,8 +9,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from affectkit.cli.console import tell
-from affectkit.cli.options import MODEL_HELP, Dataset, Limit, Protocol, Root, Seed
+from affectkit.cli.console import tell, tell_left_out
+from affectkit.cli.options import (
+    MODEL_HELP,
+    Dataset,
+    FollowLinks,
+    Labels,
+    Limit,
+    Protocol,
+    Root,
+    Seed,
+)
 
 
 def run(
@@ -23,6 +32,8 @@ def run(
         typer.Option(help="train, validation, test or all (default: all of a folder, else test)."),
     ] = None,
     protocol: Protocol = None,
+    labels: Labels = "",
+    follow_links: FollowLinks = False,
     limit: Limit = 0,
     seed: Seed = 0,
     bootstrap: Annotated[
@@ -56,8 +67,11 @@ def run(
     opened = open_model(model)
     name = Path(model).stem or opened.name
     settings = EvaluationSettings(
-        dataset, root, split, protocol, limit or None, seed, bootstrap, flip, find_faces
+        *(dataset, root, split, protocol, limit or None, seed, bootstrap, flip, find_faces),
+        labels=labels,
+        follow_links=follow_links,
     )
+    left_out = "", output
     for task in opened.tasks:
         second = len(opened.tasks) > 1 and task == "regression"
         folder = output / "valence_arousal" if second else output
@@ -67,10 +81,11 @@ def run(
             if not second:
                 raise
             continue  # the data is about expressions only
-        result = evaluated.result
+        result, left_out = evaluated.result, (evaluated.left_out, folder)
         save_result_figures(result, evaluated.predictions, evaluated.table, folder / "plots")
         _print_result(*metric_table(result), result)
     tell(f"Results: {output}")
+    tell_left_out(left_out[0], left_out[1] / "skipped_rows.csv")
 
 
 def _print_result(header: list[str], rows: list[list[str]], result: dict) -> None:

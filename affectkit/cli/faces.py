@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from affectkit.cli.console import tell
-from affectkit.cli.options import Processes
+from affectkit.cli.options import FollowLinks, Labels, Processes
 
 MOST_STEPS = 10_000
 
@@ -60,6 +60,8 @@ def find(
     detector: Annotated[
         str, typer.Option(help="As for predict: blazeface, blazeface-tiled, haar, FILE.onnx.")
     ] = "blazeface",
+    labels: Labels = "",
+    follow_links: FollowLinks = False,
 ) -> None:
     """Write the box of each picture's largest face to the folder's labels.csv.
 
@@ -69,7 +71,7 @@ def find(
     from affectkit.pipeline.detect.boxes import write_face_boxes
     from affectkit.pipeline.detect.detectors import load_detector
 
-    file, with_box, rows = write_face_boxes(root, load_detector(detector))
+    file, with_box, rows = write_face_boxes(root, load_detector(detector), labels, follow_links)
     tell(f"{with_box} of {rows} pictures have a face box: {file}")
 
 

@@ -16,6 +16,16 @@ Dataset = Annotated[str, typer.Option(help="affectfaces, affectnet, ferplus, fol
 Root = Annotated[
     Path | None, typer.Option(help="Folder of the data set; not needed for affectfaces.")
 ]
+Labels = Annotated[
+    str,
+    typer.Option(
+        help="What numbers mean as labels of a folder: affectnet (0..7), rafdb, ferplus, ckplus or "
+        "fer2013."
+    ),
+]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Follow links that lead out of the root, too.")
+]
 Profile = Annotated[
     str,
     typer.Option(help="quick (minutes), standard (larger, longer) or full (AffectNet on a GPU)."),

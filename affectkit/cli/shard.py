@@ -8,7 +8,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from affectkit.cli.options import Dataset, Limit, Processes, Protocol, Root, Seed
+from affectkit.cli.console import tell_left_out
+from affectkit.cli.options import (
+    Dataset,
+    FollowLinks,
+    Labels,
+    Limit,
+    Processes,
+    Protocol,
+    Root,
+    Seed,
+)
 
 
 def run(
@@ -23,6 +33,8 @@ def run(
     limit: Limit = 0,
     seed: Seed = 0,
     protocol: Protocol = None,
+    labels: Labels = "",
+    follow_links: FollowLinks = False,
 ) -> None:
     """Write a data set as TFRecord shards; use them as --dataset shards --root OUTPUT.
 
@@ -37,7 +49,17 @@ def run(
     from affectkit.files import places
 
     skipped = SkippedRows()
-    table = load_table(dataset, root, "all", protocol, skipped, limit or None, seed)
+    table = load_table(
+        dataset,
+        root,
+        "all",
+        protocol,
+        skipped,
+        limit or None,
+        seed,
+        labels=labels,
+        follow_links=follow_links,
+    )
     index = write_shards(table, output, shard_size, workers or os.cpu_count() or 1, seed, skipped)
     console = Console()
     shards = index.shards()
@@ -47,5 +69,6 @@ def run(
     if len(skipped):
         file = places.join(index.folder, "skipped_rows.csv")
         places.write_whole(skipped.as_csv().encode(), file)
-        console.print(Text(f"{len(skipped)} rows were left out: {file}"), soft_wrap=True)
     console.print(Text(f"Shards: {index.folder}"), soft_wrap=True)
+    if len(skipped):
+        tell_left_out(skipped.summary(), file)

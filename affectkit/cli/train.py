@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affectkit.cli import train_shards
-from affectkit.cli.console import tell
-from affectkit.cli.options import Dataset, Epochs, Limit, Profile, Protocol, Root, Seed, Weights
+from affectkit.cli.console import tell, tell_left_out
+from affectkit.cli.options import (
+    Dataset,
+    Epochs,
+    FollowLinks,
+    Labels,
+    Limit,
+    Profile,
+    Protocol,
+    Root,
+    Seed,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from affectkit.data.skipped import SkippedRows
@@ -33,6 +44,8 @@ def train_classifier(
     limit: Limit = 0,
     seed: Seed = 0,
     protocol: Protocol = None,
+    labels: Labels = "",
+    follow_links: FollowLinks = False,
 ) -> None:
     """Train the expression classifier, as notebook 02 does."""
     from affectkit.profiles import get_profile
@@ -44,7 +57,16 @@ def train_classifier(
     from affectkit.training.runs import train_classifier_run
 
     skipped = SkippedRows()
-    splits = load_splits(dataset, root, protocol, skipped, limit or None, seed)
+    splits = load_splits(
+        dataset,
+        root,
+        protocol,
+        skipped,
+        limit or None,
+        seed,
+        labels=labels,
+        follow_links=follow_links,
+    )
     loaded = train_classifier_run(splits, settings, folder, seed, skipped)
     _report(folder, "classifier", loaded.task, skipped)
 
@@ -63,6 +85,8 @@ def train_regressor(
     limit: Limit = 0,
     seed: Seed = 0,
     protocol: Protocol = None,
+    labels: Labels = "",
+    follow_links: FollowLinks = False,
 ) -> None:
     """Train the valence and arousal regressor from a classifier's features, as notebook 03 does."""
     from affectkit.profiles import get_profile
@@ -80,7 +104,16 @@ def train_regressor(
     if loaded.task != "classification":
         raise ValueError(f"expected a classifier as --classifier, {classifier} is a regressor")
     skipped = SkippedRows()
-    splits = load_splits(dataset, root, protocol, skipped, limit or None, seed)
+    splits = load_splits(
+        dataset,
+        root,
+        protocol,
+        skipped,
+        limit or None,
+        seed,
+        labels=labels,
+        follow_links=follow_links,
+    )
     regressor = train_regressor_run(loaded, splits, settings, folder, seed, skipped)
     _report(folder, "regressor", regressor.task, skipped)
 
@@ -180,6 +213,5 @@ def _report(folder: RunFolder, name: str, task: str, skipped: SkippedRows) -> No
         f"{best[f'val_{measure}']:.3f}"
     )
     file = skipped.to_csv(folder.path / "skipped_rows.csv")
-    if len(skipped):
-        tell(f"{len(skipped)} rows were skipped: {file}")
     tell(f"Model: {folder.models / name}.keras")
+    tell_left_out(skipped.summary(), file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -28,10 +28,11 @@ from affectkit.course.summary import (
     new_summary,
     write_summary,
 )
-from affectkit.data.datasets import get_dataset
+from affectkit.data.datasets import check_root, get_dataset
 from affectkit.data.skipped import merge_skipped_files
 from affectkit.files.atomic import remove_partials
 from affectkit.files.run_folder import RunFolder, new_run_path, open_run_folder
+from affectkit.labels import label_order
 from affectkit.machine import peak_memory_of_children
 from affectkit.profiles import NAMED_WEIGHTS, get_profile
 
@@ -124,7 +125,7 @@ def run_course(
             f"there is no notebook from number {start:02d} on: the last is {chain[-1]}"
         )
     for path in chosen:
-        check_parameters(path, {*asdict(settings), "output"})
+        check_parameters(path, {*settings.parameters(), "output"})
     cut_off = cut_off_run(chain, output, settings) if chosen == chain else None
     earlier = [] if cut_off else earlier_notebooks(chain, chosen, output, settings)
     folder = open_run_folder(output or new_run_path())
@@ -154,7 +155,8 @@ def _checked(settings: CourseSettings) -> CourseSettings:
         if (value := getattr(settings, name)) < 0:
             raise ValueError(f"expected {name} of 0 (the default) or more, got {value}")
     get_profile(settings.profile)
-    get_dataset(settings.dataset)
+    dataset = get_dataset(settings.dataset)
+    label_order(settings.labels or "affectnet")
     root, weights = settings.root, settings.weights
     if weights and str(weights) not in NAMED_WEIGHTS:
         weights = Path(weights).expanduser().resolve()
@@ -169,6 +171,7 @@ def _checked(settings: CourseSettings) -> CourseSettings:
             raise FileNotFoundError(
                 f"there is no folder {settings.root}; give the data set's folder as root"
             )
+    check_root(dataset, root)
     return replace(settings, root=str(root), weights=str(weights))
 
 
@@ -200,7 +203,7 @@ class _ChainRun:
                 run = run_notebook(
                     notebook,
                     executed / notebook.name,
-                    asdict(self.settings) | {"output": str(path)},
+                    self.settings.parameters() | {"output": str(path)},
                     self.log,
                     path,
                     self.cell_timeout,

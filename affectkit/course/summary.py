@@ -44,6 +44,8 @@ class CourseSettings:
     weights : str or Path
         Where the classifier starts: none, affectfaces, imagenet or a `.weights.h5` file; empty for
         the profile's own start.
+    labels, follow_links : str and bool
+        As in `affectkit.data.load_table`.
     """
 
     dataset: str = "affectfaces"
@@ -53,6 +55,16 @@ class CourseSettings:
     limit: int = 0
     epochs: int = 0
     weights: str | Path = ""
+    labels: str = ""
+    follow_links: bool = False
+
+    def parameters(self) -> dict[str, object]:
+        """Give the notebooks' parameters; the last two only where they are set."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if value or name not in ("labels", "follow_links")
+        }
 
 
 class NotebookEntry(TypedDict):
@@ -87,7 +99,7 @@ def new_summary(settings: CourseSettings, notebooks: list[dict[str, object]]) ->
         "affectkit": __version__,
         "git_commit": git_commit(Path(__file__).resolve().parents[2]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        **asdict(settings),
+        **settings.parameters(),
         "protocol": None,
         "metrics": {"classifier": None, "regressor": None},
         "skipped_rows": 0,
@@ -214,7 +226,7 @@ def earlier_notebooks(
 
 def _check_settings(summary: dict, settings: CourseSettings, output: str | Path) -> None:
     for name, value in asdict(settings).items():
-        made = summary.get(name, "")  # an older run names no weights
+        made = summary.get(name, getattr(CourseSettings, name))  # an older run names no weights
         if made != value:
             raise ValueError(
                 f"the run in {output} was made with {name} {made!r}, got {value!r}; give "

@@ -152,7 +152,10 @@ def load_table(
     frame = chosen.load(folder_path, skipped, **options)
     skipped.warn(len(frame) + len(skipped) - before, before)
     if frame.empty:
-        reasons = "; ".join(list(skipped.counts())[:3]) or "no image was found"
+        reasons = "no image was found"
+        if new := list(skipped)[before:]:
+            reasons = "; ".join(list(dict.fromkeys(row.reason for row in new))[:3])
+            reasons += f". {new[0].remedy}"
         raise ValueError(f"no usable row of {dataset!r} in {folder_path}: {reasons}")
     if (frame["split"] == "").all():
         frame["split"] = assign_splits(frame, seed)

@@ -10,6 +10,7 @@ import os
 import posixpath
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,14 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".
 
 LINK = "behind a link out of the root folder, which is not followed"
 FOLLOW = "give --follow-links (in Python follow_links=True), or copy what it leads to"
-NO_TEXT = ("with a name that is not UTF-8", "rename it: convmv -f latin1 -t utf8 --notest")
+_STUB = "below a file, where a folder is expected (a link that a copy made a text of?)"
+BROKEN = "link that leads nowhere"
+_OBSTACLES = {
+    LINK: FOLLOW,
+    f"behind a {BROKEN}": "restore what it leads to",
+    _STUB: "restore the folder, or the link",
+}
+NO_TEXT = ("with a name that is not UTF-8", "rename it")
 
 _UNSAFE = re.compile(r"^$|^/|^~|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)|[\x00-\x1f]")
 _CLUTTER = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini", "icon\r"})
@@ -32,7 +40,7 @@ _CLUTTER = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini", "icon\r"
 
 @dataclass(frozen=True)
 class Listing:
-    """Names in a folder: files, folders, links that are not followed, and names that are no UTF-8.
+    """Names in a folder: files, folders, and what is not read: links, and names that are no UTF-8.
 
     Companions that macOS writes beside files (`._a.jpg`) are in none of them.
     """
@@ -40,6 +48,7 @@ class Listing:
     files: frozenset[str] = frozenset()
     folders: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
     undecodable: frozenset[str] = frozenset()
 
 
@@ -116,7 +125,7 @@ def list_folder(root: Path, folder: str, follow_links: bool = False) -> Listing:
     directory = Path(base) / folder
     if not (follow_links or _is_within(base, directory)):
         return Listing()
-    files, folders, links, undecodable = set(), set(), set(), set()
+    files, folders, links, broken, undecodable = set(), set(), set(), set(), set()
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
@@ -126,16 +135,18 @@ def list_folder(root: Path, folder: str, follow_links: bool = False) -> Listing:
                     undecodable.add(entry.name)
                 elif entry.is_symlink() and not (follow_links or _is_within(base, entry.path)):
                     links.add(entry.name)
-                elif _is_file(entry):
+                elif _is(entry.is_file):
                     files.add(entry.name)
-                elif entry.is_dir():
+                elif _is(entry.is_dir):
                     folders.add(entry.name)
+                elif entry.is_symlink():
+                    broken.add(entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return Listing()
     except OSError as error:
         if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
             raise
-    return Listing(*map(frozenset, (files, folders, links, undecodable)))
+    return Listing(*map(frozenset, (files, folders, links, broken, undecodable)))
 
 
 def check_not_linked(root: Path, *folders: str, follow_links: bool) -> None:
@@ -151,9 +162,9 @@ def _is_within(base: str, path: str | Path) -> bool:
     return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def _is(kind: Callable[[], bool]) -> bool:
     try:
-        return entry.is_file()
+        return kind()
     except OSError:  # a link to itself
         return False
 
@@ -167,10 +178,10 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def picture_kind(path: Path) -> FileKind:
-    """Tell what a file of a data set is; by its name alone where that is a usual picture's."""
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return name_kind(path)
+def picture_kind(path: str) -> FileKind | None:
+    """Tell what a file of a data set is; None for a picture by its name, one of `IMAGE_SUFFIXES`."""
+    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 - four times as fast
+        return None
     try:
         return file_kind(path)
     except OSError:
@@ -199,10 +210,14 @@ def check_image_files(
     finder = _Finder(root, follow_links)
     found = [finder.find(name) for name in (names.mask(bad, "") if bad.any() else names).tolist()]
     missing = np.array([name is None for name in found], bool)
-    linked = np.zeros(len(names), bool)
-    for row in np.flatnonzero(missing & checks.good):
-        linked[row] = finder.is_linked_out(names.iloc[row])
-    checks.reject(linked, lambda row: f"{names.iloc[row][:80]!r} is {LINK}", FOLLOW)
+    obstacles = {row: finder.obstacle(names.iloc[row])
+                 for row in np.flatnonzero(missing & checks.good)}  # fmt: skip
+    for obstacle, remedy in _OBSTACLES.items():
+        checks.reject(
+            np.array([obstacles.get(row) == obstacle for row in range(len(names))], bool),
+            lambda row, obstacle=obstacle: f"{names.iloc[row][:80]!r} is {obstacle}",
+            remedy,
+        )
     checks.reject(
         missing,
         lambda row: f"there is no image {names.iloc[row][:80]!r} in {root}",
@@ -252,14 +267,18 @@ class _Finder:
             self.composed[folder] = {unicodedata.normalize("NFC", name): name for name in names}
         return self.composed[folder]
 
-    def is_linked_out(self, name: str) -> bool:
-        """Tell whether a missing file's name, or a folder of it, is a link that is not followed."""
+    def obstacle(self, name: str) -> str:
+        """Tell what is in the way to a missing file: a key of `_OBSTACLES`, or "" if nothing is."""
         place = ""
         for part in name.split("/"):
             listing = self.list(place)
             if part in listing.links:
-                return True
+                return LINK
+            if part in listing.broken:
+                return f"behind a {BROKEN}"
+            if part in listing.files:
+                return _STUB
             if part not in listing.folders:
-                return False
+                return ""
             place = f"{place}/{part}" if place else part
-        return False
+        return ""

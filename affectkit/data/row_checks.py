@@ -100,8 +100,8 @@ class RowChecks:
         box = np.stack([_as_float(self.frame[name]) for name in BOX_COLUMNS])
         if _are_fractions(box[:, self.good]):
             warnings.warn(
-                f"{self.file}: the face boxes are fractions of the pictures (all are in 0..1) and "
-                "are read as such",
+                f"{self.file}: the face boxes are read as fractions of the pictures, as all are in "
+                "0..1",
                 UserWarning,
                 stacklevel=2,
             )
@@ -120,8 +120,7 @@ class RowChecks:
             warnings.warn(
                 f"{self.file}: {unusable.sum()} of {len(self.frame)} face boxes can't be used "
                 f"(first: line {example[LINE]}: {numbers}); the whole image is used for them. "
-                "Correct the boxes if these faces matter: left, top, width and height in pixels, or "
-                "all of them in fractions of the picture, 0..1",
+                "Correct the boxes if these faces matter: in pixels, or all in fractions, 0..1",
                 UserWarning,
                 stacklevel=2,
             )
@@ -151,7 +150,7 @@ class RowChecks:
 
 
 def check_numbers(labels: Iterable[object], order: str | None, place: str | Path) -> None:
-    """Check that the numbers among a data set's labels can be codes of the order; None: AffectNet's.
+    """Check that numbers among labels can be codes of the order (None: AffectNet's).
 
     A ValueError refuses numbers that count from 1, as RAF-DB's do, where the order counts from 0,
     and the other way round. Without an order, a warning tells what numbers were read as that are
@@ -170,7 +169,7 @@ def check_numbers(labels: Iterable[object], order: str | None, place: str | Path
                 f"{place}: the numbers {shown} count from 0, those of --labels {order} do not "
                 f"({order_text(order)}). Give another order"
             )
-    elif numbers and 0 not in numbers and max(numbers) >= len(LABEL_ORDERS["affectnet"]) - 1:
+    elif 0 not in numbers and numbers & {7, 8}:  # 1..7 or 1..8
         raise ValueError(
             f"{place}: the numbers {shown} can't be AffectNet's codes ({order_text('affectnet')}): "
             f"there is no 0. RAF-DB's, for one, are {order_text('rafdb')}. {remedy}"

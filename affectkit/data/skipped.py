@@ -13,7 +13,6 @@ import pandas as pd
 from affectkit.files.atomic import write_atomically
 from affectkit.files.safe_text import spreadsheet_name
 
-
 _MOST_KINDS = 8
 
 
@@ -62,7 +61,7 @@ class SkippedRows:
         return dict(Counter(row.reason for row in self._rows).most_common())
 
     def summary(self) -> str:
-        """Give "left out: 3 .heic files (install ...), 12 in dev/ (...)"; "" if there is none."""
+        """Give "left out: 3 .heic (install ...), 12 in dev/ (...)"; "" if there is nothing."""
         return left_out(self.to_frame())
 
     def to_frame(self) -> pd.DataFrame:
@@ -113,7 +112,7 @@ def merge_skipped_files(merged_file: Path, file: Path) -> pd.DataFrame:
 
     Gives them, none if neither file is there; a ValueError if one holds something else.
     """
-    tables = [_read_skipped(path) for path in (merged_file, file) if path.is_file()]
+    tables = [read_skipped(path) for path in (merged_file, file) if path.is_file()]
     if not tables:
         return pd.DataFrame()
     merged = pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
@@ -122,8 +121,11 @@ def merge_skipped_files(merged_file: Path, file: Path) -> pd.DataFrame:
     return merged
 
 
-def _read_skipped(path: Path) -> pd.DataFrame:
+def read_skipped(path: Path) -> pd.DataFrame:
+    """Read what `SkippedRows.to_csv` wrote, nothing if there is no such file; else a ValueError."""
     names = [field.name for field in fields(SkippedRow)]
+    if not path.is_file():
+        return pd.DataFrame(columns=names)
     try:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=names, index_col=False)
         return rows[names].fillna("")

@@ -33,7 +33,7 @@ class EvaluationSettings:
 
     Attributes
     ----------
-    dataset, root, protocol, limit, seed
+    dataset, root, protocol, limit, seed, labels, follow_links
         As in `affectkit.data.load_table`.
     split : str, optional
         train, validation, test or all; default: all of a folder, test of other data sets.
@@ -55,6 +55,8 @@ class EvaluationSettings:
     bootstrap: int = 1000
     flip: bool = False
     find_faces: bool | None = None
+    labels: str = ""
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,14 @@ class EvaluationRun:
         float32, shape (n, 8): probabilities; or (n, 2): valence and arousal.
     table : pandas.DataFrame
         The rows that were evaluated, in the order of the predictions.
+    left_out : str
+        What was left out, counted by kind; "" if nothing was.
     """
 
     result: dict
     predictions: np.ndarray
     table: pd.DataFrame
+    left_out: str = ""
 
 
 def evaluate_run(
@@ -131,7 +136,7 @@ def evaluate_run(
     rows = _predictions_table(predictions, table)
     rows["image_id"] = rows["image_id"].map(spreadsheet_name)
     write_atomically(folder / "predictions.csv", rows.to_csv(index=False))
-    return EvaluationRun(result, predictions, table)
+    return EvaluationRun(result, predictions, table, skipped.summary())
 
 
 def _predictions_table(predictions: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
@@ -152,9 +157,8 @@ def _load(
     settings: EvaluationSettings, split: str, skipped: SkippedRows
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Load the rows to evaluate, and the training rows that baselines are fitted on."""
-    source = {
-        name: getattr(settings, name) for name in ("dataset", "root", "protocol", "limit", "seed")
-    }
+    names = ("dataset", "root", "protocol", "limit", "seed", "labels", "follow_links")
+    source = {name: getattr(settings, name) for name in names}
     table = load_table(split=split, skipped=skipped, **source)
     if split == "all":
         return table, None

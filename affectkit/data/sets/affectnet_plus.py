@@ -9,7 +9,11 @@ import pandas as pd
 
 from affectkit.data.label_files import LINE
 from affectkit.data.row_checks import RowChecks, affectnet_code, slice_values
-from affectkit.data.sets.affectnet_reduced import paired_names, read_all
+from affectkit.data.sets.affectnet_reduced import (
+    note_absent_annotations,
+    paired_names,
+    read_all,
+)
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import SOFT_LABEL_COLUMNS
 from affectkit.files.json_forms import read_json
@@ -36,9 +40,11 @@ def is_plus_layout(root: Path) -> bool:
 
 def read_plus(root: Path, skipped: SkippedRows, follow_links: bool = False) -> pd.DataFrame:
     """Read the annotations, and what there is of age, gender, race, pose and subset."""
+    found = _parts(root)
+    prefix = "human_annotated/" if next(iter(found)).startswith("human_annotated/") else ""
+    note_absent_annotations(root, [f"{prefix}{name}" for name in SPLIT_FOLDERS], skipped)
     parts = [
-        _read_part(root, folder, split, skipped, follow_links)
-        for folder, split in _parts(root).items()
+        _read_part(root, folder, split, skipped, follow_links) for folder, split in found.items()
     ]
     table = pd.concat(parts, ignore_index=True)
     for name in [name for name in table if name.split("_")[0] in _SLICES]:

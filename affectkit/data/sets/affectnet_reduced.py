@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
@@ -36,16 +37,28 @@ def is_reduced_layout(root: Path) -> bool:
     return any((root / name / "annotations").is_dir() for name in SPLIT_FOLDERS)
 
 
-def read_reduced(
-    root: Path, skipped: SkippedRows, follow_links: bool = False
-) -> pd.DataFrame:
+def read_reduced(root: Path, skipped: SkippedRows, follow_links: bool = False) -> pd.DataFrame:
     """Read the annotations of the reduced release; its images are crops, so there are no boxes."""
+    note_absent_annotations(root, SPLIT_FOLDERS, skipped)
     parts = [
         _read_part(root, folder, split, skipped, follow_links)
         for folder, split in SPLIT_FOLDERS.items()
         if (root / folder / "annotations").is_dir()
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def note_absent_annotations(root: Path, folders: Iterable[str], skipped: SkippedRows) -> None:
+    """Refuse (ValueError) a split whose annotations/ is no folder, and name one that lacks it."""
+    for folder in folders:
+        annotations = root / folder / "annotations"
+        if os.path.lexists(annotations) and not annotations.is_dir():
+            raise ValueError(
+                f"expected a folder at {annotations}, found a file or a link that leads nowhere; "
+                "restore the link or the folder, or move its split away"
+            )
+        if (root / folder).is_dir() and not annotations.is_dir():
+            skipped.add(root / folder, "", "split without annotations", "restore annotations/")
 
 
 def read_scalar(path: Path) -> str:

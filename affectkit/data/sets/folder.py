@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from affectkit.data.image_files import (
+    BROKEN,
     FOLLOW,
     LINK,
     NO_TEXT,
@@ -202,6 +203,8 @@ class _Walk:
         """Name links and names that are not read, in a folder ("" or with a / at its end)."""
         for name in sorted(listing.links):
             self.leave_out(folder + name, LINK, FOLLOW)
+        for name in sorted(listing.broken):
+            self.leave_out(folder + name, BROKEN, "restore what it leads to, or remove it")
         for name in sorted(listing.undecodable):
             self.leave_out(folder + name, *NO_TEXT)
 
@@ -211,12 +214,12 @@ class _Walk:
         for name in sorted(files):
             if is_clutter(name):
                 continue
-            kind = picture_kind(self.root / folder / name)
-            if kind.role == "picture" and not kind.remedy:
+            kind = picture_kind(f"{self.root}/{folder}{name}")
+            if kind is None or (kind.role == "picture" and not kind.remedy):
                 found.append(name)
             elif not quiet:
                 suffix = Path(name).suffix.lower() or "without a suffix"
-                remedy = kind.remedy or "no picture: nothing to do, unless it should be one"
+                remedy = kind.remedy or "no picture"
                 self.leave_out(folder + name, suffix, remedy)
         return found
 
@@ -263,7 +266,7 @@ class _Walk:
         """List a folder; None if it was listed before, under another name or by a link."""
         real = os.path.realpath(self.root / folder)
         if real in self.seen:
-            self.leave_out(folder, "link to a folder that is read already", "remove the link")
+            self.leave_out(folder, "read already under another name", "remove the link")
             return None
         self.seen.add(real)
         return self.list(folder)
@@ -298,7 +301,7 @@ def _read_tree(
             f"in {folder}, which names neither an expression nor a split",
             "rename the folder: an expression, or train, validation or test",
         )
-    return _tree_table(walk, order)
+    return _tree_table(walk, order, [Path(folder).name for folder in others])
 
 
 def _split_folders(walk: _Walk) -> list[str]:
@@ -311,11 +314,13 @@ def _refuse(root: Path, listing: Listing) -> None:
     raise FileNotFoundError(f"expected {LAYOUT} in {root}; found {found}{linked}")
 
 
-def _tree_table(walk: _Walk, order: str | None) -> pd.DataFrame:
+def _tree_table(walk: _Walk, order: str | None, others: list[str]) -> pd.DataFrame:
     columns = ["image_id", "expression", "split", "subject"]
     table = pd.DataFrame(walk.rows, columns=columns).astype({"image_id": "str", "split": "str"})
     used = list(dict.fromkeys(table["expression"]))
-    check_numbers(used, order, walk.root)
+    if any(label_number(name) is not None for name in used):  # then 0 and 8 are of the same order
+        used_or_not = [*used, *(name for name in others if name in ("0", "8"))]
+        check_numbers(used_or_not, order, walk.root)
     codes = {name: expression_code(name, walk.order) for name in used}
     table["expression"] = table["expression"].map(codes).astype("Int64")
     splits = {name: split for name in pd.unique(table["split"]) if (split := split_name(name))}

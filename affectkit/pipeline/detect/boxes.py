@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from affectkit.data.image_files import relative_names
 from affectkit.data.images import read_table_image
 from affectkit.data.label_files import LINE, read_label_csv
-from affectkit.data.sets.folder import load_folder
+from affectkit.data.sets.folder import LABEL_COLUMNS, find_labels, load_folder
 from affectkit.data.skipped import SkippedRows
 from affectkit.data.table import BOX_COLUMNS
 from affectkit.files.atomic import remove_partials, write_atomically
@@ -62,7 +62,10 @@ def add_face_boxes(
 
 
 def write_face_boxes(
-    root: str | Path, detect: Callable[[np.ndarray], list[Face]] | None = None
+    root: str | Path,
+    detect: Callable[[np.ndarray], list[Face]] | None = None,
+    labels: str = "",
+    follow_links: bool = False,
 ) -> tuple[Path, int, int]:
     """Find the faces of a folder's images once and for all: write their boxes to its labels.csv.
 
@@ -73,6 +76,8 @@ def write_face_boxes(
     detect : callable, optional
         From an image, uint8, shape (height, width, 3), RGB, to its `Face`s, the largest first. By
         default `load_detector("blazeface")`.
+    labels, follow_links : str and bool
+        As in `affectkit.data.load_table`.
 
     Returns
     -------
@@ -86,10 +91,10 @@ def write_face_boxes(
         If the folder is none of the two kinds; or if labels.csv has to be changed and
         labels_before_boxes.csv exists already.
     """
-    file = Path(root) / "labels.csv"
+    file = find_labels(Path(root)) or Path(root) / "labels.csv"
     remove_partials(root)
     skipped = SkippedRows()
-    table = load_folder(root, skipped)
+    table = load_folder(root, skipped, labels, follow_links)
     for name in {*BOX_COLUMNS, "row"} - set(table):
         table[name] = np.nan
     found = add_face_boxes(table, detect)
@@ -101,16 +106,20 @@ def write_face_boxes(
         kept = file.with_name(KEPT_LABELS)
         if kept.exists() and kept.read_bytes() != file.read_bytes():  # equal after a kill
             raise ValueError(f"{kept} exists and would be lost; move it away, then try again")
-        labels = read_label_csv(file, ["file", "expression"], skipped).drop(columns=LINE)
-        names = relative_names(labels["file"])
+        written = read_label_csv(
+            file, ["file", "expression"], skipped, documented=LABEL_COLUMNS
+        ).drop(columns=LINE)
+        names = relative_names(written["file"], root)
         write_atomically(kept, file.read_bytes())
     else:
-        labels = pd.DataFrame({"file": found["image_id"]})
-        labels["expression"] = found["expression"].map(dict(enumerate(EXPRESSIONS)))
+        written = pd.DataFrame({"file": found["image_id"]})
+        written["expression"] = found["expression"].map(dict(enumerate(EXPRESSIONS)))
         if (found["split"] != "").any():
-            labels["split"] = found["split"]
-        names = labels["file"]
+            written["split"] = found["split"]
+        if "subject" in found:
+            written["subject"] = found["subject"]
+        names = written["file"]
     rounded = boxes.round(2).reindex(names).to_numpy()
-    labels[list(BOX_COLUMNS)] = rounded
-    write_atomically(file, labels.to_csv(index=False))
+    written[list(BOX_COLUMNS)] = rounded
+    write_atomically(file, written.to_csv(index=False))
     return file, with_box, len(table)

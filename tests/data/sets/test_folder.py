@@ -35,12 +35,12 @@ def test_full_labels(tmp_path):
         "lamp,age\n"
         "a.jpg,Happy,.5,-2,anna,Train,1,2,3,4,warm,20\n"
         "sub/b.jpg,6,,,,val,,,,,,31.5\n"
-        "c.jpg,,-1,1,anna,testing,,,,,cold,\n"
+        "c.jpg,,-1,1,anna,holdout,,,,,cold,\n"
         "d.jpg,,-1,1,anna,test,,,,,cold,\n",
         "a.jpg", "sub/b.jpg", "c.jpg", "d.jpg",
     )  # fmt: skip
     skipped = SkippedRows()
-    with pytest.warns(UserWarning, match="split 'testing' is not one of"):
+    with pytest.warns(UserWarning, match="split 'holdout' is not one of"):
         table = load_table("folder", root, protocol="all", skipped=skipped)
     assert table["image_id"].tolist() == ["a.jpg", "sub/b.jpg", "d.jpg"]
     assert table["expression"].astype(object).fillna(-1).tolist() == [1, 6, -1]
@@ -79,8 +79,8 @@ def test_words_for_an_unknown_number_leave_a_column_numbers(tmp_path):
         ("../out.jpg,1", "'../out.jpg' is not a path inside the root"),
         ("sub/../../out.jpg,1", "is not a path inside"),
         ("..\\out.jpg,1", "is not a path inside"),
-        ("link.jpg,1", "there is no image 'link.jpg'"),
-        ("linked/out.jpg,1", "there is no image 'linked/out.jpg'"),
+        ("link.jpg,1", "'link.jpg' is behind a link out of the root"),
+        ("linked/out.jpg,1", "'linked/out.jpg' is behind a link out"),
         ("a.jpg,2", "'a.jpg' is listed again (first: 2)"),
         ("b.jpg,1,extra", "expected 2 fields, got 3"),
     ],
@@ -101,12 +101,21 @@ def test_bad_rows_are_skipped(tmp_path, row, reason):
     assert bad.remedy
 
 
-def test_an_absolute_path_is_skipped_even_if_it_points_inside(tmp_path):
-    root = folder(tmp_path / "set", None, "a.jpg")
-    (root / "labels.csv").write_text(f"file,expression\n{root / 'a.jpg'},1\n")
+def test_an_absolute_path_inside_the_root_is_inside(tmp_path):
+    root = folder(tmp_path / "set", None, "sub/a.jpg", "b.jpg", "c.jpg")
+    (tmp_path / "alias").symlink_to("set")
+    names = [root / "sub" / "a.jpg", tmp_path / "alias" / "b.jpg", f"{root}//sub/../c.jpg",
+             tmp_path / "out.jpg", f"{root}/../out.jpg", "b.jpg"]  # fmt: skip
+    (tmp_path / "out.jpg").write_bytes(b"")
+    rows = "".join(f"{name},Happy\n" for name in names)
+    (root / "labels.csv").write_text(f"file,expression\n{rows}")
     skipped = SkippedRows()
-    assert load_folder(root, skipped).empty
-    assert "is not a path inside" in next(iter(skipped)).reason
+    assert load_folder(root, skipped)["image_id"].tolist() == ["sub/a.jpg", "b.jpg", "c.jpg"]
+    assert [row.row for row in skipped] == ["5", "6", "7"]
+    outside, climbs, again = (row.reason for row in skipped)
+    assert "is not a path inside" in outside
+    assert "is not a path inside" in climbs
+    assert "is listed again (first: 3)" in again
 
 
 def test_links_inside_the_root_are_followed(tmp_path):
@@ -143,7 +152,10 @@ def test_sub_folders_by_expression(tmp_path):
         "happy/b.PNG": 1,
         "6/c.webp": 6,
     }
-    assert [row.file for row in skipped] == [str(root / "misc")]
+    assert {row.file: row.reason for row in skipped} == {
+        str(root / "happy" / "notes.txt"): ".txt",
+        str(root / "misc" / "d.jpg"): "in misc/, which names neither an expression nor a split",
+    }
 
 
 def test_split_folders_with_sub_folders(tmp_path):
@@ -217,7 +229,7 @@ def test_every_row_is_either_valid_or_skipped(tmp_path, rows):
     lines = [f"{name},{e},{v},{a}" for name, (e, v, a) in zip(names, rows, strict=True)]
     root = folder(tmp_path / "set", "\n".join(["file,expression,valence,arousal", *lines]), *names)
     skipped = SkippedRows()
-    table = load_folder(root, skipped)
+    table = load_folder(root, skipped, "affectnet")
     table["split"] = "test"
     assert len(make_table(table, "folder")) + len(skipped) == len(rows)
     assert table["expression"].isin(range(8)).all()
