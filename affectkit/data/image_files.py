@@ -179,7 +179,7 @@ def _is_text(name: str) -> bool:
 
 
 def picture_kind(path: str) -> FileKind | None:
-    """Tell what a file of a data set is; None for a picture by its name, one of `IMAGE_SUFFIXES`."""
+    """Tell what a file of a data set is; None if its name is a picture's, of `IMAGE_SUFFIXES`."""
     if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 - four times as fast
         return None
     try:

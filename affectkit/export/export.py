@@ -167,7 +167,8 @@ def _calibration_faces(source: Model, dataset: str, root: str | Path | None) -> 
             UserWarning,
             stacklevel=3,
         )
-    table = load_table(dataset, root, split="train", limit=CALIBRATION_FACES)
+    options = {"labels": "affectnet"} if dataset == "folder" else {}  # faces count, not labels
+    table = load_table(dataset, root, split="train", limit=CALIBRATION_FACES, **options)
     if dataset == "folder":
         table = add_face_boxes(table)
     return calibration_faces(table, source.preprocessing, CALIBRATION_FACES)

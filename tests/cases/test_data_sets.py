@@ -501,6 +501,19 @@ def test_a_split_of_affectnet_behind_links(tmp_path):  # case 15
         load(tmp_path / "root", "affectnet", follow_links=True)
 
 
+def test_the_original_layouts_images_may_be_a_link(tmp_path):
+    pictures(tmp_path / "disk", "1/a.png", size=(90, 90))
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "Manually_Annotated_Images").symlink_to(tmp_path / "disk")
+    header = "subDirectory_filePath,face_x,face_y,face_width,face_height,expression,valence,arousal"
+    (root / "training.csv").write_text(f"{header}\n1/a.png,0,0,80,80,1,.5,.1\n")
+    table, skipped, _ = load(root, "affectnet")
+    assert len(table) == 1
+    assert not len(skipped)
+    assert read_table_image(next(table.itertuples())).shape == (90, 90, 3)
+
+
 def test_linked_files_of_affectnet(tmp_path):
     annotated(tmp_path / "root" / "val_set", 4)
     image = tmp_path / "root" / "val_set" / "images" / "2.png"

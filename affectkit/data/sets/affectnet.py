@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkit.data.image_files import check_image_files, check_not_linked, relative_names
+from affectkit.data.image_files import check_image_files, relative_names
 from affectkit.data.label_files import read_label_csv
 from affectkit.data.row_checks import RowChecks, affectnet_code
 from affectkit.data.sets import affectnet_plus, affectnet_reduced
@@ -77,7 +77,7 @@ def read_original(
     "manual" and "automatic" apart.
     """
     parts = [
-        _read_part(path, _image_folder(root, _MANUAL, follow_links), split, skipped, follow_links)
+        _read_part(path, _image_folder(root, _MANUAL), split, skipped, follow_links)
         for name, split in split_files.items()
         if (path := find_label_file(root, name)) is not None
     ]
@@ -88,16 +88,15 @@ def read_original(
             raise FileNotFoundError(f"expected {name} in {root} as automatic=True, found none")
         for part in parts:
             part["annotation"] = "manual"
-        images = _image_folder(root, _AUTOMATIC, follow_links)
+        images = _image_folder(root, _AUTOMATIC)
         part = _read_part(path, images, "train", skipped, follow_links)
         parts.append(part.assign(annotation="automatic"))
     return pd.concat(parts, ignore_index=True)
 
 
-def _image_folder(root: Path, names: tuple[str, ...], follow_links: bool) -> Path:
+def _image_folder(root: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         if (root / name).is_dir():
-            check_not_linked(root, name, follow_links=follow_links)
             return root / name
     raise FileNotFoundError(
         f"expected the images of {root} in {' or '.join(names)}, found neither; unpack AffectNet's "
