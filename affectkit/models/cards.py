@@ -88,7 +88,9 @@ class Card(TypedDict):
     __pydantic_config__ = OPEN
     card_version: Literal[2]
     name: str
-    files: dict[Form, Annotated[list[FileEntry], Field(min_length=1)]]
+    files: Annotated[
+        dict[Form, Annotated[list[FileEntry], Field(min_length=1)]], Field(min_length=1)
+    ]
     preprocessing: FaceInput
     outputs: dict[Output, dict]
     temperature: Annotated[Number, Field(gt=1e-6, lt=1e6)]
