@@ -98,6 +98,7 @@ def test_a_file_is_not_opened_with_the_card_of_another(run_folder):
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"temperature": 0}, "temperature is 0"),
         ({"files": {"pickle": [{"name": "x", "sha256": ""}]}}, "files.pickle"),
+        ({"files": {}}, "files is {}"),
         ({"outputs": {"gaze": {}}}, "outputs.gaze"),
         ({"card_version": 1}, "python -m affectkit.models.renew"),
     ],
