@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 
 DEPTHS = (8, 10, 12, 14, 16)
@@ -64,6 +63,8 @@ def colour_bits(content: bytes, seen: np.ndarray) -> tuple[np.ndarray, str]:
     """
     if seen.max() >= 1 << (DEPTHS[-2] - 8):
         return seen, ""
+    import cv2  # of few pictures only, so that tables load quickly
+
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     values = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if values is None or values.dtype != np.uint16 or values.shape != seen.shape:
