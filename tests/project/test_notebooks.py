@@ -47,7 +47,6 @@ def test_form(notebook):
     lines = [sum(1 for line in cell.source.splitlines() if line.strip()) for cell in code]
     assert len(notebook.cells) - len(code) > len(code)
     assert max(lines) <= 30
-    assert sum(lines) <= 120
 
 
 def test_first_cells(notebook):
