@@ -96,13 +96,13 @@ def load_keras_file(file: ModelFile) -> keras.Model:
     check_keras_file(path)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
-        shapes = model.input_shape, model.output_shape
+        shapes, task = (model.input_shape, model.output_shape), task_of(model)
     except (*DAMAGED, tf.errors.OpError) as error:
         raise ValueError(
             f"{path} can't be loaded as a Keras model ({str(error)[:300]}); save it again"
         ) from error
     check_input(shapes[0], path)
-    check_outputs({OUTPUTS[task_of(model)]: shapes[1]}, path)
+    check_outputs({OUTPUTS[task]: shapes[1]}, path)
     return model
 
 
