@@ -238,7 +238,7 @@ class Journal:
         """Turn what SQLite and the system raise into errors that say what to do."""
         try:
             yield
-        except (sqlite3.Error, UnicodeDecodeError) as error:  # of a message that quotes the file
+        except (sqlite3.Error, UnicodeError) as error:  # the latter of text that is no UTF-8
             if _code(error) in _BUSY:
                 raise self._busy() from error
             if _code(error) in _UNWRITABLE:
