@@ -84,7 +84,7 @@ def test_train_writes_models_with_their_facts(trained):
     data, output, texts = trained
     assert "Best of 1 epochs: 1, validation accuracy" in texts[0]
     assert "validation rmse" in texts[1]
-    assert "1 rows were skipped" in texts[0]
+    assert "Left out: 1 " in texts[0]
     assert "3.png" in (output / "skipped_rows.csv").read_text()
     paths = {
         "classifier": output / "models" / "classifier.json",
