@@ -77,12 +77,12 @@ BAR = 0.05
 JPEG_QUALITY = 90
 
 STAGES = ("table", "shards", "stream", "stream with table")
-FLAT = 1.15
+FLAT = 1.1
 """A peak of the most rows against that of a tenth counts as flat up to this."""
 
-MOST_BYTES, MOST_TABLE_BYTES = 300, 1200
-"""And a row more may add so many bytes to the peak, without and with a table of all labels: the
-ratio hides behind the libraries, which take hundreds of MB at any number of rows."""
+MOST_BYTES = 300
+"""And a row more may add so many bytes to the peak: the ratio hides behind the libraries, which
+take hundreds of MB at any number of rows."""
 
 FOLDER_ROWS = 1000
 
@@ -371,8 +371,7 @@ def add_growth_ratios(report: Report, rows: list[dict]) -> None:
         report.target(name, grown, f"<= {FLAT}")
         own = lines["peak_bytes"] - lines["start_bytes"]
         name = f"bytes a row of {stage}, {fewer:,} to {most:,} rows"
-        bound = MOST_BYTES if stage == "stream" else MOST_TABLE_BYTES
-        report.target(name, float(own[most] - own[fewer]) / (most - fewer), f"<= {bound}")
+        report.target(name, float(own[most] - own[fewer]) / (most - fewer), f"<= {MOST_BYTES}")
         each = lines["cpu_seconds"] / lines.index
         report.ratio(f"time a row of {stage}, {most:,} / {fewer:,} rows", each[most] / each[fewer])
 

@@ -40,7 +40,8 @@ def test_the_notebook_reads_the_baseline(tmp_path):
     assert len(found["camera_latency"]) == 4
     assert 0 < found["largest_input_share"] <= 0.05
     assert set(found["memory_growth"]) == {"table", "shards", "stream", "stream with table"}
-    assert max(found["memory_growth"].values()) < 1.15  # the bound that scale.py sets
+    assert found["memory_growth"]["stream"] < 1.1  # a table of all rows goes a little beyond
+    assert max(found["memory_growth"].values()) < 1.101
 
 
 @pytest.mark.slow
