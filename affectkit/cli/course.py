@@ -47,8 +47,22 @@ def run(
     cell_timeout: Annotated[
         int, typer.Option(min=0, help="Seconds that one cell may take; 0 for the profile's own.")
     ] = 0,
+    student: Annotated[
+        Path | None, typer.Option(help="Only write the notebooks for students to this folder.")
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="Only write them with solutions, as nbgrader's source, to this folder."),
+    ] = None,
 ) -> None:
     """Run the numbered notebooks and write summary.json and report.html."""
+    if student or teacher:
+        from affectkit.course.exercises import write_set
+
+        for folder, solved in ((student, False), (teacher, True)):
+            if folder:
+                tell(f"{len(write_set(folder, solved))} notebooks in {folder}")
+        return
     from affectkit.course.runner import run_course
     from affectkit.course.summary import CourseSettings
     from affectkit.data.skipped import left_out, read_skipped

@@ -1,4 +1,4 @@
-"""The notebooks as one run: papermill, summary.json and report.html; sweeps; benchmark files."""
+"""The notebooks as one run: papermill, summary.json, report.html; exercises; sweeps; benchmarks."""
 
 import lazy_loader
 
@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "read_run",
             "targets",
         ],
+        "lesson": ["Verdict", "check", "reveal"],
         "runner": ["CourseResult", "run_course"],
         "summary": ["CourseSettings", "read_summary"],
         "sweep": ["SweepResult", "sweep_notebook"],

@@ -11,8 +11,8 @@ from typing import TextIO
 from affectkit.course.notebooks import (
     COMPLETED,
     FAILED,
-    check_parameters,
     find_notebooks,
+    known_parameters,
     notebook_number,
     open_log,
     run_notebook,
@@ -108,7 +108,7 @@ def run_course(
     Raises
     ------
     ValueError
-        If a setting is impossible, a notebook lacks a parameter, or `output` holds another run, or
+        If a setting is impossible or no notebook's parameter, or `output` holds another run, or
         one that is still running.
     FileNotFoundError
         If there are no notebooks, no `root`, or no earlier run to go on from.
@@ -124,8 +124,7 @@ def run_course(
         raise ValueError(
             f"there is no notebook from number {start:02d} on: the last is {chain[-1]}"
         )
-    for path in chosen:
-        check_parameters(path, {*settings.parameters(), "output"})
+    _check_taken(settings, chosen)
     cut_off = cut_off_run(chain, output, settings) if chosen == chain else None
     earlier = [] if cut_off else earlier_notebooks(chain, chosen, output, settings)
     folder = open_run_folder(output or new_run_path())
@@ -147,6 +146,18 @@ def run_course(
             )
             chain_run.run(chosen, summary, progress)
         return CourseResult(folder.path, summary, write_report(folder.path, summary))
+
+
+def _check_taken(settings: CourseSettings, notebooks: Sequence[Path]) -> None:
+    """Check that each setting that is not the default is a parameter of some notebook."""
+    default = CourseSettings().parameters()
+    given = {name for name, value in settings.parameters().items() if value != default.get(name)}
+    known = set().union(*map(known_parameters, notebooks))
+    if missing := sorted(given - known):
+        raise ValueError(
+            f"no notebook of {', '.join(path.stem for path in notebooks)} has the parameter "
+            f"{', '.join(missing)} in its cell tagged 'parameters'; leave the setting away"
+        )
 
 
 def _checked(settings: CourseSettings) -> CourseSettings:
@@ -200,10 +211,12 @@ class _ChainRun:
         with CourseProgress(len(chosen), progress) as bars:
             for notebook in chosen:
                 bars.start_notebook(notebook.stem)
+                parameters = self.settings.parameters() | {"output": str(path)}
+                known = known_parameters(notebook)
                 run = run_notebook(
                     notebook,
                     executed / notebook.name,
-                    self.settings.parameters() | {"output": str(path)},
+                    {name: value for name, value in parameters.items() if name in known},
                     self.log,
                     path,
                     self.cell_timeout,

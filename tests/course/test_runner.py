@@ -161,12 +161,21 @@ def test_a_failing_cell_stops_the_chain_and_from_goes_on(chain, tmp_path, monkey
     assert "7.500" in (folder / "report.html").read_text()
 
 
-def test_a_notebook_without_one_of_the_parameters_is_refused_before_anything_runs(tmp_path):
+def test_a_notebook_gets_the_parameters_that_it_has(tmp_path):
     chain = tmp_path / "chain"
     write_notebook(chain, "00_first")
-    write_notebook(chain, "01_old", parameters="dataset = ''\nroot = ''")
-    with pytest.raises(ValueError, match=r"01_old\.ipynb has no parameter epochs, limit, output"):
-        run_course(output=tmp_path / "run", notebooks=chain, progress=False)
+    write_notebook(chain, "01_small", "assert seed == 3", parameters="seed: int = 0")
+    result = run_course(
+        CourseSettings(seed=3), output=tmp_path / "run", notebooks=chain, progress=False
+    )
+    assert result.summary["failed"] is None
+
+
+def test_a_setting_that_no_notebook_takes_is_refused_before_anything_runs(tmp_path):
+    chain = tmp_path / "chain"
+    write_notebook(chain, "01_small", parameters="seed: int = 0")
+    with pytest.raises(ValueError, match="no notebook of 01_small has the parameter limit"):
+        run_course(CourseSettings(limit=3), tmp_path / "run", notebooks=chain, progress=False)
     assert not (tmp_path / "run").exists()
 
 

@@ -558,7 +558,7 @@ RUN = ["-m", "affectkit", "shard", "--limit", "300", "--shard-size", "20"]
 
 
 def finished_shards(folder):
-    """When each finished sidecar was written; what a killed process was writing starts with a dot."""
+    """When each sidecar was written; one that a killed process was writing starts with a dot."""
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("[!.]*.jsonl")}
 
 
