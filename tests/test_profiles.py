@@ -23,6 +23,20 @@ def test_replaced_settings():
     assert json.loads(json.dumps(profile.to_dict()))["classifier"]["epochs"] == 2
 
 
+def test_the_older_systems_recipe():
+    """Its figures stand in shared/reference/affectnet.md; 15 epochs are the direct regressor's."""
+    profile = get_profile("seed")
+    assert (profile.image_size, profile.alpha, profile.weights) == (224, 1.0, "imagenet")
+    recipes = (profile.classifier, profile.regressor, profile.direct_regressor)
+    assert [(one.epochs, one.batch_size, one.learning_rate) for one in recipes] == [
+        *((10, 64, 1e-5), (10, 16, 3e-5), (15, 16, 3e-5))
+    ]
+    assert all(one.patience >= one.epochs for one in recipes)
+    shorter = get_profile("seed", epochs=2)
+    assert shorter.direct_regressor.epochs == 2
+    assert get_profile("quick", epochs=2).direct_regressor is None
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -38,5 +52,5 @@ def test_values_that_make_no_sense(settings, message):
 
 
 def test_unknown_profile():
-    with pytest.raises(ValueError, match=r"quick, standard, full, got 'fast'"):
+    with pytest.raises(ValueError, match=r"quick, standard, full, seed, got 'fast'"):
         get_profile("fast")

@@ -28,7 +28,10 @@ FollowLinks = Annotated[
 ]
 Profile = Annotated[
     str,
-    typer.Option(help="quick (minutes), standard (larger, longer) or full (AffectNet on a GPU)."),
+    typer.Option(
+        help="quick (minutes), standard (larger, longer), full (AffectNet on a GPU) or seed (the "
+        "recipe of the older system)."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
 Limit = Annotated[int, typer.Option(min=0, help="At most so many faces a split; 0 for all.")]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +29,8 @@ from affectkit.cli.options import (
 if TYPE_CHECKING:
     from affectkit.data.skipped import SkippedRows
     from affectkit.files.run_folder import RunFolder
+    from affectkit.models.opening import Model
+    from affectkit.profiles import Profile as ProfileSettings
 
 app = typer.Typer(no_args_is_help=True, help="Train a network.")
 Output = Annotated[
@@ -33,91 +39,106 @@ Output = Annotated[
 ]
 
 
-@app.command("classifier")
-def train_classifier(
-    dataset: Dataset = "affectfaces",
-    root: Root = None,
-    profile: Profile = "quick",
-    output: Output = None,
-    weights: Weights = "",
-    epochs: Epochs = 0,
-    limit: Limit = 0,
-    seed: Seed = 0,
-    protocol: Protocol = None,
-    labels: Labels = "",
-    follow_links: FollowLinks = False,
-) -> None:
-    """Train the expression classifier, as notebook 02 does."""
-    from affectkit.profiles import get_profile
+@dataclass(frozen=True, kw_only=True)
+class TableTraining:
+    """The options that both networks have."""
 
-    settings = get_profile(profile, weights, epochs)
-    folder = _open(output, "classifier")
-    from affectkit.data.datasets import load_splits
-    from affectkit.data.skipped import SkippedRows
-    from affectkit.training.runs import train_classifier_run
+    dataset: Dataset = "affectfaces"
+    root: Root = None
+    profile: Profile = "quick"
+    output: Output = None
+    epochs: Epochs = 0
+    limit: Limit = 0
+    seed: Seed = 0
+    protocol: Protocol = None
+    labels: Labels = ""
+    follow_links: FollowLinks = False
 
-    skipped = SkippedRows()
-    splits = load_splits(
-        dataset,
-        root,
-        protocol,
-        skipped,
-        limit or None,
-        seed,
-        labels=labels,
-        follow_links=follow_links,
-    )
-    loaded = train_classifier_run(splits, settings, folder, seed, skipped)
-    _report(folder, "classifier", loaded.task, skipped)
+    def run(
+        self, name: str, train: Callable[..., Model], settings: ProfileSettings, folder: RunFolder
+    ) -> None:
+        """Read the data, train the network of this name, and say how that ended."""
+        from affectkit.data.datasets import load_splits
+        from affectkit.data.skipped import SkippedRows
+
+        skipped = SkippedRows()
+        splits = load_splits(
+            *(self.dataset, self.root, self.protocol, skipped, self.limit or None, self.seed),
+            labels=self.labels,
+            follow_links=self.follow_links,
+        )
+        loaded = train(splits, settings, folder, self.seed, skipped)
+        _report(folder, name, loaded.task, skipped)
 
 
-@app.command("regressor")
-def train_regressor(
-    dataset: Dataset = "affectfaces",
-    root: Root = None,
-    profile: Profile = "quick",
-    output: Output = None,
+@dataclass(frozen=True, kw_only=True)
+class ClassifierTraining(TableTraining):
+    """The options of `affectkit train classifier`."""
+
+    weights: Weights = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressorTraining(TableTraining):
+    """The options of `affectkit train regressor`."""
+
     classifier: Annotated[
         Path | None,
         typer.Option(help="Classifier whose features are used; the one in --output if omitted."),
-    ] = None,
-    epochs: Epochs = 0,
-    limit: Limit = 0,
-    seed: Seed = 0,
-    protocol: Protocol = None,
-    labels: Labels = "",
-    follow_links: FollowLinks = False,
-) -> None:
-    """Train the valence and arousal regressor from a classifier's features, as notebook 03 does."""
+    ] = None
+    start: Annotated[
+        str,
+        typer.Option(
+            help="Train directly, without a classifier, from: none, affectfaces, imagenet or a "
+            ".weights.h5 file."
+        ),
+    ] = ""
+
+
+@app.command("classifier")
+def train_classifier(**options: object) -> None:
+    """Train the expression classifier, as notebook 02 does."""
     from affectkit.profiles import get_profile
 
-    settings = get_profile(profile, epochs=epochs)
-    if classifier is None and output is None:
-        raise ValueError("give --classifier PATH, or the --output folder that holds a classifier")
-    folder = _open(output, "regressor")
-    from affectkit.data.datasets import load_splits
-    from affectkit.data.skipped import SkippedRows
+    training = ClassifierTraining(**options)
+    settings = get_profile(training.profile, training.weights, training.epochs)
+    folder = _open(training.output, "classifier")
+    from affectkit.training.runs import train_classifier_run
+
+    training.run("classifier", train_classifier_run, settings, folder)
+
+
+@app.command("regressor")
+def train_regressor(**options: object) -> None:
+    """Train the valence and arousal regressor from a classifier's features, as notebook 03 does.
+
+    With --start it needs no classifier.
+    """
+    from affectkit.profiles import get_profile
+
+    training = RegressorTraining(**options)
+    settings = get_profile(training.profile, training.start, training.epochs)
+    if training.start and training.classifier:
+        raise ValueError("a regressor starts from --classifier or from --start: give one of them")
+    if not (training.start or training.classifier or training.output):
+        raise ValueError(
+            "give --classifier PATH, the --output folder that holds a classifier, or --start to "
+            "train without one"
+        )
+    folder = _open(training.output, "regressor")
     from affectkit.models.opening import open_model
     from affectkit.training.runs import train_regressor_run
 
-    loaded = open_model(classifier or folder.models / "classifier.keras")
-    if loaded.task != "classification":
-        raise ValueError(f"expected a classifier as --classifier, {classifier} is a regressor")
-    skipped = SkippedRows()
-    splits = load_splits(
-        dataset,
-        root,
-        protocol,
-        skipped,
-        limit or None,
-        seed,
-        labels=labels,
-        follow_links=follow_links,
-    )
-    regressor = train_regressor_run(loaded, splits, settings, folder, seed, skipped)
-    _report(folder, "regressor", regressor.task, skipped)
+    classifier = None
+    if not training.start:
+        path = training.classifier or folder.models / "classifier.keras"
+        classifier = open_model(path).for_task("classification")
+    train = partial(train_regressor_run, classifier)
+    training.run("regressor", train, settings, folder)
 
 
+train_classifier.__signature__ = inspect.signature(ClassifierTraining, eval_str=True)
+train_regressor.__signature__ = inspect.signature(RegressorTraining, eval_str=True)
 app.command("shards")(train_shards.run)
 
 

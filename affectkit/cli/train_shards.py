@@ -36,7 +36,9 @@ class ShardTraining:
     ]
     task: Annotated[
         str,
-        typer.Option(help="classification, or regression from a classifier's features."),
+        typer.Option(
+            help="classification; or regression, from a classifier's features or --weights."
+        ),
     ] = "classification"
     profile: Profile = "quick"
     workers: Annotated[
@@ -78,12 +80,7 @@ class ShardTraining:
 
         profile = get_profile(self.profile, self.weights, self.epochs)
         given = {"batch_size": self.batch_size, "learning_rate": self.learning_rate}
-        changes = {name: value for name, value in given.items() if value}
-        return replace(
-            profile,
-            classifier=replace(profile.classifier, **changes),
-            regressor=replace(profile.regressor, **changes),
-        )
+        return profile.with_settings(**{name: value for name, value in given.items() if value})
 
 
 def run(**options: object) -> None:
@@ -94,8 +91,10 @@ def run(**options: object) -> None:
     training = ShardTraining(**options)
     if training.task not in NETWORKS:
         raise ValueError(f"expected a task of {', '.join(NETWORKS)}, got {training.task!r}")
-    if training.task == "regression" and training.weights:
-        raise ValueError("the regressor starts from a classifier: give --classifier, not --weights")
+    if training.classifier and training.weights:
+        raise ValueError(
+            "a regressor starts from --classifier or from --weights: give one of the two"
+        )
     training.recipe()
     in_cluster = _is_in_cluster(training.workers)
     check_sizes(read_index(training.shards, training.verify))
@@ -106,7 +105,7 @@ def run(**options: object) -> None:
         )
     folder = open_run_folder(output)
     classifier = training.classifier or folder.models / "classifier.keras"
-    if training.task == "regression" and not classifier.is_file():
+    if training.task == "regression" and not training.weights and not classifier.is_file():
         raise FileNotFoundError(
             f"expected a classifier at {classifier}; train one first, or give --classifier PATH"
         )
@@ -136,7 +135,8 @@ def train(training: ShardTraining) -> None:
         if training.task == "classification":
             train_classifier_run(*data)
         else:
-            train_regressor_run(open_model(training.classifier), *data)
+            classifier = None if training.weights else open_model(training.classifier)
+            train_regressor_run(classifier, *data)
     if is_chief():
         _report(folder, training)
 

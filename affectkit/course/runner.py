@@ -40,7 +40,7 @@ EVALUATION_NUMBER = 4
 """Number of the course's last notebook, which writes `metrics/classifier.json` and
 `metrics/regressor.json`."""
 
-CELL_TIMEOUTS = {"quick": 2 * 3600, "standard": 12 * 3600, "full": 72 * 3600}
+CELL_TIMEOUTS = {"quick": 2 * 3600, "standard": 12 * 3600, "full": 72 * 3600, "seed": 72 * 3600}
 """Seconds that one cell may take, by profile."""
 
 

@@ -36,7 +36,7 @@ class CourseSettings:
     root : str or Path
         Folder of the data set; empty for the data set's default.
     profile : str
-        quick, standard or full.
+        quick, standard, full or seed.
     seed : int
         Of everything random.
     limit, epochs : int

@@ -63,8 +63,7 @@ def build_classifier(
     ValueError
         If the settings are out of range, or the weights can't be had or do not fit.
     """
-    if not 0 <= dropout < 1:
-        raise ValueError(f"expected a dropout of 0 up to (not including) 1, got {dropout}")
+    _check_dropout(dropout)
     backbone = build_backbone(image_size, alpha, weights, batch_norm_momentum)
     inputs = keras.Input((image_size, image_size, 3), name="face")
     features = keras.layers.Dropout(dropout, name="dropout")(backbone(inputs))
@@ -74,7 +73,7 @@ def build_classifier(
     return keras.Model(inputs, head(features), name="affect_classifier")
 
 
-def build_regressor(classifier: keras.Model) -> keras.Model:
+def build_regressor(classifier: keras.Model, dropout: float = 0.0) -> keras.Model:
     """Make the valence/arousal regressor from a trained classifier's features.
 
     The dropout and the softmax head are dropped and a 2-unit tanh head is attached to a copy of
@@ -85,7 +84,9 @@ def build_regressor(classifier: keras.Model) -> keras.Model:
     Parameters
     ----------
     classifier : keras.Model
-        From `build_classifier`.
+        From `build_classifier`; one that was not trained gives a regressor that starts without.
+    dropout : float
+        Share of the features dropped while training, 0..1 (excluding 1).
 
     Returns
     -------
@@ -95,14 +96,18 @@ def build_regressor(classifier: keras.Model) -> keras.Model:
     Raises
     ------
     ValueError
-        If the model has no layer named "backbone".
+        If the model has no layer named "backbone", or the dropout is out of range.
     """
+    _check_dropout(dropout)
     original = get_backbone(classifier)
     backbone = keras.models.clone_model(original)
     backbone.set_weights(original.get_weights())
     inputs = keras.Input(classifier.input_shape[1:], name="face")
     head = keras.layers.Dense(2, activation="tanh", dtype="float32", name="valence_arousal")
-    return keras.Model(inputs, head(backbone(inputs)), name="affect_regressor")
+    features = backbone(inputs)
+    if dropout:
+        features = keras.layers.Dropout(dropout, name="dropout")(features)
+    return keras.Model(inputs, head(features), name="affect_regressor")
 
 
 def join_models(classifier: keras.Model, regressor: keras.Model) -> keras.Model:
@@ -205,9 +210,10 @@ def build_backbone(
         file = BUNDLED_WEIGHTS
     if weights == "imagenet" and alpha not in ALPHAS:
         raise ValueError(f"ImageNet weights exist for alpha {ALPHAS}, not for {alpha}")
-    if file is not None and not file.is_file():
+    if file is not None and (not file.is_file() or file.suffix == ".keras"):
+        found = "a whole model" if file.is_file() else "not a file"
         raise ValueError(
-            f"weights {str(file)!r} is not a file; pass None, 'affectfaces', 'imagenet' or a "
+            f"weights {str(file)!r} is {found}; pass None, 'affectfaces', 'imagenet' or a "
             ".weights.h5 file of MobileNetV2(include_top=False)"
         )
     if file is not None:
@@ -248,6 +254,11 @@ def build_backbone(
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batch_norm_momentum
     return backbone
+
+
+def _check_dropout(dropout: float) -> None:
+    if not 0 <= dropout < 1:
+        raise ValueError(f"expected a dropout of 0 up to (not including) 1, got {dropout}")
 
 
 def _check_bundled(file: Path) -> None:

@@ -10,7 +10,7 @@ from affectkit.preprocess import scale_pixels
 from affectkit.training.keras_workers import model_class
 from affectkit.training.layers import RandomAffine, RandomLight, RandomPatch
 
-STRENGTHS = ("none", "light", "strong", "heavy", "photometric")
+STRENGTHS = ("none", "light", "geometric", "strong", "heavy", "photometric")
 
 
 def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.layers.Layer]:
@@ -18,8 +18,9 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
 
     Parameters
     ----------
-    strength : {"none", "light", "strong", "heavy", "photometric"}
-        "light" flips and shifts; "strong" also rotates, zooms and changes light and colour;
+    strength : {"none", "light", "geometric", "strong", "heavy", "photometric"}
+        "light" flips and shifts; "geometric" also rotates; "strong" also zooms and changes light
+        and colour;
         "heavy" varies these further and erases a patch of every other face (Zhong et al., 2020,
         arXiv:1708.04896);
         "photometric" changes light and contrast only, for targets that know left from right.
@@ -49,6 +50,8 @@ def build_augmentation(strength: str = "light", seed: int = 0) -> list[keras.lay
         ]
     if strength == "light":
         return [RandomAffine(shift=0.08, seed=seed)]
+    if strength == "geometric":
+        return [RandomAffine(shift=0.1, angle=10, seed=seed)]
     if strength == "strong":
         return [
             RandomAffine(shift=0.1, angle=10, zoom=(-0.15, 0.1), seed=seed),

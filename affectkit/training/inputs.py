@@ -68,7 +68,10 @@ class Inputs(Protocol):
 
 
 class TableInputs:
-    """Faces in memory, or streamed from their files; all of them for every worker."""
+    """Faces in memory, or streamed from their files; all of them for every worker.
+
+    `facts` are further ones that a backup must share.
+    """
 
     def __init__(
         self,
@@ -78,9 +81,10 @@ class TableInputs:
         preprocessing: Preprocessing,
         settings: TrainingSettings,
         seed: int = 0,
+        facts: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._train, self._validation, self._task, self.seed = train, validation, task, seed
-        self._preprocessing, self._settings = preprocessing, settings
+        self._preprocessing, self._settings, self._facts = preprocessing, settings, facts
         self.steps = math.ceil(len(train[0]) / settings.batch_size)
         self.validation_steps = None
         self.addresses = {*train[0]["path"], *validation[0]["path"]}
@@ -108,7 +112,8 @@ class TableInputs:
         """Give what another training would not share."""
         table = self._train[0]
         targets = training_targets(table, self._task)
-        return {"seed": self.seed, "rows": short_hash(*table["image_id"], targets)}
+        rows = short_hash(*table["image_id"], targets)
+        return dict(self._facts) | {"seed": self.seed, "rows": rows}
 
     def answers(self, model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
         """Give expressions, and probabilities that no temperature has changed yet."""

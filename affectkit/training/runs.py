@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -67,23 +67,14 @@ def train_classifier_run(
         If no row has an expression; with shards also if a split is too small, the batch can't be
         shared evenly, or the folder holds a model or backup of another training.
     """
-    if isinstance(data, ShardIndex) and profile.weights == "imagenet":
-        if is_chief():  # one worker fetches the file, where home is shared
-            build_backbone(profile.image_size, profile.alpha, "imagenet", 0.9)
-        wait_for_all()
-
-    def build() -> keras.Model:
-        return build_classifier(profile.image_size, profile.alpha, profile.dropout, profile.weights)
-
-    start = {"weights": start_weights(profile.weights)}
-    start |= {"alpha": profile.alpha, "dropout": profile.dropout}
+    build, start = _new_classifier(profile, data)
     preprocessing = Preprocessing(image_size=profile.image_size)
     run = _Run("classifier", build, preprocessing, profile, folder, seed, {}, start)
     return run.from_shards(data) if isinstance(data, ShardIndex) else run.from_tables(data, skipped)
 
 
 def train_regressor_run(
-    classifier: Model,
+    classifier: Model | None,
     data: Splits | ShardIndex,
     profile: Profile,
     folder: RunFolder,
@@ -92,9 +83,11 @@ def train_regressor_run(
 ) -> Model:
     """Make the regressor from the classifier's features, train and save it: notebook 03.
 
+    Without a classifier it is trained directly, from where the profile's classifier would start.
+
     Parameters
     ----------
-    classifier : Model
+    classifier : Model or None
         Whose features and preprocessing are used.
     data, profile, folder, seed, skipped
         As in `train_classifier_run`; the model is `models/regressor.keras`.
@@ -109,18 +102,20 @@ def train_regressor_run(
     ValueError
         If the model is no classifier, or as in `train_classifier_run`.
     """
-    if classifier.task != "classification":
+    if classifier is None:
+        profile = replace(profile, regressor=profile.direct_regressor or profile.regressor)
+        build_start, facts = _new_classifier(profile, data)
+        preprocessing = Preprocessing(image_size=profile.image_size)
+    elif classifier.task == "classification":
+        facts, preprocessing = {"classifier_sha256": classifier.sha256}, classifier.preprocessing
+    else:
         raise ValueError("expected a classifier, whose features a regressor can use; got another")
 
     def build() -> keras.Model:
-        return build_regressor(classifier.model)
+        start = build_start() if classifier is None else classifier.model
+        return build_regressor(start, profile.regressor_dropout)
 
-    facts = {"classifier_sha256": classifier.sha256}
-    run = _Run(
-        *("regressor", build, classifier.preprocessing, profile, folder, seed),
-        facts=facts,
-        start=facts,
-    )
+    run = _Run("regressor", build, preprocessing, profile, folder, seed, facts, facts)
     return run.from_shards(data) if isinstance(data, ShardIndex) else run.from_tables(data, skipped)
 
 
@@ -248,7 +243,8 @@ class _Run:
         keras.utils.set_random_seed(self.seed)
         train, validation = _read(splits, self.task, self.preprocessing, skipped)
         inputs = TableInputs(
-            train, validation, self.task, self.preprocessing, self.settings, self.seed
+            *(train, validation, self.task, self.preprocessing, self.settings, self.seed),
+            facts=self.start,
         )
         facts = training_facts(train[0], self.profile, self.seed, 0) | self.facts
         return self._train(inputs, facts)
@@ -288,6 +284,22 @@ class _Run:
         wait_for_all()  # a backup is needed until the model is there
         forget_backup(self.folder.logs, self.task)
         return open_model(self.path)
+
+
+def _new_classifier(
+    profile: Profile, data: Splits | ShardIndex
+) -> tuple[Callable[[], keras.Model], dict[str, object]]:
+    """Give what builds an untrained classifier, and what tells its start from others."""
+    if isinstance(data, ShardIndex) and profile.weights == "imagenet":
+        if is_chief():  # one worker fetches the file, where home is shared
+            build_backbone(profile.image_size, profile.alpha, "imagenet", 0.9)
+        wait_for_all()
+
+    def build() -> keras.Model:
+        return build_classifier(profile.image_size, profile.alpha, profile.dropout, profile.weights)
+
+    start = {"weights": start_weights(profile.weights)}
+    return build, start | {"alpha": profile.alpha, "dropout": profile.dropout}
 
 
 def _read(
@@ -330,7 +342,7 @@ def _find(
 
 
 def start_weights(weights: str | None) -> str:
-    """Name what a classifier starts from; files by name and content, wherever they are."""
+    """Name what a network starts from; files by name and content, wherever they are."""
     if weights in (None, *NAMED_WEIGHTS) or not Path(weights).is_file():
         return weights or "none"
     with Path(weights).open("rb") as file:

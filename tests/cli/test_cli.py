@@ -101,7 +101,62 @@ def test_train_writes_models_with_their_facts(trained):
     again = ["--dataset", "folder", "--root", data, "--output", output]
     assert "already holds a classifier" in run("train", "classifier", *again, exit_code=2)
     wrong = ["--classifier", output / "models" / "regressor.keras", "--output", output / "other"]
-    assert "expected a classifier" in run("train", "regressor", *wrong, exit_code=2)
+    assert "is for regression, not for classification" in run(
+        "train", "regressor", *wrong, exit_code=2
+    )
+
+
+def train_with(name, folder, *options):
+    """Train on a few bundled faces for an epoch, and give what the card says about it."""
+    few = ["--limit", 16, "--epochs", 1, "--output", folder]
+    run("train", name, *few, *options)
+    return json.loads((folder / "models" / f"{name}.json").read_text())["training"]
+
+
+@pytest.mark.slow
+def test_a_regressor_is_trained_directly_from_each_start(tmp_path):
+    """Backbones of one form, from three starts: named, from a file, and from random weights."""
+    from affectkit.models import open_model
+    from affectkit.models.build import BUNDLED_WEIGHTS
+
+    starts = {"affectfaces": "affectfaces", "none": "none", str(BUNDLED_WEIGHTS): "SHA-256"}
+    kernels = []
+    for number, (start, told) in enumerate(starts.items()):
+        facts = train_with("regressor", tmp_path / str(number), "--start", start)
+        assert told in facts["weights"]
+        assert "classifier_sha256" not in facts
+        model = open_model(tmp_path / str(number) / "models" / "regressor.keras").model
+        kernels.append(model.get_layer("backbone").layers[1].get_weights()[0])
+    np.testing.assert_array_equal(kernels[0], kernels[2])
+    assert not np.allclose(kernels[0], kernels[1], atol=0.05)
+
+
+@pytest.mark.slow
+def test_a_start_that_does_not_fit_is_refused(trained, tmp_path, shared):
+    path = shared / "models" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
+    for start, message in (
+        (path, "do not fit MobileNetV2 with alpha 0.35"),
+        (trained[1] / "models" / "classifier.keras", "is a whole model; pass"),
+        (tmp_path / "absent.h5", "is not a file; pass"),
+    ):
+        options = ["--start", start, "--limit", 16, "--output", tmp_path / "run"]
+        assert message in run("train", "regressor", *options, exit_code=2)
+
+
+@pytest.mark.slow
+def test_the_older_systems_three_trainings_run_by_commands(tmp_path, shared):
+    """Classifier, regressor from its features, direct regressor, each by its own recipe."""
+    start = shared / "models" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
+    seed = ["--profile", "seed"]
+    classifier = train_with("classifier", tmp_path / "two", *seed, "--weights", start)
+    transferred = train_with("regressor", tmp_path / "two", *seed)
+    direct = train_with("regressor", tmp_path / "one", *seed, "--start", start)
+    assert classifier["profile"]["classifier"]["batch_size"] == 64
+    assert "classifier_sha256" in transferred
+    assert start.name in direct["weights"]
+    for facts in (classifier, transferred, direct):
+        assert (facts["profile"]["name"], facts["epochs"]) == ("seed", 1)
+    assert direct["profile"]["regressor"]["batch_size"] == 16
 
 
 @pytest.mark.slow
@@ -198,11 +253,12 @@ def test_rows_that_can_not_be_used_are_noted_and_the_rest_is_kept(tmp_path):
         (["datasets", "affectnet"], "needs a root folder"),
         (["datasets", "ferplus", "--root", "absent"], "absent"),
         (["datasets", "--root", "absent"], "name the data set"),
-        (["course", "--profile", "huge"], "quick, standard, full"),
+        (["course", "--profile", "huge"], "quick, standard, full, seed"),
         (["course", "--root", "absent"], "absent"),
         (["course", "--from", "3"], "earlier run"),
-        (["train", "classifier", "--profile", "huge"], "quick, standard, full"),
+        (["train", "classifier", "--profile", "huge"], "quick, standard, full, seed"),
         (["train", "regressor"], "--classifier"),
+        (["train", "regressor", "--start", "none", "--classifier", "a.keras"], "give one of them"),
         (["evaluate", "model.h5", "--output", "out"], "model.h5"),
         (["evaluate", "absent.keras", "--output", "out"], "absent.keras"),
         (["faces", "render", "--output", "out", "--vary", "yaw"], "NAME=VALUE"),

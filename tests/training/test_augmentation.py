@@ -31,7 +31,7 @@ def test_wrapper_equals_the_model_outside_of_training(faces):
     assert "random" not in " ".join(layer.name for layer in model.layers)
 
 
-@pytest.mark.parametrize("strength", ["light", "strong", "heavy"])
+@pytest.mark.parametrize("strength", ["light", "geometric", "strong", "heavy"])
 def test_training_varies_faces_within_the_pixel_range(faces, strength):
     augment = keras.Sequential(build_augmentation(strength, seed=1))
     varied = np.stack([augment(faces, training=True).numpy() for _ in range(10)])

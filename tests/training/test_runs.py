@@ -178,8 +178,8 @@ def test_what_can_not_be_done_is_said_before_anything_is_started(shards, tmp_pat
     assert "expected a task of" in run(shards, *output, "--task", "both", exit_code=2)
     assert "expected index.json in" in run(tmp_path, *output, exit_code=2)
     assert "expected a profile of" in run(shards, *output, "--profile", "best", exit_code=2)
-    regressor = [*output, "--task", "regression", "--weights", "imagenet"]
-    assert "give --classifier, not --weights" in run(shards, *regressor, exit_code=2)
+    both = [*output, "--task", "regression", "--weights", "imagenet", "--classifier", "one.keras"]
+    assert "give one of the two" in run(shards, *both, exit_code=2)
     assert not (tmp_path / "run").exists()
     assert "too few for batches of 512" in run(shards, *output, "--batch-size", 512, exit_code=2)
     monkeypatch.setenv("TF_CONFIG", cluster_settings(["one:1", "two:1"], 1))
