@@ -38,6 +38,9 @@ def run(
             "--from", min=0, max=99, help="Go on in --output with this notebook's number."
         ),
     ] = 0,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Run the notebooks after 04, too.")
+    ] = False,
     seed: Seed = 0,
     limit: Limit = 0,
     epochs: Epochs = 0,
@@ -75,7 +78,9 @@ def run(
     settings = CourseSettings(
         dataset, root or "", profile, seed, limit, epochs, weights, labels, follow_links
     )
-    result = run_course(settings, output or "", start, cell_timeout=cell_timeout)
+    result = run_course(
+        settings, output or "", start, cell_timeout=cell_timeout, everything=everything
+    )
     failed = result.summary["failed"]
     if failed:
         place = failed["notebook"] + (f", cell [{failed['cell']}]" if failed["cell"] else "")

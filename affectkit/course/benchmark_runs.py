@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 from typing_extensions import TypedDict
 
+from affectkit.course.notebooks import find_beside
 from affectkit.files.json_forms import OPEN, Integer, Number, read_json
 
 SCHEMA_VERSION = 1
@@ -18,8 +19,8 @@ BENCHMARKS = (
 )
 """What was measured, as it stands in the files, in the order in which they are read."""
 
-BASELINE = Path(__file__).resolve().parents[2] / "benchmarks" / "baseline"
-"""The committed runs; only in a source checkout."""
+BASELINE = find_beside("benchmarks/baseline")
+"""The runs that are committed, and come with the kit."""
 
 SMALLEST = 0.1
 """Ratios below are compared as if they were this: a change of a tiny share is no news."""

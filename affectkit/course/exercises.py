@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affectkit.course.notebooks import find_notebooks
+from affectkit.course.notebooks import PACKAGE, find_beside, find_notebooks
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SOLUTIONS = "solutions"
 """Folder beside the notebooks: one Python file for each, a part `# %% grade_id` an exercise."""
+
+CARDS = "data_cards"
 
 _PART = re.compile(r"^# %% (.+)$", re.MULTILINE)
 
@@ -45,7 +48,8 @@ def write_set(folder: str | Path, solved: bool = False) -> list[Path]:
     """Write the notebooks for a class: the student's, or with solutions for the teacher.
 
     In the latter, solutions stand between nbgrader's marks, so that the folder is what
-    `nbgrader generate_assignment` takes as source.
+    `nbgrader generate_assignment` takes as source. Both get the cards of data and networks that the
+    notebooks refer to, as `data_cards/`.
 
     Raises
     ------
@@ -61,6 +65,11 @@ def write_set(folder: str | Path, solved: bool = False) -> list[Path]:
             f"{folder} holds {', '.join(there)} already: move them away, or name another folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARDS).mkdir(exist_ok=True)
+    cards = find_beside(CARDS), PACKAGE / "assets" / "checkpoints"
+    for card in (path for place in cards for path in place.iterdir()):
+        if card.suffix in (".md", ".jpg"):
+            shutil.copyfile(card, folder / CARDS / card.name)
     written = []
     for path in chosen:
         notebook = nbformat.read(path, as_version=4)

@@ -39,19 +39,23 @@ class NotebookRun:
     error: str | None = None
 
 
+def find_beside(folder: str) -> Path:
+    """Give a folder that comes with the kit: inside the installed package, or in a checkout."""
+    inside = PACKAGE / folder
+    return inside if inside.is_dir() else PACKAGE.parent / folder
+
+
 def find_notebooks(folder: str | Path | None = None) -> list[Path]:
     """List the notebooks `NN_name.ipynb` of a folder by number: absolute paths, at least one.
 
     Without a folder, those inside the installed package, else beside it (source checkout).
     """
-    places = [Path(folder)] if folder else [PACKAGE / "notebooks", PACKAGE.parent / "notebooks"]
-    for place in places:
-        found = sorted(place.resolve().glob("[0-9][0-9]_*.ipynb"))
-        if found:
-            return found
+    place = Path(folder) if folder else find_beside("notebooks")
+    if found := sorted(place.resolve().glob("[0-9][0-9]_*.ipynb")):
+        return found
     raise FileNotFoundError(
-        f"expected notebooks named NN_name.ipynb in {' or '.join(map(str, places))}, found none; "
-        "install affectkit again or run it from its source folder"
+        f"expected notebooks named NN_name.ipynb in {place}, found none; install affectkit again "
+        "or run it from its source folder"
     )
 
 

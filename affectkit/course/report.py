@@ -46,28 +46,37 @@ class NotebookFigures:
 
 
 def write_report(
-    run_folder: str | Path, summary: dict, executed_notebooks: Iterable[Path] | None = None
+    run_folder: str | Path, summary: dict, paths: Iterable[Path] | None = None
 ) -> Path:
     """Write `report.html` of a run: self-contained, nothing is loaded from elsewhere.
 
-    With the figures of these notebooks, else of those that the summary says have run. ValueError
-    if one can't be read, or the summary is not one of a run.
+    With the figures of the notebooks at `paths`, else of those that the summary says have run, and
+    links to the pages of these. ValueError if one can't be read, or the summary is not one of a
+    run.
     """
     folder = Path(run_folder)
-    if executed_notebooks is None:
-        ran = [entry["name"] for entry in summary["notebooks"] if entry["status"] != "not run"]
-        paths = [folder / "notebooks" / f"{name}.ipynb" for name in ran]
-        executed_notebooks = [path for path in paths if path.is_file()]
-    notebooks = [read_figures(path) for path in executed_notebooks]
+    if paths is None:
+        paths = executed_notebooks(folder, summary)
+    notebooks = [read_figures(path) for path in paths]
+    pages = {page.stem for page in (folder / "notebooks").glob("*.html")}
     results = [_result(name, result) for name, result in summary["metrics"].items() if result]
     try:
-        html = _template().render(summary=summary, results=results, notebooks=notebooks)
+        html = _template().render(
+            summary=summary, results=results, notebooks=notebooks, pages=pages
+        )
     except _MISFITS as error:
         raise ValueError(
             f"the summary of the run in {folder} is damaged ({error!r:.200}); run the course again "
             "with another output"
         ) from error
     return write_atomically(folder / REPORT_FILE, html)
+
+
+def executed_notebooks(run_folder: Path, summary: dict) -> list[Path]:
+    """List the notebooks in a run's folder that its summary says have run."""
+    ran = [entry["name"] for entry in summary["notebooks"] if entry["status"] != "not run"]
+    paths = [run_folder / "notebooks" / f"{name}.ipynb" for name in ran]
+    return [path for path in paths if path.is_file()]
 
 
 def read_figures(notebook_path: str | Path) -> NotebookFigures:

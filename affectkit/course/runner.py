@@ -17,8 +17,9 @@ from affectkit.course.notebooks import (
     open_log,
     run_notebook,
 )
+from affectkit.course.pages import write_pages
 from affectkit.course.progress import CourseProgress
-from affectkit.course.report import write_report
+from affectkit.course.report import executed_notebooks, write_report
 from affectkit.course.summary import (
     RUNNING,
     CourseSettings,
@@ -75,15 +76,16 @@ def run_course(
     notebooks: str | Path | None = None,
     progress: bool = True,
     cell_timeout: int = 0,
+    everything: bool = False,
 ) -> CourseResult:
-    """Run the course's notebooks, 00 to 04, from number `start` on, each in its own kernel.
+    """Run the course's notebooks, 00 to 04 or all, from number `start` on, each in its own kernel.
 
     A run that was killed goes on with the notebook that it was at, when it is called again with the
     same settings and `output`; a training in it goes on from its last epoch.
 
-    The run folder gets `notebooks/` (executed), `models/`, `logs/` (with `course.log`),
-    `metrics/`, `skipped_rows.csv`, `summary.json` and `report.html`. A notebook that fails stops
-    the chain; what ran is kept, and summary and report say what failed.
+    The run folder gets `notebooks/` (executed, and each as an HTML page), `models/`, `logs/` (with
+    `course.log`), `metrics/`, `skipped_rows.csv`, `summary.json` and `report.html`. A
+    notebook that fails stops the chain; what ran is kept, and summary and report say what failed.
 
     Parameters
     ----------
@@ -99,6 +101,8 @@ def run_course(
         Show progress bars.
     cell_timeout : int
         Seconds that one cell may take; 0 = the profile's of `CELL_TIMEOUTS`.
+    everything : bool
+        Run the notebooks after 04, too. Into the folder of a run without them, `start` at 5.
 
     Returns
     -------
@@ -117,12 +121,13 @@ def run_course(
         raise ValueError(f"expected cell_timeout of 0 (the default) or more, got {cell_timeout}")
     settings = _checked(settings or CourseSettings())
     chain = find_notebooks(notebooks)
-    if notebooks is None:  # the later ones read what other commands have made
+    if notebooks is None and not everything:
         chain = [path for path in chain if notebook_number(path) <= EVALUATION_NUMBER]
     chosen = [path for path in chain if notebook_number(path) >= start]
     if not chosen:
         raise ValueError(
             f"there is no notebook from number {start:02d} on: the last is {chain[-1]}"
+            + ("" if everything or notebooks else "; with everything (--all) there are later ones")
         )
     _check_taken(settings, chosen)
     cut_off = cut_off_run(chain, output, settings) if chosen == chain else None
@@ -145,6 +150,7 @@ def run_course(
                 folder, settings, log, cell_timeout or CELL_TIMEOUTS[settings.profile]
             )
             chain_run.run(chosen, summary, progress)
+        write_pages(executed_notebooks(folder.path, summary))
         return CourseResult(folder.path, summary, write_report(folder.path, summary))
 
 

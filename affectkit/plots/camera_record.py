@@ -54,7 +54,7 @@ def plot_camera_record(record: pd.DataFrame, face: int | None = None) -> Figure:
         x, y = np.insert(times, breaks, np.nan), np.insert(rows[name].to_numpy(), breaks, np.nan)
         below.plot(x, y, color=colour, linestyle=style, label=name)
     below.axhline(0, color="0.6", linewidth=0.7)
-    below.set(ylim=(-1.05, 1.05), xlabel="seconds", ylabel="value")
+    below.set(ylim=(-1.05, 1.05), xlabel="seconds", ylabel="valence, arousal")
     below.legend(frameon=False, fontsize=8, ncols=2, loc="upper right")
     return figure
 

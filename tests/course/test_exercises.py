@@ -48,8 +48,11 @@ def test_the_sets_of_a_class(tmp_path):
         app, ["course", "--student", str(tmp_path / "s"), "--teacher", str(tmp_path / "t")]
     )
     assert result.exit_code == 0, result.output
-    names = {folder: sorted((tmp_path / folder).iterdir()) for folder in "st"}
+    names = {folder: sorted((tmp_path / folder).glob("*.ipynb")) for folder in "st"}
     assert [path.name for path in names["s"]] == [path.name for path in names["t"]]
+    for folder in "st":
+        cards = {path.name for path in (tmp_path / folder / "data_cards").iterdir()}
+        assert cards >= {"affectnet.md", "affectfaces.md", "affectfaces.jpg", "affectkit-real.md"}
     assert "BEGIN SOLUTION" not in "".join(path.read_text("utf-8") for path in names["s"])
     assert all("BEGIN SOLUTION" in path.read_text("utf-8") for path in names["t"][:1])
     with pytest.raises(FileExistsError, match="00_check_setup.ipynb"):

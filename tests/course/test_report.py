@@ -115,6 +115,7 @@ def test_the_report_holds_numbers_figures_and_limits_and_loads_nothing(tmp_path)
     unused = nbformat.v4.new_code_cell("plot()", outputs=[picture(SECOND_PNG)])
     write_notebook(tmp_path / "notebooks" / "02_train.ipynb", unused)  # left by an earlier run
     summary = make_summary(metrics=results(), status="completed", protocol="folder")
+    (tmp_path / "notebooks" / "01_explore.html").touch()
     path = write_report(tmp_path, summary)
     html = path.read_text()
     page = Page(html)
@@ -135,7 +136,8 @@ def test_the_report_holds_numbers_figures_and_limits_and_loads_nothing(tmp_path)
     identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     targets = {link["href"] for link in page.all("a")}
-    assert targets <= {f"#{identifier}" for identifier in identifiers}
+    pages = {"notebooks/01_explore.html"}
+    assert pages <= targets <= {f"#{identifier}" for identifier in identifiers} | pages
 
     accuracy = summary["metrics"]["classifier"]["metrics"]["accuracy"]
     assert f"{accuracy['low']:.3f} to {accuracy['high']:.3f}" in page.text

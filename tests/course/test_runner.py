@@ -120,6 +120,9 @@ def test_a_failing_cell_stops_the_chain_and_from_goes_on(chain, tmp_path, monkey
     assert summary["peak_memory_bytes"] > 10e6
     report = (folder / "report.html").read_text()
     assert "02_second" in report
+    assert 'href="notebooks/02_second.html"' in report
+    assert 'href="notebooks/04_third.html"' not in report
+    assert "no row is left" in (folder / "notebooks" / "02_second.html").read_text()
     assert "no row is left" in report
     first = text_of(folder / "notebooks" / "00_first.ipynb")
     executable, working_folder, level = first.splitlines()[0].split()
@@ -159,6 +162,8 @@ def test_a_failing_cell_stops_the_chain_and_from_goes_on(chain, tmp_path, monkey
         "classifier.accuracy.high": 0.6,
     }
     assert "7.500" in (folder / "report.html").read_text()
+    assert (folder / "notebooks" / "04_third.html").is_file()
+    assert "mended" in (folder / "notebooks" / "02_second.html").read_text()
 
 
 def test_a_notebook_gets_the_parameters_that_it_has(tmp_path):
@@ -204,8 +209,10 @@ def test_impossible_settings_are_refused_before_anything_runs(
 
 def test_the_course_ends_with_the_evaluation(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"no notebook from number 05 on: the last is .*04_"):
+    with pytest.raises(ValueError, match=r"no notebook from number 05 on: .*04_.*; with .*--all"):
         run_course(start=5, progress=False)
+    with pytest.raises(FileNotFoundError, match="starting at 05_convert_for_nano needs"):
+        run_course(start=5, progress=False, everything=True)
 
 
 def test_a_broken_summary_is_named(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import affectkit
+from affectkit.course import BASELINE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +27,8 @@ def test_wheel_has_every_module_notebook_and_asset(names):
     assert len(modules) > 10
     assert len(notebooks) >= 5
     others = {f"affectkit/{name}" for name in ("faces/head.npz", "widgets/camera.js")}
-    others |= {"affectkit/widgets/camera.css"}
+    others |= {"affectkit/widgets/camera.css", "affectkit/data_cards/affectfaces.md"}
+    others |= {f"affectkit/{path.relative_to(ROOT)}" for path in BASELINE.glob("*.json")}
     assert modules | notebooks | assets | others <= names
 
 
