@@ -42,16 +42,18 @@ def plot_class_balance(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     if not tables:
         raise ValueError("expected at least one table to draw, got none")
-    figure, axes = new_figure(1, len(tables), figsize=(3.6 * len(tables), 3.2), sharey=True)
+    size = (3.6 * len(tables), 3.2)
+    figure, axes = new_figure(1, len(tables), figsize=size, sharex=True, sharey=True)
     colours = [EXPRESSION_COLOURS[name] for name in EXPRESSIONS]
     for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
         counts = table["expression"].value_counts().reindex(range(len(EXPRESSIONS)), fill_value=0)
-        total = int(counts.sum())
-        bars = axis.barh(EXPRESSIONS, counts.to_numpy(int), color=colours)
-        shares = [f"{count:,} ({count / max(total, 1):.0%})" for count in counts]
-        axis.bar_label(bars, shares, padding=3, fontsize=8)
-        axis.set(title=f"{title}: {total:,} rows", xlabel="rows", xlim=(0, counts.max() * 1.4 + 1))
-        axis.xaxis.set_major_locator(plt.MaxNLocator(4, integer=True))
+        shares = 100 * counts / max(int(counts.sum()), 1)
+        bars = axis.barh(EXPRESSIONS, shares, color=colours)
+        texts = [f"{count:,} ({share:.1f} %)" for count, share in zip(counts, shares, strict=True)]
+        axis.bar_label(bars, texts, padding=3, fontsize=8)
+        axis.set(title=f"{title}: {int(counts.sum()):,} rows", xlabel="share of the rows, %")
+    axes[0, 0].set(ylabel="expression")
+    axes[0, 0].margins(x=0.6)
     axes[0, 0].invert_yaxis()
     return figure
 
@@ -131,7 +133,8 @@ def plot_training_curves(history: pd.DataFrame | Mapping | str | Path) -> Figure
             )
         if best is not None:
             axis.axvline(best, color="0.5", linestyle=":", label=f"lowest loss: epoch {best}")
-        axis.set(xlabel="epoch", ylabel=name.replace("_", " "))
+        title = name.replace("_", " ")
+        axis.set(title=f"{title} by epoch", xlabel="epoch", ylabel=title)
         axis.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
         axis.grid(axis="y", alpha=0.3)
     axes[0, 0].legend(frameon=False, fontsize=8)
