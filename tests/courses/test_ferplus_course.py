@@ -14,4 +14,6 @@ def test_course_on_ferplus(shared, short, records, tmp_path):
     assert summary["status"] == "completed"
     assert summary["metrics"]["classifier"]["protocol"] == "ferplus-majority (subset of 240)"
     assert records(result.folder, "03")["derived_share"] == 1.0
-    assert 0.7 < records(result.folder, "01")["agreement"] < 0.95
+    agreement = records(result.folder, "01")["agreement"]
+    pairs, majority = (agreement[f"train, {who}"] for who in ("two raters", "majority and rater"))
+    assert 0.5 < pairs[0] < majority[0] < 0.95

@@ -5,12 +5,23 @@ from pathlib import Path
 import pytest
 
 from affectkit.course import read_summary
+from tests.courses.figures import read_notes, tall_pictures, watch_figures
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def quick(install_wheel):
+def figure_notes(tmp_path_factory):
+    """Where the kernels of the course note what its figures lack."""
+    environment, notes = watch_figures(tmp_path_factory.mktemp("ipython") / "watch")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield notes
+
+
+@pytest.fixture(scope="module")
+def quick(figure_notes, install_wheel):
     """The folder of `affectkit course` on the bundled set with the quick profile."""
     run = install_wheel("--constraint", str(ROOT / "environment.lock"))
     run("course", "--output", "run")
@@ -45,9 +56,21 @@ def test_quick_course_records_what_its_prose_promises(quick, records):
     )
     assert setup["failed_checks"] == []
     assert data["dummy_accuracy"] == pytest.approx(0.125)
-    assert data["agreement"] == pytest.approx(0.61, abs=0.03)
+    for split in ("train", "validation", "test"):
+        pair, perfect = (
+            data["agreement"][f"{split}, {who}"] for who in ("two raters", "perfect model and rater")
+        )
+        assert 0.57 < pair[0] < 0.63
+        assert 0.74 < perfect[0] < 0.79
+        assert pair[2] < perfect[1], "the intervals do not touch"
+    assert data["ceiling"] == pytest.approx(0.774, abs=0.001)
+    assert max(data["happy_ranges"], key=data["happy_ranges"].get) == "intensity"
     assert data["subjects"] > 500
     assert data["subjects_in_two_splits"] == 0
+    assert training["one_epoch_accuracy"] > 2 * training["dummy_validation_accuracy"]
+    assert training["calibration"]["by hand"] == pytest.approx(
+        training["calibration"]["temperature"], rel=0.02
+    )
     assert training["validation_accuracy"] > 3 * training["dummy_validation_accuracy"]
     assert 0.3 < training["calibration"]["temperature"] < 3
     assert training["calibration"]["after"] < training["calibration"]["before"] + 0.02
@@ -58,3 +81,13 @@ def test_quick_course_records_what_its_prose_promises(quick, records):
     ceiling = evaluation["noise_ceiling"]
     assert ceiling["accuracy_against_clean"] > evaluation["accuracy"]
     assert ceiling["label_accuracy"] > evaluation["accuracy"]
+
+
+@pytest.mark.slow
+@pytest.mark.notebooks
+def test_every_figure_has_title_and_labels_and_fits_a_screen(quick, figure_notes):
+    notes = read_notes(figure_notes)
+    assert len(notes) > 10
+    assert [note for note in notes if note["missing"]] == []
+    for path in sorted((quick / "notebooks").glob("*.ipynb")):
+        assert tall_pictures(path) == [], path.name
