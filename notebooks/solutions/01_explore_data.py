@@ -20,7 +20,8 @@ def accuracy_at_margin(margin):
 accuracy_without, accuracy_with = accuracy_at_margin(0.0), accuracy_at_margin(0.3)
 ### END SOLUTION
 # %% label_noise
-add_noise, accuracy_at = ..., {0.0: ..., 0.4: ...}
+add_noise = ...
+accuracy_at = {0.0: ..., 0.4: ...}
 ### BEGIN SOLUTION
 
 

@@ -5,15 +5,14 @@ from pathlib import Path
 import pytest
 
 from affectkit.course import read_summary
-from tests.courses.figures import read_notes, tall_pictures, watch_figures
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def figure_notes(tmp_path_factory):
+def figure_notes(figures, tmp_path_factory):
     """Where the kernels of the course note what its figures lack."""
-    environment, notes = watch_figures(tmp_path_factory.mktemp("ipython") / "watch")
+    environment, notes = figures.watch(tmp_path_factory.mktemp("ipython") / "watch")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -57,9 +56,8 @@ def test_quick_course_records_what_its_prose_promises(quick, records):
     assert setup["failed_checks"] == []
     assert data["dummy_accuracy"] == pytest.approx(0.125)
     for split in ("train", "validation", "test"):
-        pair, perfect = (
-            data["agreement"][f"{split}, {who}"] for who in ("two raters", "perfect model and rater")
-        )
+        shares = data["agreement"]
+        pair, perfect = shares[f"{split}, two raters"], shares[f"{split}, perfect model and rater"]
         assert 0.57 < pair[0] < 0.63
         assert 0.74 < perfect[0] < 0.79
         assert pair[2] < perfect[1], "the intervals do not touch"
@@ -85,9 +83,9 @@ def test_quick_course_records_what_its_prose_promises(quick, records):
 
 @pytest.mark.slow
 @pytest.mark.notebooks
-def test_every_figure_has_title_and_labels_and_fits_a_screen(quick, figure_notes):
-    notes = read_notes(figure_notes)
+def test_every_figure_has_title_and_labels_and_fits_a_screen(quick, figures, figure_notes):
+    notes = figures.read_notes(figure_notes)
     assert len(notes) > 10
     assert [note for note in notes if note["missing"]] == []
     for path in sorted((quick / "notebooks").glob("*.ipynb")):
-        assert tall_pictures(path) == [], path.name
+        assert figures.tall_pictures(path) == [], path.name

@@ -71,7 +71,9 @@ def test_figures_do_not_pile_up_in_pyplot(table):
 def test_class_balance(table):
     figure = plots.plot_class_balance({"train": table, "test": table.head(10)})
     shown = texts(figure)
-    assert {"train: 96 rows", "test: 10 rows", "12 (12.5 %)", "2 (20.0 %)", "Contempt"} <= set(shown)
+    assert {"train: 96 rows", "test: 10 rows", "12 (12.5 %)", "2 (20.0 %)", "Contempt"} <= set(
+        shown
+    )
     with pytest.raises(ValueError, match="at least one table"):
         plots.plot_class_balance({})
 
