@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "batches": ["load_faces", "make_batches", "read_face"],
         "datasets": ["DATASETS", "dataset_overview", "load_splits", "load_table"],
         "images": ["read_image", "read_table_image"],
+        "sets.london_faces": ["fetch_london_faces"],
         "shards.batches": ["shard_batches"],
         "shards.checks": ["ShardError"],
         "shards.index": ["ShardIndex", "read_index"],
