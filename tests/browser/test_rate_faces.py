@@ -34,10 +34,12 @@ def test_a_click_keeps_a_rating_and_shows_the_next_face(tools, tmp_path):
         rater = page.get_by_role("textbox", name="rater")
         rater.fill("anna")
         rater.press("Tab")
-        valence = page.locator(".widget-slider", has_text="valence").get_by_role("slider")
-        valence.focus()
-        for _ in range(4):
-            valence.press("ArrowRight")
+        slider = page.locator(".widget-slider", has_text="valence")
+        for shown in ("0.05", "0.10"):
+            slider.get_by_role("slider").press("ArrowRight")
+            expect(slider.locator(".widget-readout")).to_have_text(shown)
+            while notebook.execute("print(f'{pleasant.value:.2f}')").strip() != shown:
+                page.wait_for_timeout(100)  # a slider's next change waits for the picture
         for number in (0, 1):
             page.get_by_role("button", name="Keep this rating").click()
             expect(page.get_by_text(f"face {number} of anna is in ratings.csv")).to_be_visible()
@@ -46,5 +48,5 @@ def test_a_click_keeps_a_rating_and_shows_the_next_face(tools, tmp_path):
     kept = pd.read_csv(tmp_path / "ratings.csv")
     assert list(kept["rater"]) == ["anna", "anna"]
     assert list(kept["image_id"]) == shown
-    assert kept["valence"].tolist() == pytest.approx([0.2, 0.2])
+    assert kept["valence"].tolist() == pytest.approx([0.1, 0.1])
     assert kept["arousal"].tolist() == [0, 0]

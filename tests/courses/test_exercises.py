@@ -10,7 +10,7 @@ import pytest
 from nbgrader.utils import determine_grade
 
 from affectkit.course.exercises import answer_cells, fill_in, read_answers, write_set
-from affectkit.course.notebooks import open_log, run_notebook
+from affectkit.course.notebooks import known_parameters, open_log, run_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -82,8 +82,10 @@ def test_solutions_pass_and_wrong_answers_fail(path, run_folder):
     prepared, executed = run_folder / path.name, run_folder / f"executed_{path.name}"
     nbformat.write(with_answers(path), prepared)
     with open_log(run_folder / "log.txt") as log:
-        folder = str(run_folder / "models_and_logs")
-        result = run_notebook(prepared, executed, {"output": folder}, log, run_folder)
+        parameters = {"output": str(run_folder / "models_and_logs"), "portraits": "drawn"}
+        known = known_parameters(prepared)
+        parameters = {name: value for name, value in parameters.items() if name in known}
+        result = run_notebook(prepared, executed, parameters, log, run_folder)
     assert result.error is None
     graded = [
         cell

@@ -26,24 +26,22 @@ def on_affectfaces(tmp_path_factory):
         ("people in both splits", 0.1),
         ("copies, nearest neighbour", 0.1),
         ("copies, linear probe", 0.002),
-        ("choosing on the test set", 0.01),
+        ("choosing on the test set", 0.02),
         ("batches sorted by class", 0.2),
         ("thresholds tuned on test", 0.02),
-        ("reporting the best seed", 0.005),
+        ("reporting the best seed", 0.01),
     ],
 )
 def test_a_trick_jumps_and_its_undoing_takes_it_back(on_affectfaces, trick, least):
     entry = on_affectfaces[trick]
     assert entry["jump"] == pytest.approx(entry["with"] - entry["undone"], abs=1e-6)
     assert entry["jump"] > least
-    assert entry["low"] < entry["jump"] < entry["high"]
+    assert 0 < entry["low"] < entry["jump"] < entry["high"]
 
 
 @pytest.mark.slow
 @pytest.mark.notebooks
-def test_sure_jumps_are_sure_and_honest_numbers_are_possible(on_affectfaces):
-    for trick in ("people in both splits", "copies, nearest neighbour", "batches sorted by class"):
-        assert on_affectfaces[trick]["low"] > 0
+def test_a_whispered_number_is_impossible(on_affectfaces):
     perfect = on_affectfaces["reached"]["a perfect model"]
     assert on_affectfaces["probe"] < perfect < on_affectfaces["batches sorted by class"]["with"]
     assert on_affectfaces["real_copies"] == 0
