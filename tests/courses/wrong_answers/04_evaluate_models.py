@@ -7,8 +7,7 @@ mirrored_draws = [mirrored[np.concatenate([faces_of[p] for p in row])].mean() fo
 mirrored_low, mirrored_high = np.quantile(mirrored_draws, [0.025, 0.975])
 low_end, high_end = mirrored_low - high, mirrored_high - low
 # %% sure_enough
-steps = [step / 100 for step in range(100)]
-sure_enough = next(step for step in steps if right[confidence >= step].mean() >= 0.7)
+sure_enough = 0.9
 answered = (confidence >= sure_enough).mean()
 # %% lamp
 azimuths = [-90, -60, -30, 0, 30, 60, 90]
