@@ -3,6 +3,7 @@
 # make test-all then whole courses, kills, old TensorFlows, several workers, all hostile inputs
 # make lab      set everything up in .venv and open the notebooks in JupyterLab
 # make outputs  run the notebooks anew for the cells that keep their outputs, strip the others
+# make front-page  run all notebooks, and renew the pictures and results in README.md
 # make licences write data_cards/dependencies.md: what is installed, under which licence
 # make audit    look for known security holes in what is installed; needs the network
 # make lint | format | lock | clean
@@ -25,7 +26,7 @@ PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/pytest --dura
 # The notebooks whose kept outputs are compared with a new run; the others are run with papermill.
 KEPT_OUTPUTS := $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
 
-.PHONY: help install course test test-all lab outputs licences audit lint format lock clean
+.PHONY: help install course test test-all lab outputs front-page licences audit lint format lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -90,6 +91,11 @@ format: $(INSTALLED)
 # Keeps the pins that still fit; make lock UPGRADE=1 takes the newest releases.
 lock: $(INSTALLED)
 	PATH="$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(if $(UPGRADE),--upgrade,)
+
+front-page: $(INSTALLED)
+	rm -rf runs/front_page
+	$(BIN)/affectkit course --all --output runs/front_page
+	$(BIN)/python .ci/front_page.py runs/front_page
 
 licences: $(INSTALLED)
 	$(BIN)/python .ci/licences.py

@@ -169,7 +169,8 @@ def test_a_failing_cell_stops_the_chain_and_from_goes_on(chain, tmp_path, monkey
 def test_a_notebook_gets_the_parameters_that_it_has(tmp_path):
     chain = tmp_path / "chain"
     write_notebook(chain, "00_first")
-    write_notebook(chain, "01_small", "assert seed == 3", parameters="seed: int = 0")
+    own = "seed: int = 0\nlimit: int = 40"
+    write_notebook(chain, "01_small", "assert (seed, limit) == (3, 40)", parameters=own)
     result = run_course(
         CourseSettings(seed=3), output=tmp_path / "run", notebooks=chain, progress=False
     )
