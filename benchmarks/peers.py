@@ -40,7 +40,7 @@ from stages import opened, shorten
 from affectkit.data import load_faces, load_table, read_table_image
 from affectkit.labels import EXPRESSIONS
 from affectkit.machine import peak_memory
-from affectkit.models import open_model
+from affectkit.models import apply_temperature, open_model
 from affectkit.pipeline import load_detector
 from affectkit.plots import plot_rates
 from affectkit.preprocess import Preprocessing, crop_face, scale_pixels
@@ -201,11 +201,12 @@ def ask_peer(python: Path, peer: str, faces: np.ndarray) -> np.ndarray:
 
 
 def ask_checkpoint(name: str, faces: np.ndarray) -> np.ndarray:
-    """Probabilities (n, 8) of a checkpoint for square RGB crops."""
+    """Calibrated probabilities (n, 8) of a checkpoint for square RGB crops."""
     model = open_model(name)
     ready = np.stack([crop_face(face, None, model.preprocessing) for face in faces])
     parts = np.split(scale_pixels(ready.astype(np.float32)), range(128, len(ready), 128))
-    return np.concatenate([model(part)["expression"] for part in parts])
+    answers = np.concatenate([model(part)["expression"] for part in parts])
+    return apply_temperature(answers, model.temperature)
 
 
 def read_ferplus(root: Path) -> tuple[np.ndarray, np.ndarray]:

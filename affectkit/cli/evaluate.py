@@ -90,7 +90,11 @@ def run(
 
 def _print_result(header: list[str], rows: list[list[str]], result: dict) -> None:
     title = f"{result['name']} on {result['dataset']}, {result['split']}, {result['rows']:,} faces"
-    table = Table(title=title, caption=f"protocol {result['protocol']}")
+    caption = f"protocol {result['protocol']}"
+    if temperature := result.get("calibration", {}).get("temperature"):
+        after = result["calibration"]["after"]["ece"]["value"]
+        caption += f"; with temperature {temperature:.2f} for these rows, ECE {after:.3f}"
+    table = Table(title=title, caption=caption)
     for position, name in enumerate(header):
         table.add_column(name, justify="right" if position else "left", overflow="fold")
     for row in rows:

@@ -61,6 +61,12 @@ Smoothing = Annotated[
     float,
     typer.Option(min=0, max=0.99, help="Share of a face's earlier answers that is kept, 0..0.99."),
 ]
+Prior = Annotated[
+    str,
+    typer.Option(
+        help="How frequent expressions are thought to be: trained, or balanced (all about alike)."
+    ),
+]
 Workers = Annotated[
     int,
     typer.Option(

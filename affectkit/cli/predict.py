@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from affectkit.cli.console import tell
-from affectkit.cli.options import DetectorName, ModelName, Scheduler, Smoothing, Threads, Workers
+from affectkit.cli.options import (
+    DetectorName,
+    ModelName,
+    Prior,
+    Scheduler,
+    Smoothing,
+    Threads,
+    Workers,
+)
 from affectkit.cli.stopping import stop_signals
 
 SOME_FAILED, NOTHING_DONE = 1, 2
@@ -39,6 +47,7 @@ def run(
     ] = 1,
     threads: Threads = 1,
     smoothing: Smoothing = 0.0,
+    prior: Prior = "trained",
     follow_links: Annotated[
         bool,
         typer.Option("--follow-links", help="Follow links in folders that lead out of these, too."),
@@ -69,7 +78,7 @@ def run(
     from affectkit.pipeline.predict.task import PredictSettings
 
     settings = PredictSettings(
-        model, detector, annotate, stride, smoothing, threads, workers, scheduler
+        model, detector, annotate, stride, smoothing, threads, workers, scheduler, prior
     )
     message = f"Stopped. {output} has what was done; the same command goes on from there."
     with stop_signals(message) as check:

@@ -32,6 +32,8 @@ per_class              {name: {precision, recall, f1, n}}; 0 where nothing was p
 calibration            {bins, temperature, before, after}; the last two (after: null without a
                        temperature) {ece, nll, brier: {value, low, high}, table: [{low, high,
                        rows, confidence, accuracy}]}. ECE has no interval: resampling inflates it
+plausible              only with a share: {share, coverage, size}; coverage is how often the
+                       plausible expressions hold the label, size how many these are
 noise_ceiling          only where the table has further annotations: see below
 =====================  ===========================================================================
 
@@ -54,6 +56,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.bootstrap": ["bootstrap_metric"],
         "metrics.calibration": [
             "expected_calibration_error",
+            "fit_plausible_share",
             "fit_temperature",
             "reliability_table",
         ],

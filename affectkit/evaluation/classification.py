@@ -21,6 +21,7 @@ from affectkit.evaluation.probabilities import protocol_probabilities
 from affectkit.evaluation.slices import slice_entries, slice_groups, slice_masks
 from affectkit.files.json_forms import json_ready
 from affectkit.labels import EXPRESSIONS, NUM_EXPRESSIONS, expression_code
+from affectkit.models.temperature import plausible_expressions
 
 _LOSSES = {"nll": calibration.negative_log_likelihoods, "brier": calibration.brier_scores}
 
@@ -34,6 +35,7 @@ def evaluate_classification(
     seed: int = 0,
     train_table: pd.DataFrame | None = None,
     temperature: float | None = None,
+    plausible_share: float | None = None,
     name: str = "model",
 ) -> dict:
     """Evaluate predicted expressions.
@@ -55,6 +57,8 @@ def evaluate_classification(
     temperature : float, optional
         From `affectkit.evaluation.fit_temperature` on the validation split. The metrics are
         those of the probabilities as given; `calibration.after` uses it.
+    plausible_share : float, optional
+        From `affectkit.evaluation.fit_plausible_share`: gives `plausible`.
     name : str
         What `compare` calls this result.
 
@@ -91,6 +95,10 @@ def evaluate_classification(
         for stage, values in stages.items()
         for name, loss in _LOSSES.items()
     }
+    if plausible_share is not None:
+        sets = plausible_expressions(probabilities, plausible_share)
+        losses["plausible", "coverage"] = sets[np.arange(len(sets)), labels].astype(float)
+        losses["plausible", "size"] = sets.sum(axis=1).astype(float)
     groups, skipped = slice_groups(table)
     masks = slice_masks(groups)
     slice_vectors = {key: (correct * mask, mask.astype(float)) for key, mask in masks.items()}
@@ -142,6 +150,11 @@ def evaluate_classification(
         "slices_skipped": skipped,
         "bootstrap": bootstrap_settings(bootstrap, seed, clusters, len(table)),
     }
+    if plausible_share is not None:
+        result["plausible"] = {"share": plausible_share} | {
+            name: metric(losses["plausible", name].mean(), intervals.get(("plausible", name)))
+            for name in ("coverage", "size")
+        }
     if ceiling := _noise_ceiling(table, labels, predictions):
         result["noise_ceiling"] = ceiling
     return json_ready(result)

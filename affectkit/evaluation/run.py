@@ -125,9 +125,14 @@ def evaluate_run(
         skipped.to_csv(folder / "skipped_rows.csv")
     common = {"bootstrap": settings.bootstrap, "seed": settings.seed, "train_table": train}
     if loaded.task == "classification":
-        temperature = None if loaded.temperature == 1 else loaded.temperature
+        temperature = loaded.temperature_for(table.attrs["protocol"])
         result = evaluate_classification(
-            predictions, table, temperature=temperature, name=name, **common
+            predictions,
+            table,
+            temperature=None if temperature == 1 else temperature,
+            plausible_share=loaded.confidence.get("plausible_share"),
+            name=name,
+            **common,
         )
     else:
         result = evaluate_regression(predictions, table, name=name, **common)

@@ -19,6 +19,10 @@ _CALIBRATION_NAMES = {
     "nll": "log loss NLL (lower is better)",
     "brier": "Brier score (lower is better)",
 }
+_PLAUSIBLE_NAMES = {
+    "coverage": "label is plausible",
+    "size": "plausible expressions a face",
+}
 BASELINE_NAMES = {
     "dummy_most_frequent": "dummy: most frequent class",
     "dummy_prior": "dummy: class shares",
@@ -31,7 +35,7 @@ BASELINE_NAMES = {
 
 def metric_name(name: str) -> str:
     """Write a metric's name for people: valence_ccc -> valence CCC."""
-    names = _METRIC_NAMES | _CALIBRATION_NAMES
+    names = _METRIC_NAMES | _CALIBRATION_NAMES | _PLAUSIBLE_NAMES
     start, _, end = name.partition("_")
     return names.get(name) or f"{start} {names.get(end, end)}"
 
@@ -51,11 +55,14 @@ def interval(entry: dict[str, float | None]) -> str:
 def metric_table(result: dict) -> tuple[list[str], list[list[str]]]:
     """Lay a result out: header (metric, value, 95 % interval, a column a baseline) and rows.
 
-    A classifier's losses and calibration error, before temperature scaling, stand last.
+    A classifier's losses and calibration error, before temperature scaling, and how plausible
+    expressions hold the label, stand last.
     """
     metrics = dict(result["metrics"])
     calibration = result.get("calibration", {}).get("before", {})
     metrics |= {name: calibration[name] for name in _CALIBRATION_NAMES if name in calibration}
+    plausible = result.get("plausible", {})
+    metrics |= {name: plausible[name] for name in _PLAUSIBLE_NAMES if name in plausible}
     baselines = result.get("baselines", {})
     header = ["metric", "value", "95 % interval", *(BASELINE_NAMES.get(b, b) for b in baselines)]
     rows = [

@@ -140,6 +140,7 @@ def export_model(
             if calibration is None
             else {"dataset": dataset, "faces": len(calibration)},
             verification=verification,
+            **({"confidence": source.confidence} if source.confidence else {}),
             **describe_source(source),
         )
         replace_path(path, output / path.name)

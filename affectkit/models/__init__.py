@@ -18,6 +18,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "OnnxNetwork",
             "SavedModelNetwork",
         ],
-        "temperature": ["apply_temperature"],
+        "temperature": ["apply_temperature", "plausible_expressions"],
     },
 )

@@ -82,6 +82,27 @@ class Architecture(TypedDict):
     shared_backbone: bool
 
 
+Temperature = Annotated[Number, Field(gt=1e-6, lt=1e6)]
+
+
+class Confidence(TypedDict):
+    """What was fitted to a classifier's answers beside its temperature, on faces held out.
+
+    `protocol_temperatures`: what suits the test rows of these protocols, where that is another
+    temperature than what suits all pictures. `plausible_share`: see
+    `affectkit.models.plausible_expressions`, for the network's own probabilities.
+    `balanced_prior`: what is added to the network's logits where all expressions are about as
+    frequent.
+    """
+
+    __pydantic_config__ = OPEN
+    protocol_temperatures: NotRequired[dict[str, Temperature]]
+    plausible_share: NotRequired[Annotated[Number, Field(gt=0, le=1)]]
+    balanced_prior: NotRequired[
+        Annotated[list[Annotated[Number, Field(ge=-50, le=50)]], Field(min_length=8, max_length=8)]
+    ]
+
+
 class Card(TypedDict):
     """What a card tells; whoever writes it may add more."""
 
@@ -93,7 +114,8 @@ class Card(TypedDict):
     ]
     preprocessing: FaceInput
     outputs: dict[Output, dict]
-    temperature: Annotated[Number, Field(gt=1e-6, lt=1e6)]
+    temperature: Temperature
+    confidence: NotRequired[Confidence]
     architecture: NotRequired[Architecture]
     training: NotRequired[dict]
 

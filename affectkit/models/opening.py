@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affectkit.models.cards import Card, FileEntry, ModelFile, checkpoint_names, find_model
+from affectkit.models.cards import (
+    Card,
+    Confidence,
+    FileEntry,
+    ModelFile,
+    checkpoint_names,
+    find_model,
+)
 from affectkit.models.runtimes import OUTPUTS, KerasNetwork, Network, load_network, one_output
 from affectkit.preprocess import Preprocessing
 
@@ -32,6 +39,7 @@ class Model:
         How their input is made.
     temperature : float
         Divides the logits of the expressions when calibrated probabilities are wanted; 1 = none.
+        `temperature_for` gives another one for the test rows of some protocols.
     cards : tuple of dict
         What the cards (`affectkit.models.cards.Card`) of the networks say.
     files : tuple of dict
@@ -112,6 +120,22 @@ class Model:
     def training(self) -> dict[str, Any]:
         """What the card says about the training."""
         return dict(self.card.get("training") or {})
+
+    @property
+    def confidence(self) -> Confidence:
+        """What the card of the classifier says beside the temperature; empty if it says nothing."""
+        cards = [card for card in self.cards if "expression" in card.get("outputs", {})]
+        return dict(cards[0].get("confidence") or {}) if cards else {}
+
+    def temperature_for(self, protocol: str) -> float:
+        """Give the temperature for the test rows of a protocol: the card's own one, or the usual.
+
+        Parameters
+        ----------
+        protocol : str
+            A name of `affectkit.data.protocols.PROTOCOLS`.
+        """
+        return self.confidence.get("protocol_temperatures", {}).get(protocol, self.temperature)
 
     @property
     def sha256(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Probabilities that say how sure a network is: softened or sharpened by its temperature."""
+"""What a network's probabilities say: how sure it is, and which expressions are plausible."""
 
 from __future__ import annotations
 
@@ -33,3 +33,24 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     floored = np.maximum(np.asarray(probabilities, float), SMALLEST_PROBABILITY)
     powers = floored ** (1 / temperature)  # the same, with the logarithm undone
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def plausible_expressions(probabilities: np.ndarray, share: float) -> np.ndarray:
+    """Tell which expressions are plausible: at least so probable, compared with the first.
+
+    Parameters
+    ----------
+    probabilities : array-like
+        Shape (n, k).
+    share : float
+        Of the row's greatest probability, 0..1: see `affectkit.evaluation.fit_plausible_share`. A
+        temperature that was applied to the probabilities has to be applied to it too, as
+        `share ** (1 / temperature)`; then the answer stays as it was.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (n, k); at least one in each row.
+    """
+    floored = np.maximum(np.asarray(probabilities, float), SMALLEST_PROBABILITY)
+    return floored >= share * floored.max(axis=1, keepdims=True)

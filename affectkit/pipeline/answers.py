@@ -25,6 +25,10 @@ class FaceAffect:
         In [-1, 1]; None without a regressor.
     track : int or None
         Number of the face within a video; None where faces are not followed.
+    plausible : tuple of str
+        The expressions that hold what raters say in nine of ten cases, the most probable first, for
+        faces like those that the share on the model's card was fitted on: see
+        `affectkit.models.plausible_expressions`. Empty without a classifier or such a share.
     """
 
     box: tuple[float, float, float, float]
@@ -34,3 +38,4 @@ class FaceAffect:
     valence: float | None
     arousal: float | None
     track: int | None = None
+    plausible: tuple[str, ...] = ()

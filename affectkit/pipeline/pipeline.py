@@ -10,8 +10,8 @@ from PIL import Image
 
 from affectkit.data.images import picture_pixels
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.opening import open_model
-from affectkit.models.temperature import apply_temperature
+from affectkit.models.opening import Model, open_model
+from affectkit.models.temperature import apply_temperature, plausible_expressions
 from affectkit.pipeline.answers import FaceAffect
 from affectkit.pipeline.detect.detectors import load_detector
 from affectkit.pipeline.detect.face import Face
@@ -44,6 +44,10 @@ class AffectPipeline:
         Number the faces of a video; implied by smoothing.
     timer : StageTimer, optional
         Gets the time of every stage. The default one keeps the last 10,000 frames.
+    prior : {"trained", "balanced"}
+        How frequent the expressions are thought to be: as in the training of the network, where
+        some are rare, or all about alike. "balanced" finds more of the rare ones, and is wrong more
+        often where these are rare.
 
     Examples
     --------
@@ -63,17 +67,20 @@ class AffectPipeline:
         smoothing: float = 0.0,
         track: bool = False,
         timer: StageTimer | None = None,
+        prior: str = "trained",
     ) -> None:
         """Load detector and networks.
 
         Raises
         ------
         ValueError
-            If a name is unknown, a setting out of range or a file damaged.
+            If a name is unknown, a setting out of range, a file damaged, or a balanced prior is
+            wanted of a model whose card has none.
         FileNotFoundError
             If a file is missing.
         """
         self.model = open_model(model, threads)
+        self._weights = _prior_weights(self.model, prior)
         self.detect = load_detector(detector, threads) if isinstance(detector, str) else detector
         self.timer = timer or StageTimer(keep=KEPT_FRAMES)
         self._smoothing, self._follow = smoothing, bool(track or smoothing)
@@ -116,8 +123,11 @@ class AffectPipeline:
         if self._tracker is not None:
             with timer.stage("smooth"):
                 numbers, answers = self._tracker.update(faces, answers)
+        share = self.model.confidence.get("plausible_share")
+        if share is not None:
+            share **= 1 / self.model.temperature
         return [
-            _describe(face, answer, number)
+            _describe(face, answer, number, share)
             for face, answer, number in zip(faces, answers, numbers, strict=True)
         ]
 
@@ -140,16 +150,40 @@ class AffectPipeline:
         probabilities = outputs.get("expression", nothing)
         if probabilities.size:
             with timer.stage("classify"):
+                if self._weights is not None:
+                    probabilities = probabilities * self._weights
                 probabilities = apply_temperature(probabilities, self.model.temperature)
         return list(zip(probabilities, outputs.get("valence_arousal", nothing), strict=True))
 
 
-def _describe(face: Face, answer: tuple[np.ndarray, np.ndarray], track: int | None) -> FaceAffect:
+def _prior_weights(model: Model, prior: str) -> np.ndarray | None:
+    """Give what probabilities are multiplied by for a prior, shape (8,); None for nothing."""
+    if prior not in ("trained", "balanced"):
+        raise ValueError(f"expected a prior of trained or balanced, got {prior!r}")
+    if prior == "trained":
+        return None
+    added = model.confidence.get("balanced_prior")
+    if added is None:
+        raise ValueError(
+            f"the card of {model.name} has no balanced prior; take the trained one, or "
+            "a checkpoint such as affectkit-real-int8"
+        )
+    return np.exp(added)
+
+
+def _describe(
+    face: Face, answer: tuple[np.ndarray, np.ndarray], track: int | None, share: float | None
+) -> FaceAffect:
     probabilities, valence_arousal = answer
     valence, arousal = (float(value) for value in valence_arousal) if valence_arousal.size else (
         None, None
     )  # fmt: skip
     known = bool(probabilities.size)
+    plausible = ()
+    if known and share is not None:
+        (held,) = plausible_expressions(probabilities[None], share)
+        order = np.argsort(-probabilities, kind="stable")
+        plausible = tuple(EXPRESSIONS[code] for code in order if held[code])
     return FaceAffect(
         face.box,
         face.score,
@@ -158,4 +192,5 @@ def _describe(face: Face, answer: tuple[np.ndarray, np.ndarray], track: int | No
         valence,
         arousal,
         track,
+        plausible,
     )

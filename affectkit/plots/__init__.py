@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_rates",
             "plot_scaling",
             "plot_stage_bars",
+            "plot_stress",
             "plot_trade_off",
         ],
         "camera_record": ["plot_camera_circumplex", "plot_camera_record"],

@@ -210,3 +210,44 @@ def plot_input_costs(reading: pd.DataFrame, augmentation: pd.DataFrame) -> Figur
              for row in augmentation.itertuples()]  # fmt: skip
     table = pd.DataFrame(rows, columns=["what", "layers", "ms"])
     return plot_rates(table, "what", "ms", "layers", "processor ms an image")
+
+
+def plot_stress(steps: pd.DataFrame) -> Figure:
+    """Draw how many faces get another answer as one thing in the picture moves: a panel a change.
+
+    Parameters
+    ----------
+    steps : pandas.DataFrame
+        Table "steps" of a run, or rows of it: tool, change, unit, faces (of which kind), step (in
+        words), rows, flipped (share). The first step is what the others are compared with.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    panels = list(steps.groupby("change", sort=False))
+    columns = min(4, len(panels))
+    lines = -(-len(panels) // columns)
+    figure, axes = new_figure(
+        lines, columns, figsize=(2.5 * columns + 0.5, 1.9 * lines + 0.5), sharey=True
+    )
+    colours = sns.color_palette("colorblind")
+    for axis, (change, rows) in zip(axes.flat, panels, strict=False):
+        for number, (tool, told) in enumerate(rows.groupby("tool", sort=False)):
+            look = {"marker": _MARKERS[number % 8], "color": colours[number % len(colours)]}
+            places = range(len(told))
+            axis.plot(places, told["flipped"], label=tool, markersize=4, linewidth=1.2, **look)
+        axis.set_xticks(list(places), told["step"], fontsize=8)
+        unit, faces = rows["unit"].iloc[0], rows["faces"].iloc[0]
+        axis.set_xlabel(unit or "as named", fontsize=8)
+        axis.set_title(f"{change} ({faces})", fontsize=9)
+        axis.set(ylim=(-0.04, 1.04))
+        axis.grid(alpha=0.3)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    for axis in axes[:, 0]:
+        axis.set_ylabel("share flipped", fontsize=8)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.suptitle("How many faces get another answer when one thing moves", fontsize=11)
+    return figure

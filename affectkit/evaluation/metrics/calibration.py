@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize, minimize_scalar
@@ -118,6 +120,42 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
     bounds = tuple(np.log(_TEMPERATURE_BOUNDS))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def fit_plausible_share(labels: np.ndarray, probabilities: np.ndarray, level: float = 0.9) -> float:
+    """Find how probable an expression must be, compared with the first, to be plausible.
+
+    So that the plausible ones hold the label in `level` of all cases. Split conformal prediction
+    (Angelopoulos & Bates, 2021, arXiv:2107.07511, section 1) with the ratio of the label's
+    probability to the greatest as score. It holds on average, for faces like those given; never fit
+    it on the test split.
+
+    Parameters
+    ----------
+    labels, probabilities
+        As in `fit_temperature`.
+    level : float
+        Above 0 and below 1.
+
+    Returns
+    -------
+    float
+        For `affectkit.models.plausible_expressions`; at most 1.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows for the level: 9 for 0.9.
+    """
+    rank = math.floor((len(labels) + 1) * (1 - level) + 1e-9)
+    if rank < 1:
+        raise ValueError(
+            f"expected at least {math.ceil(1 / (1 - level) - 1 - 1e-9)} rows for a level of "
+            f"{level:g}, got {len(labels)}"
+        )
+    floored = np.maximum(np.asarray(probabilities, float), SMALLEST_PROBABILITY)
+    chosen = floored[np.arange(len(floored)), np.asarray(labels, int)]
+    return float(np.sort(chosen / floored.max(axis=1))[rank - 1])
 
 
 def fit_corrected_temperature(

@@ -17,7 +17,7 @@ PROBABILITY_COLUMNS = tuple(f"probability_{name.lower()}" for name in EXPRESSION
 
 COLUMNS = (
     *("file", "frame", "seconds", "face", "track", "x", "y", "width", "height", "score"),
-    *("expression", *PROBABILITY_COLUMNS, "valence", "arousal"),
+    *("expression", *PROBABILITY_COLUMNS, "valence", "arousal", "plausible"),
 )
 """Names of the columns.
 
@@ -26,9 +26,10 @@ for a formula. frame: its number in a video, from 0; nothing for a picture. seco
 frame. face: its number in the frame, from 0, the largest first; nothing where there is none. track:
 its number in the video. x, y, width, height: its square in pixels; may reach beyond the picture.
 score: of the detector, 0..1. probability_...: calibrated, sum to 1. valence, arousal: in [-1, 1].
+plausible: expressions between semicolons, as `FaceAffect.plausible`.
 """
 
-WHOLE, TEXT = ("frame", "face", "track"), ("file", "expression")
+WHOLE, TEXT = ("frame", "face", "track"), ("file", "expression", "plausible")
 """Columns of whole numbers and of text; the others are of floating-point numbers."""
 
 FORMATS = (".csv", ".parquet", ".jsonl")
@@ -62,6 +63,7 @@ def face_rows(
                 for name, value in zip(PROBABILITY_COLUMNS, probabilities, strict=True)
             }
             | {"valence": _rounded(face.valence, 6), "arousal": _rounded(face.arousal, 6)}
+            | {"plausible": ";".join(face.plausible) or None}
         )
     return rows or [dict.fromkeys(COLUMNS) | place]
 

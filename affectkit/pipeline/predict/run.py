@@ -109,7 +109,8 @@ def predict_files(
         A `.csv`, `.parquet` or `.jsonl` file, a row a face. Columns: file, frame (of a video, from
         0), seconds, face (in the frame, from 0, the largest first; nothing where there is none),
         track, x, y, width and height (pixels), score (of the detector, 0..1), expression,
-        probability_neutral ... (calibrated, sum to 1), valence and arousal ([-1, 1]).
+        probability_neutral ... (calibrated, sum to 1), valence and arousal ([-1, 1]), plausible
+        (expressions between semicolons, see `FaceAffect`).
     settings : PredictSettings, optional
         Model, detector, annotated copies, workers.
     overwrite : bool
@@ -200,6 +201,7 @@ def _shaping(settings: PredictSettings) -> dict[str, object]:
         "detector": settings.detector,
         "stride": settings.stride,
         "smoothing": settings.smoothing,
+        "prior": settings.prior,
         "annotate": settings.annotate and file_key(settings.annotate),
     }
 

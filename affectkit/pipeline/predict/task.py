@@ -52,6 +52,8 @@ class PredictSettings:
     scheduler : str, optional
         Address of a Dask scheduler (`tcp://host:port`) whose workers are taken instead; they have
         to see the files at the same place.
+    prior : {"trained", "balanced"}
+        See `AffectPipeline`.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class PredictSettings:
     threads: int = 1
     workers: int = 1
     scheduler: str | None = None
+    prior: str = "trained"
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -78,7 +81,9 @@ class PredictSettings:
         """Load what works on pictures, or on videos."""
         detector = self.detector or (VIDEO_DETECTOR if is_video else IMAGE_DETECTOR)
         smoothing = self.smoothing if is_video else 0.0
-        return AffectPipeline(self.model, detector, self.threads, smoothing, track=is_video)
+        return AffectPipeline(
+            self.model, detector, self.threads, smoothing, track=is_video, prior=self.prior
+        )
 
     def with_absolute_paths(self) -> PredictSettings:
         """Name the files of model and detector so that a worker that was started elsewhere does."""
