@@ -1,9 +1,11 @@
-"""Measure networks on real faces: a checkpoint, each stage of a training, each part of the recipe.
+"""Measure networks on real faces: a checkpoint, its confidence, the stages and parts of a training.
 
 Usage::
 
     python benchmarks/accuracy.py card affectkit-real --ferplus FERPLUS --london LONDON_FACES \\
         --output FOLDER
+    python benchmarks/accuracy.py confidence affectkit-real --ferplus FERPLUS --press PRESS_FACES \\
+        --london LONDON_FACES --output FOLDER
     python benchmarks/accuracy.py stages runs/real runs/real_without_smiles --ferplus FERPLUS \\
         --london LONDON_FACES --output FOLDER
     python benchmarks/accuracy.py recipe --root FERPLUS --weights imagenet --output FOLDER
@@ -14,6 +16,13 @@ plot. The tables replace what stands between the two `measured` marks of
 affectkit/assets/checkpoints/NAME.md; the hours of training are not measured here, and are told by
 the prose above. With both sets there are also tables of where smiles begin, one with thresholds
 from the votes of FER+'s raters. With --affectfaces the bundled drawings are measured too.
+
+`confidence` fits the temperature of all pictures, FER+'s own one, the share of plausible
+expressions and the balanced prior on faces held out (`affectkit.training.recipes.shift`), writes
+them into the card, and what they are worth on other faces between the two `confidence` marks: of
+float16, whose answers are float32's within .02, and of int8. ECE is reported with the temperature
+of all pictures, with one for which the whole source was unseen, and with FER+'s. London's portraits
+and PublicTest are only reported on.
 
 `stages`: each stage of `affectkit train checkpoint` leaves a network in models/. This tests them
 all on both sets, and writes FOLDER/stages.md. A network that several runs share (the same weights)
@@ -51,20 +60,41 @@ from report import add_data, choose, data_sets, markdown_grid, model_file, new_p
 from sklearn.metrics import roc_curve
 
 from affectkit.data import SOFT_LABEL_COLUMNS, load_faces, load_table
-from affectkit.evaluation import EvaluationSettings, evaluate_classification, evaluate_run
+from affectkit.evaluation import (
+    EvaluationSettings,
+    evaluate_classification,
+    evaluate_run,
+    expected_calibration_error,
+    fit_plausible_share,
+)
 from affectkit.files import write_atomically, write_json
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import (
     Model,
+    apply_temperature,
     build_classifier,
     checkpoint_names,
     open_model,
+    plausible_expressions,
     predict_faces,
 )
-from affectkit.models.cards import FOLDER
-from affectkit.preprocess import Preprocessing
+from affectkit.models.cards import FOLDER, Confidence, read_card, write_card
+from affectkit.pipeline.detect.boxes import add_face_boxes
+from affectkit.preprocess import Preprocessing, scale_pixels
 from affectkit.training import train_model
+from affectkit.training.recipes.calibration import class_frequencies
 from affectkit.training.recipes.rows import drop_copies, mixed_splits
+from affectkit.training.recipes.shift import (
+    AS_IS,
+    WORSENED,
+    Answers,
+    Faces,
+    balanced_accuracy,
+    fit_confidence,
+    fit_shared_temperature,
+    shifted_faces,
+    worsen,
+)
 from affectkit.training.recipes.stages import PROFILE
 
 ADDED = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
@@ -458,6 +488,128 @@ def card(command: list[str]) -> None:
         write_between(FOLDER / f"{arguments.name}.md", "measured", tables.rstrip("\n"))
 
 
+def ask(loaded: Model, faces: dict[str, Faces], worsened: int) -> Answers:
+    """Ask a classifier about faces as they are, and about so many of each source worsened."""
+    answers: Answers = {}
+    for source, (table, pixels) in faces.items():
+        labels = table["expression"].to_numpy(int)
+        chosen = np.random.default_rng(0).permutation(len(labels))[:worsened]
+        answers[source, AS_IS] = labels, probabilities(loaded, pixels)
+        for kind in WORSENED if worsened else ():
+            changed = worsen(pixels[chosen], kind)
+            answers[source, kind] = labels[chosen], probabilities(loaded, changed)
+    if "press" in faces:
+        answers["press", "evened"] = evened(*answers["press", AS_IS])
+    return answers
+
+
+def evened(labels: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take all rare expressions, and as many Neutral and Happy faces each: press has few others."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    rare = order[labels[order] > 1]
+    often = [order[labels[order] == code][: len(rare)] for code in (0, 1)]
+    rows = np.concatenate([rare, *often])
+    return labels[rows], given[rows]
+
+
+def probabilities(loaded: Model, pixels: np.ndarray) -> np.ndarray:
+    """Ask about faces, uint8 (n, size, size, 3): before temperature scaling, (n, 8)."""
+    parts = np.split(pixels, range(256, len(pixels), 256))
+    return np.concatenate(
+        [loaded(scale_pixels(part.astype(np.float32)))["expression"] for part in parts]
+    )
+
+
+def confidence_row(
+    name: str,
+    answer: tuple[np.ndarray, np.ndarray],
+    temperatures: dict[str, float | None],
+    found: Confidence,
+) -> dict[str, object]:
+    """Give accuracy, ECE with each temperature, coverage, and what the balanced prior does."""
+    labels, given = answer
+    firsts = given.argmax(axis=1)
+    shifted = (given * np.exp(found["balanced_prior"])).argmax(axis=1)
+    sets = plausible_expressions(given, found["plausible_share"])
+    row: dict[str, object] = {"faces": name, "rows": len(labels)}
+    row["accuracy"] = float((firsts == labels).mean())
+    for title, temperature in temperatures.items():
+        scaled = None if temperature is None else apply_temperature(given, temperature)
+        row[title] = "" if scaled is None else expected_calibration_error(labels, scaled)
+    row["coverage"] = float(sets[np.arange(len(labels)), labels].mean())
+    row["plausible a face"] = float(sets.sum(axis=1).mean())
+    row["balanced accuracy"] = balanced_accuracy(labels, firsts)
+    row["balanced prior: accuracy"] = float((shifted == labels).mean())
+    row["and balanced accuracy"] = balanced_accuracy(labels, shifted)
+    return row
+
+
+def confidence_rows(
+    chosen: Answers, reported: dict[str, Answers], temperature: float, found: Confidence
+) -> list[dict[str, object]]:
+    """Give a row for the faces of each source, kind and form ("" for the one that was fitted)."""
+    own = found.get("protocol_temperatures", {}).get("ferplus-majority")
+    rows = []
+    for form, answers in reported.items():
+        for (source, kind), answer in answers.items():
+            others = {key: one for key, one in chosen.items() if key[0] != source}
+            unseen = fit_shared_temperature(others) if others else None
+            temperatures = {
+                "ECE as it is": 1.0,
+                f"all pictures ({temperature:.2f})": temperature,
+                "source unseen": unseen,
+                f"FER+'s ({own:.2f})" if own else "FER+'s": own,
+            }
+            name = ", ".join(part for part in (source, kind, form) if part not in ("", AS_IS))
+            rows.append(confidence_row(name, answer, temperatures, found))
+    return rows
+
+
+def confidence(command: list[str]) -> None:
+    """Fit confidence on faces held out, and write it and what it is worth into the card."""
+    parser = new_parser("accuracy.py confidence", confidence.__doc__, threads=None)
+    parser.add_argument("name", choices=checkpoint_names()[::3])
+    add_data(parser)
+    parser.add_argument("--press", type=Path, help="folder of press photographs")
+    parser.add_argument("--worsened", type=int, default=600, help="faces of each source")
+    arguments = parser.parse_args(command)
+    forms = {end: open_model(f"{arguments.name}-{end}").for_task("classification")
+             for end in ("float16", "int8")}  # fmt: skip
+    exact = forms["float16"]
+    if arguments.ferplus and arguments.press:
+        places = arguments.ferplus, arguments.press
+        faces = {part: shifted_faces(*places, part, exact.preprocessing, arguments.limit)
+                 for part in ("choose", "report")}  # fmt: skip
+        chosen = ask(exact, faces["choose"], arguments.worsened)
+        photographs = load_table("ferplus", arguments.ferplus, "train")
+        frequencies = class_frequencies(photographs["expression"].to_numpy(int))
+        temperature, found = fit_confidence(chosen, frequencies)
+    else:  # the drawn faces with the labels that it learned from: one source, equally frequent
+        faces = {}
+        for part, split in (("choose", "validation"), ("report", "test")):
+            table = load_table("affectfaces", split=split, limit=arguments.limit)
+            faces[part] = {"drawn": load_faces(table, exact.preprocessing)[::-1]}
+        chosen = ask(exact, faces["choose"], 0)
+        temperature = exact.temperature
+        share = fit_plausible_share(*chosen["drawn", AS_IS])
+        found = {"plausible_share": share, "balanced_prior": [0.0] * len(EXPRESSIONS)}
+    if arguments.london:
+        table = add_face_boxes(load_table("folder", arguments.london, limit=arguments.limit))
+        faces["report"]["London"] = load_faces(table, exact.preprocessing)[::-1]
+    worsened = arguments.worsened if arguments.press else 0
+    reported = {"": ask(exact, faces["report"], worsened)}
+    reported["int8"] = ask(forms["int8"], faces["report"], 0)
+    rows = confidence_rows(chosen, reported, temperature, found)
+    tables = grid(list(rows[0]), [list(row.values()) for row in rows])
+    print(tables)
+    write_json({"temperature": temperature, "confidence": found, "rows": rows},
+               arguments.output / "confidence.json")  # fmt: skip
+    if arguments.limit is None:
+        path = FOLDER / f"{arguments.name}.json"
+        write_card(read_card(path) | {"temperature": temperature, "confidence": found}, path)
+        write_between(path.with_suffix(".md"), "confidence", tables)
+
+
 def stages(command: list[str]) -> None:
     """Measure every classifier that trainings of affectkit-real left in their run folders."""
     parser = new_parser("accuracy.py stages", stages.__doc__, threads=None)
@@ -500,7 +652,12 @@ def recipe(command: list[str]) -> None:
 
 def main(command: list[str]) -> None:
     """Answer one of the questions."""
-    choose("accuracy.py", __doc__, {"card": card, "stages": stages, "recipe": recipe}, command)
+    choose(
+        "accuracy.py",
+        __doc__,
+        {"card": card, "confidence": confidence, "stages": stages, "recipe": recipe},
+        command,
+    )
 
 
 if __name__ == "__main__":

@@ -52,5 +52,5 @@ def plausible_expressions(probabilities: np.ndarray, share: float) -> np.ndarray
     numpy.ndarray
         bool, shape (n, k); at least one in each row.
     """
-    floored = np.maximum(np.asarray(probabilities, float), SMALLEST_PROBABILITY)
-    return floored >= share * floored.max(axis=1, keepdims=True)
+    probabilities = np.asarray(probabilities, float)
+    return probabilities >= share * probabilities.max(axis=1, keepdims=True)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from affectkit.data import load_faces, load_table
 from affectkit.evaluation import evaluate_classification, expected_calibration_error
@@ -18,6 +18,7 @@ from affectkit.models.cards import FOLDER
 from affectkit.pipeline.detect.boxes import add_face_boxes
 from affectkit.profiles import get_profile
 from affectkit.training import find_or_train_classifier, find_or_train_regressor
+from affectkit.training.recipes.shift import shifted_faces
 
 NAMES = ("affectkit-real", "affectkit-synthetic")
 FORMS = ("affectkit-real", "affectkit-real-float16", "affectkit-real-int8")
@@ -108,14 +109,54 @@ def test_the_card_tells_what_is_measured(ferplus):
 
 @pytest.mark.slow
 @pytest.mark.needs_shared
-def test_probabilities_are_calibrated(ferplus):
+def test_ferplus_own_temperature_and_plausible_expressions_keep_their_word_there(ferplus):
     table, found = ferplus
     for form, one in found.items():
-        temperature = open_model(form).temperature
+        model = open_model(form)
         result = evaluate_classification(
-            one["classification"], table, bootstrap=0, temperature=temperature
+            one["classification"],
+            table,
+            bootstrap=0,
+            temperature=model.temperature_for("ferplus-majority"),
+            plausible_share=model.confidence["plausible_share"],
         )
-        assert result["calibration"]["after"]["ece"]["value"] <= 0.05
+        assert result["calibration"]["after"]["ece"]["value"] <= 0.03
+        assert 0.88 <= result["plausible"]["coverage"]["value"] <= 0.92
+        assert result["plausible"]["size"]["value"] < 1.2
+
+
+@pytest.mark.slow
+@pytest.mark.needs_shared
+def test_the_balanced_prior_finds_more_of_the_rare_expressions(ferplus):
+    table, found = ferplus
+    labels = table["expression"].to_numpy(int)
+    for form, one in found.items():
+        weights = np.exp(open_model(form).confidence["balanced_prior"])
+        trained, balanced = (one["classification"] * w for w in (1.0, weights))
+        gained, lost = (
+            score(labels, balanced.argmax(axis=1)) - score(labels, trained.argmax(axis=1))
+            for score in (balanced_accuracy_score, accuracy_score)
+        )
+        assert gained > 0.08
+        assert lost > -0.05
+
+
+@pytest.mark.slow
+@pytest.mark.needs_shared
+def test_pictures_of_other_sources_get_an_honest_confidence(shared):
+    """People, drawings and (FER+ left out) sources that nothing was fitted or trained on."""
+    model = open_model("affectkit-real-int8").for_task("classification")
+    places = shared / "data" / "ferplus", shared / "data" / "press_faces"
+    faces = shifted_faces(*places, "report", model.preprocessing)
+    errors = {}
+    for source in ("press", "drawn"):
+        table, pixels = faces[source]
+        given = predict_faces(model, table, pixels)
+        labels = table["expression"].to_numpy(int)
+        calibrated = apply_temperature(given, model.temperature)
+        errors[source] = expected_calibration_error(labels, calibrated)
+    assert max(errors.values()) <= 0.1
+    assert sum(errors.values()) / len(errors) <= 0.08
 
 
 @pytest.mark.slow

@@ -5,12 +5,19 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 import affectkit
 from affectkit import AffectPipeline
 from affectkit.data import read_image
 from affectkit.labels import EXPRESSIONS
-from affectkit.models import LiteRTNetwork, apply_temperature, find_model, open_model
+from affectkit.models import (
+    LiteRTNetwork,
+    apply_temperature,
+    find_model,
+    open_model,
+    plausible_expressions,
+)
 from affectkit.models.cards import FOLDER
 from affectkit.pipeline import Face, StageTimer
 from affectkit.preprocess import face_input
@@ -55,6 +62,32 @@ def test_answers_are_those_of_crop_network_and_temperature(crowd):
         assert list(face.probabilities) == list(EXPRESSIONS)
         assert sum(face.probabilities.values()) == pytest.approx(1)
         assert face.track is None
+
+
+def test_plausible_expressions_are_the_cards_and_the_first_is_among_them(crowd):
+    picture, squares = crowd
+    model = open_model("affectkit-real-int8")
+    outputs = model(face_input(picture, squares, model.preprocessing))["expression"]
+    sets = plausible_expressions(outputs, model.confidence["plausible_share"])
+    found = AffectPipeline(detector=given(squares))(picture)
+    for face, held in zip(found, sets, strict=True):
+        assert {EXPRESSIONS[code] for code in np.flatnonzero(held)} == set(face.plausible)
+        assert face.plausible[0] == face.expression
+        chances = [face.probabilities[name] for name in face.plausible]
+        assert chances == sorted(chances, reverse=True)
+    assert len({len(face.plausible) for face in found}) > 1
+
+
+def test_a_balanced_prior_adds_the_cards_numbers_to_the_logits(crowd):
+    picture, squares = crowd
+    model = open_model("affectkit-real")
+    outputs = model(face_input(picture, squares, model.preprocessing))["expression"]
+    added = np.log(outputs) + model.confidence["balanced_prior"]
+    expected = softmax(added / model.temperature, axis=1)
+    found = AffectPipeline("affectkit-real", given(squares), prior="balanced")(picture)
+    np.testing.assert_allclose(as_array(found)[:, :8], expected, atol=1e-4)
+    with pytest.raises(ValueError, match="prior of trained or balanced, got 'flat'"):
+        AffectPipeline(prior="flat")
 
 
 def test_answers_do_not_depend_on_neighbours_or_threads(crowd):

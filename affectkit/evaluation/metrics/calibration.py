@@ -91,7 +91,9 @@ def brier_scores(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return ((probabilities - truth) ** 2).sum(axis=1)
 
 
-def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def fit_temperature(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """Find the temperature with the lowest NLL (Guo et al., 2017). Never fit it on the test split.
 
     Parameters
@@ -100,6 +102,8 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
         Shape (n,): the validation split's codes 0..k-1.
     probabilities : array-like
         Shape (n, k): the model's output for the same rows.
+    weights : array-like, optional
+        Shape (n,): how much each row counts; all alike if omitted.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
     def loss(log_temperature: float) -> float:
         scaled = apply_temperature(probabilities, float(np.exp(log_temperature)))
-        return float(negative_log_likelihoods(labels, scaled).mean())
+        return float(np.average(negative_log_likelihoods(labels, scaled), weights=weights))
 
     bounds = tuple(np.log(_TEMPERATURE_BOUNDS))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

@@ -7,13 +7,18 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from affectkit.evaluation import expected_calibration_error, fit_temperature, reliability_table
+from affectkit.evaluation import (
+    expected_calibration_error,
+    fit_plausible_share,
+    fit_temperature,
+    reliability_table,
+)
 from affectkit.evaluation.metrics.calibration import (
     brier_scores,
     fit_corrected_temperature,
     negative_log_likelihoods,
 )
-from affectkit.models import apply_temperature
+from affectkit.models import apply_temperature, plausible_expressions
 
 
 def synthetic(rows, scale, seed=0):
@@ -118,3 +123,40 @@ def test_bad_temperatures_are_refused(temperature):
 def test_no_validation_rows_are_refused():
     with pytest.raises(ValueError, match="at least one validation row"):
         fit_temperature([], np.empty((0, 8)))
+
+
+def test_the_plausible_share_by_hand():
+    """Of nine labels, one has .1 of .8, the next .3 of .6: nine of ten need the lowest of them."""
+    probabilities = np.array([[0.8, 0.1, 0.1]] * 8 + [[0.6, 0.3, 0.1]])
+    labels = [1] + [0] * 7 + [1]
+    assert fit_plausible_share(labels, probabilities) == pytest.approx(1 / 8)
+    assert fit_plausible_share(labels, probabilities, level=0.8) == pytest.approx(1 / 2)
+    assert plausible_expressions(probabilities, 0.5)[[0, 8]].tolist() == [
+        [True, False, False],
+        [True, True, False],
+    ]
+    with pytest.raises(ValueError, match=r"at least 9 rows for a level of 0\.9, got 8"):
+        fit_plausible_share(labels[1:], probabilities[1:])
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
+def test_plausible_expressions_hold_new_labels_as_often_as_promised(level):
+    labels, probabilities = synthetic(40_000, 2.0)
+    share = fit_plausible_share(labels[:10_000], probabilities[:10_000], level)
+    sets = plausible_expressions(probabilities[10_000:], share)
+    held = sets[np.arange(30_000), labels[10_000:]]
+    assert held.mean() == pytest.approx(level, abs=0.01)
+    first = probabilities[10_000:].argmax(axis=1)
+    assert sets[np.arange(30_000), first].all()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.floats(0.2, 5), st.floats(0.01, 1))
+def test_plausible_expressions_do_not_hang_on_the_temperature(seed, temperature, share):
+    probabilities = np.random.default_rng(seed).dirichlet(np.ones(8), 5).clip(1e-3)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    scaled = apply_temperature(probabilities, temperature)
+    np.testing.assert_array_equal(
+        plausible_expressions(scaled, share ** (1 / temperature)),
+        plausible_expressions(probabilities, share),
+    )

@@ -19,7 +19,10 @@ from affectkit.pipeline.predict.rows import (
 PROBABILITIES = dict(
     zip(EXPRESSIONS, (0.5, 0.25, 0.125, 0.0625, 0.03125, 0.03125, 0, 0), strict=True)
 )
-FACE = FaceAffect((1.2345, -2.0, 30.0, 30.0), 0.91, "Neutral", PROBABILITIES, 0.1234567, -1.0, 4)
+FACE = FaceAffect(
+    *((1.2345, -2.0, 30.0, 30.0), 0.91, "Neutral", PROBABILITIES, 0.1234567, -1.0, 4),
+    plausible=("Neutral", "Happy"),
+)
 
 
 def test_a_row_has_every_value_in_its_column():
@@ -32,6 +35,7 @@ def test_a_row_has_every_value_in_its_column():
         "Neutral", 0.5, 0.125
     )  # fmt: skip
     assert (row["valence"], row["arousal"]) == (0.123457, -1.0)
+    assert row["plausible"] == "Neutral;Happy"
 
 
 def test_a_picture_without_faces_and_a_regressors_face_have_rows_too():
@@ -39,7 +43,7 @@ def test_a_picture_without_faces_and_a_regressors_face_have_rows_too():
     assert row == dict.fromkeys(COLUMNS) | {"file": "a.jpg"}
     (row, second) = face_rows("a.jpg", [FaceAffect((0, 0, 9, 9), 1.0, None, {}, 0.5, 0.5)] * 2)
     assert row["expression"] is None
-    assert row["probability_happy"] is None
+    assert row["probability_happy"] is row["plausible"] is None
     assert (row["face"], second["face"]) == (0, 1)
 
 
