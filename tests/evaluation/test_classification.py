@@ -43,6 +43,17 @@ def test_no_mistake_gives_no_row():
     assert worst_mistakes(np.eye(8)[labels], table).empty
 
 
+def test_plausible_expressions_by_hand():
+    """The label is first or has two thirds of it in a; not in c and d, nor twice in b."""
+    probabilities, table = case()
+    found = evaluate_classification(probabilities, table, bootstrap=50, plausible_share=0.6)
+    assert found["plausible"]["share"] == 0.6
+    assert found["plausible"]["coverage"]["value"] == pytest.approx(2 / 4)
+    assert found["plausible"]["size"]["value"] == pytest.approx(5 / 4)
+    assert 0 <= found["plausible"]["coverage"]["low"] <= found["plausible"]["coverage"]["high"] <= 1
+    assert "plausible" not in evaluate_classification(probabilities, table, bootstrap=0)
+
+
 def noise_ceiling(predicted, **columns):
     base = {"image_id": list("abcd"), "split": "test", "expression": [0, 1, 2, 3]}
     table = make_table(base | columns, "affectfaces")

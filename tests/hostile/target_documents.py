@@ -82,6 +82,11 @@ class Card(Document):
             },
             "preprocessing": PREPROCESSING,
             "temperature": 1.5,
+            "confidence": {
+                "protocol_temperatures": {"ferplus-majority": 0.5},
+                "plausible_share": 0.8,
+                "balanced_prior": [0.5, 0, 1, 1, 1.5, 2, 1, 2.5],
+            },
             "outputs": {"expression": {}, "valence_arousal": {"labels": ["valence", "arousal"]}},
             "files": {
                 "tflite-int8": [{"name": "hostile.int8.tflite", "sha256": sha256(b"network")}],

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from affectkit.cli import app
 from affectkit.evaluation import read_metrics
 from affectkit.models import (
+    Model,
     build_classifier,
     build_regressor,
     checkpoint_names,
@@ -92,6 +93,13 @@ def test_a_file_is_not_opened_with_the_card_of_another(run_folder):
         other.with_suffix(".json").unlink()
 
 
+def test_a_protocol_may_have_a_temperature_of_its_own():
+    card = {"outputs": {"expression": {}}, "confidence": {"protocol_temperatures": {"a": 0.5}}}
+    model = Model("m", (), Preprocessing(8), 0.9, (card,))
+    assert (model.temperature_for("a"), model.temperature_for("b")) == (0.5, 0.9)
+    assert Model("m", (), Preprocessing(8), 0.9).temperature_for("a") == 0.9
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -100,6 +108,12 @@ def test_a_file_is_not_opened_with_the_card_of_another(run_folder):
         ({"files": {"pickle": [{"name": "x", "sha256": ""}]}}, "files.pickle"),
         ({"files": {}}, "files is {}"),
         ({"outputs": {"gaze": {}}}, "outputs.gaze"),
+        ({"confidence": {"plausible_share": 0}}, "confidence.plausible_share is 0"),
+        ({"confidence": {"balanced_prior": [0.5] * 7}}, "confidence.balanced_prior"),
+        (
+            {"confidence": {"protocol_temperatures": {"ferplus-majority": -1}}},
+            "confidence.protocol_temperatures.ferplus-majority is -1",
+        ),
         ({"card_version": 1}, "python -m affectkit.models.renew"),
     ],
 )

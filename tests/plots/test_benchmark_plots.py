@@ -44,6 +44,24 @@ def test_stage_bars():
     assert "4.50" in texts(figure)
 
 
+def test_stress():
+    rows = [
+        {"tool": tool, "change": change, "unit": "px", "faces": "drawn", "step": step,
+         "rows": 8, "moved": 0.1, "flipped": flipped}
+        for tool, end in (("one", 0.5), ("other", 1.0))
+        for change in ("blur", "pixels")
+        for step, flipped in (("0", 0.0), ("4", end))
+    ]  # fmt: skip
+    figure = plots.plot_stress(pd.DataFrame(rows))
+    figure.canvas.draw()
+    shown = [axis for axis in figure.axes if axis.get_title()]
+    assert [axis.get_title() for axis in shown] == ["blur (drawn)", "pixels (drawn)"]
+    for axis in shown:
+        assert [list(line.get_ydata()) for line in axis.lines] == [[0, 0.5], [0, 1]]
+        assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "4"]
+    assert {"one", "other"} <= set(texts(figure))
+
+
 @pytest.mark.parametrize("accuracy", [[0.85, 0.84], [None, 0.84], None])
 def test_trade_off(accuracy):
     table = pd.DataFrame({"runtime": ["a", "b"], "p50": [0.5, 50.0], "bytes": [2_000_000, 9e6]})

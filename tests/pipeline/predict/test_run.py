@@ -92,6 +92,22 @@ def wait_for_files(output, count, process):
     raise AssertionError(f"{output} did not get {count} files")
 
 
+def test_a_balanced_prior_makes_other_rows_and_none_goes_on_with_the_others(material, tmp_path):
+    picture, output = material / "plain.png", tmp_path / "rows.csv"
+    run(picture, "--output", tmp_path / "trained.csv")
+    run(picture, "--output", output, "--prior", "balanced")
+    (trained,), (balanced,) = (
+        pd.read_csv(path).to_dict("records") for path in (tmp_path / "trained.csv", output)
+    )
+    for row in (trained, balanced):
+        assert row["plausible"].split(";")[0] == row["expression"]
+    assert balanced["probability_fear"] > trained["probability_fear"]
+    assert balanced["valence"] == trained["valence"]
+    assert "prior" in run(picture, "--output", output, exit_code=2)
+    text = run(picture, "--output", tmp_path / "a.csv", "--prior", "flat", exit_code=2)
+    assert "trained or balanced" in text
+
+
 def test_every_form_of_a_picture_gives_the_same_face(material, tmp_path):
     output = tmp_path / "rows.csv"
     text = run(material, "--output", output, "--annotate", tmp_path / "drawn")
