@@ -95,9 +95,9 @@ def test_a_file_is_not_opened_with_the_card_of_another(run_folder):
 
 def test_a_protocol_may_have_a_temperature_of_its_own():
     card = {"outputs": {"expression": {}}, "confidence": {"protocol_temperatures": {"a": 0.5}}}
-    model = Model("m", (), Preprocessing(8), 0.9, (card,))
+    model = Model("m", (), Preprocessing(32), 0.9, (card,))
     assert (model.temperature_for("a"), model.temperature_for("b")) == (0.5, 0.9)
-    assert Model("m", (), Preprocessing(8), 0.9).temperature_for("a") == 0.9
+    assert Model("m", (), Preprocessing(32), 0.9).temperature_for("a") == 0.9
 
 
 @pytest.mark.parametrize(
