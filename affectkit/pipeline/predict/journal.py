@@ -20,7 +20,7 @@ from types import TracebackType
 
 from affectkit.pipeline.predict.rows import COLUMNS, TEXT, WHOLE, Row, check_format, write_table
 
-APPLICATION, VERSION = 0x41464B50, 2
+APPLICATION, VERSION = 0x41464B50, 1
 """`application_id` ("AFKP") and `user_version` of the file."""
 
 SCHEMA = (
