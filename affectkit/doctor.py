@@ -8,8 +8,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from affectkit.files.hashes import file_hash
+from affectkit.machine import hidden_chatter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -206,7 +206,7 @@ def compute_with_tensorflow() -> str:
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise RuntimeError(f"KERAS_BACKEND is {backend}; affectkit needs Keras on TensorFlow")
-    with _hidden_stderr():
+    with hidden_chatter():
         import keras
         import tensorflow as tf
 
@@ -242,7 +242,7 @@ def write_and_read_video() -> str:
     import numpy as np
 
     greys = [40, 80, 120, 160, 200]
-    with tempfile.TemporaryDirectory() as folder, _hidden_stderr():
+    with tempfile.TemporaryDirectory() as folder, hidden_chatter():
         path = str(Path(folder) / "clip.mp4")
         writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (64, 48))
         for grey in greys:
@@ -287,17 +287,3 @@ def verify_assets(folder: Path) -> str:
             )
         names.append(name)
     return ", ".join(names)
-
-
-@contextmanager
-def _hidden_stderr() -> Iterator[None]:
-    """Hide what native code writes to file descriptor 2 (CUDA and codec chatter)."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with Path(os.devnull).open("w") as sink:
-        os.dup2(sink.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -1,4 +1,4 @@
-"""What results depend on: versions, the computer, the commit, and the memory that runs took."""
+"""The computer: what results depend on, the memory that runs took, and native code's chatter."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _PACKAGES = {
@@ -20,6 +24,42 @@ _PACKAGES = {
     "matplotlib": ("matplotlib",),
     "papermill": ("papermill",),
 }
+
+
+_STANDARD_ERROR = threading.Lock()
+
+
+@contextmanager
+def hidden_chatter(start: str = "") -> Iterator[None]:
+    """Hide lines with this start that native code, such as LiteRT's, writes to standard error.
+
+    Other lines follow when the block is left. Nothing is hidden if TF_CPP_MIN_LOG_LEVEL is 0.
+    """
+    with _STANDARD_ERROR, tempfile.TemporaryFile() as sink:
+        try:
+            saved = os.dup(2)
+        except OSError:  # a program without a console
+            saved = None
+        if saved is None or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+            yield
+            return
+        _flush()
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        finally:
+            _flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            sink.seek(0)
+            for line in sink:
+                if not line.startswith(start.encode()):
+                    os.write(2, line)
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()
 
 
 def versions() -> dict[str, str | None]:

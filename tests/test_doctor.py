@@ -178,10 +178,3 @@ def test_damaged_and_missing_assets_are_named(tmp_path):
     (tmp_path / "faces.zip").unlink()
     with pytest.raises(RuntimeError, match=r"faces\.zip is missing"):
         doctor.verify_assets(tmp_path)
-
-
-def test_hidden_stderr_is_restored(capfd):
-    with doctor._hidden_stderr():
-        os.write(2, b"hidden")
-    os.write(2, b"shown")
-    assert capfd.readouterr().err == "shown"

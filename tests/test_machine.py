@@ -1,13 +1,36 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
 
-from affectkit.machine import git_commit, machine_facts, peak_memory_of_children, versions
+from affectkit.machine import (
+    git_commit,
+    hidden_chatter,
+    machine_facts,
+    peak_memory_of_children,
+    versions,
+)
+
+
+def test_chatter_is_hidden_and_the_rest_follows(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    with hidden_chatter("INFO: "):
+        os.write(2, b"INFO: hidden\nERROR: shown\n")
+        assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err == "ERROR: shown\n"
+    with hidden_chatter():
+        os.write(2, b"all of it")
+    os.write(2, b"what follows")
+    assert capfd.readouterr().err == "what follows"
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    with hidden_chatter():
+        os.write(2, b"wanted")
+    assert capfd.readouterr().err == "wanted"
 
 
 def test_versions_are_those_that_are_installed():

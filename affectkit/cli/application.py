@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import click
@@ -21,7 +20,7 @@ from affectkit.cli import (
     sweep,
     train,
 )
-from affectkit.cli.console import told_errors
+from affectkit.cli.console import Quiet, Verbose, choose_loudness, told_errors, with_loudness
 from affectkit.version import __version__
 
 
@@ -30,7 +29,7 @@ class FriendlyGroup(typer.core.TyperGroup):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the chosen command."""
-        with told_errors(ctx.params.get("debug", False)):
+        with told_errors():
             return super().invoke(ctx)
 
 
@@ -51,19 +50,21 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def start(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
     ] = False,
 ) -> None:
     """Teach, learn and benchmark facial affect: expression, valence and arousal."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    choose_loudness(verbose or debug, quiet)
 
 
 app.command("course")(course.run)
 app.command("evaluate")(evaluate.run)
 app.command("export")(export.run)
-app.command("predict")(predict.run)
+app.command("predict", cls=predict.PredictCommand)(predict.run)
 app.command("sweep", cls=sweep.SweepCommand)(sweep.run)
 app.command("camera")(camera.run)
 app.command("datasets")(datasets.run)
@@ -71,3 +72,7 @@ app.command("doctor")(doctor.run)
 app.command("shard")(shard.run)
 app.add_typer(train.app, name="train")
 app.add_typer(faces.app, name="faces")
+
+for group in (app, train.app, faces.app):
+    for command in group.registered_commands:
+        command.callback = with_loudness(command.callback)

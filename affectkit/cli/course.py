@@ -29,7 +29,9 @@ def run(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Run folder; runs/<date>_<time> if omitted. A run in it that was killed goes on."
+            "--output",
+            "-o",
+            help="Run folder; runs/<date>_<time> if omitted. A run in it that was killed goes on.",
         ),
     ] = None,
     start: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from affectkit.cli.console import tell_left_out
-from affectkit.cli.options import FollowLinks, Labels, Protocol, Root
+from affectkit.cli.options import AsJson, DatasetName, FollowLinks, Labels, Protocol, Root
 
 
 def run(
-    name: Annotated[str | None, typer.Argument(help="Count this data set.")] = None,
+    name: Annotated[DatasetName | None, typer.Argument(help="Count this data set.")] = None,
     root: Root = None,
     protocol: Protocol = None,
     labels: Labels = "",
@@ -23,6 +24,7 @@ def run(
     card: Annotated[
         Path | None, typer.Option(help="Write the counts into this data card's snapshot.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the data sets and how to get them; with NAME: count its faces."""
     from affectkit.data.datasets import DATASETS, dataset_overview, load_table
@@ -32,6 +34,11 @@ def run(
     if name is None:
         if root or card or protocol or labels or follow_links:
             raise ValueError("name the data set that the options are about")
+        if as_json:
+            names = ("name", "description", "layout", "licence", "obtain", "bundled")
+            sets = [{name: getattr(one, name) for name in names} for one in DATASETS.values()]
+            print(json.dumps(sets, indent=2, ensure_ascii=False))
+            return
         table = Table("data set", Column("about it", overflow="fold"), show_lines=True)
         for dataset in DATASETS.values():
             about = {
@@ -53,6 +60,11 @@ def run(
 
         write_snapshot(card, snapshot_markdown(rows))
     overview = dataset_overview(rows)
+    if as_json:
+        facts = {"name": name, "protocol": rows.attrs["protocol"], "left_out": len(skipped)}
+        counts = json.loads(overview.to_json(orient="records"))  # NaN becomes null
+        print(json.dumps(facts | {"counts": counts}, indent=2))
+        return
     table = Table(title=f"{name}, protocol {rows.attrs['protocol']}")
     for column in overview.columns:
         numeric = column not in ("split", "expression")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from affectkit.cli.console import tell, tell_left_out
 from affectkit.cli.options import (
-    MODEL_HELP,
     Dataset,
     FollowLinks,
     Labels,
     Limit,
+    ModelArgument,
     Protocol,
     Root,
     Seed,
@@ -23,13 +22,15 @@ from affectkit.cli.options import (
 
 
 def run(
-    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
-    output: Annotated[Path, typer.Option(help="Folder for metrics, predictions and plots.")],
+    model: ModelArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for metrics, predictions and plots.")
+    ],
     dataset: Dataset = "affectfaces",
     root: Root = None,
     split: Annotated[
-        str | None,
-        typer.Option(help="train, validation, test or all (default: all of a folder, else test)."),
+        Literal["train", "validation", "test", "all"] | None,
+        typer.Option(help="Which rows (default: all of a folder, else test)."),
     ] = None,
     protocol: Protocol = None,
     labels: Labels = "",
@@ -99,7 +100,7 @@ def _print_result(header: list[str], rows: list[list[str]], result: dict) -> Non
         table.add_column(name, justify="right" if position else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    tell(table)
     if result.get("derived_rows"):
         tell(
             f"Valence and arousal of {result['derived_rows']:,} faces were derived from "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from affectkit.cli.console import tell
-from affectkit.cli.options import Root
+from affectkit.cli.options import FormatName, Root, check_model, complete_model
 
 
 def run(
@@ -16,22 +16,22 @@ def run(
         str,
         typer.Argument(
             help="A checkpoint such as affectkit-real, a .keras file with its card, or the run "
-            "folder of a course: its two networks become one with two outputs."
+            "folder of a course: its two networks become one with two outputs.",
+            autocompletion=complete_model,
+            callback=check_model,
         ),
     ],
     format: Annotated[
-        str,
-        typer.Option(
-            help="tflite-int8, tflite-float16, saved-model, onnx or frozen-graph; or nano: a "
-            "folder with all that a Jetson Nano needs."
-        ),
+        FormatName,
+        typer.Option(help="nano is a folder with all that a Jetson Nano needs."),
     ],
-    output: Annotated[Path, typer.Option(help="Folder for the exported file and its manifest.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the exported file and its manifest.")
+    ],
     dataset: Annotated[
-        str,
+        Literal["affectfaces", "affectnet", "ferplus", "folder"],
         typer.Option(
-            help="int8 measures its ranges on training faces of affectfaces, affectnet, ferplus or "
-            "folder: best on such as the model is for."
+            help="int8 measures its ranges on training faces: best on such as the model is for."
         ),
     ] = "affectfaces",
     root: Root = None,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from affectkit.cli.console import tell
-from affectkit.cli.options import FollowLinks, Labels, Processes
+from affectkit.cli.console import is_quiet, tell
+from affectkit.cli.options import FollowLinks, Labels, Processes, complete_detector
 
 MOST_STEPS = 10_000
 
@@ -20,11 +20,15 @@ app = typer.Typer(
 
 @app.command("render")
 def render(
-    output: Annotated[Path, typer.Option(help="Folder; gets AffectNet's original layout.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder; gets AffectNet's original layout.")
+    ],
     count: Annotated[int, typer.Option(min=1, help="Number of faces, five a person.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same faces.")] = 0,
     size: Annotated[int, typer.Option(min=16, help="Side of an image in pixels.")] = 112,
-    split: Annotated[str, typer.Option(help="training, validation or test.")] = "training",
+    split: Annotated[
+        Literal["training", "validation", "test"], typer.Option(help="Of which people.")
+    ] = "training",
     workers: Processes = 0,
     vary: Annotated[
         list[str] | None,
@@ -46,8 +50,9 @@ def render(
     from affectkit.faces.dataset import render_dataset
 
     folder = render_dataset(
-        output, count, seed, size, vary=varied, fix=fixed, workers=workers or None, split=split
-    )
+        output, count, seed, size,
+        vary=varied, fix=fixed, workers=workers or None, split=split, progress=not is_quiet(),
+    )  # fmt: skip
     tell(f"Faces: {folder}")
 
 
@@ -58,7 +63,11 @@ def find(
         typer.Option(help="Folder with labels.csv, or with a sub-folder an expression."),
     ],
     detector: Annotated[
-        str, typer.Option(help="As for predict: blazeface, blazeface-tiled, haar, FILE.onnx.")
+        str,
+        typer.Option(
+            help="As for predict: blazeface, blazeface-tiled, haar, FILE.onnx.",
+            autocompletion=complete_detector,
+        ),
     ] = "blazeface",
     labels: Labels = "",
     follow_links: FollowLinks = False,

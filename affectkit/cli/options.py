@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,7 +12,39 @@ MODEL_HELP = (
     "course's run folder, or the manifest of an exported model."
 )
 
-Dataset = Annotated[str, typer.Option(help="affectfaces, affectnet, ferplus, folder or shards.")]
+DatasetName = Literal["affectfaces", "affectnet", "ferplus", "folder", "shards"]
+FormatName = Literal["tflite-int8", "tflite-float16", "saved-model", "onnx", "frozen-graph", "nano"]
+ProfileName = Literal["quick", "standard", "full", "seed"]
+"""Names are written out here, so that help and completion need not load what they name."""
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Give the checkpoints that begin so; for other models, shells complete names of files."""
+    from affectkit.models.cards import checkpoint_names
+
+    return [name for name in checkpoint_names() if name.startswith(incomplete)]
+
+
+def check_model(name: str) -> str:
+    """Refuse a name that is no checkpoint's, as typer does a choice; paths are looked at later."""
+    from affectkit.models.cards import checkpoint_names
+
+    path = Path(name)
+    if name in checkpoint_names() or path.suffix or path.name != name or path.exists():
+        return name
+    names = ", ".join(map(repr, checkpoint_names()))
+    raise typer.BadParameter(f"{name!r} is no file or folder that exists, and not one of {names}.")
+
+
+def complete_detector(incomplete: str) -> list[str]:
+    """Give the built-in detectors that begin so."""
+    from affectkit.pipeline.detect.detectors import DETECTORS
+
+    return [name for name in DETECTORS if name.startswith(incomplete)]
+
+
+Dataset = Annotated[DatasetName, typer.Option(help="Which data.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
 Root = Annotated[
     Path | None, typer.Option(help="Folder of the data set; not needed for affectfaces.")
 ]
@@ -27,10 +59,9 @@ FollowLinks = Annotated[
     bool, typer.Option("--follow-links", help="Follow links that lead out of the root, too.")
 ]
 Profile = Annotated[
-    str,
+    ProfileName,
     typer.Option(
-        help="quick (minutes), standard (larger, longer), full (AffectNet on a GPU) or seed (the "
-        "recipe of the older system)."
+        help="How large: minutes, longer, or for AffectNet on a GPU; seed is the older recipe."
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
@@ -47,13 +78,19 @@ Weights = Annotated[
     ),
 ]
 Processes = Annotated[int, typer.Option(min=0, help="Processes; 0 for one a CPU.")]
-ModelName = Annotated[str, typer.Option(help=MODEL_HELP)]
+ModelName = Annotated[
+    str, typer.Option(help=MODEL_HELP, autocompletion=complete_model, callback=check_model)
+]
+ModelArgument = Annotated[
+    str, typer.Argument(help=MODEL_HELP, autocompletion=complete_model, callback=check_model)
+]
 DetectorName = Annotated[
     str | None,
     typer.Option(
+        autocompletion=complete_detector,
         help="blazeface, blazeface-all (far faces beside near ones), blazeface-tiled (small ones), "
         "blazeface-near (quickest), haar, or YuNet's .onnx file. Default: blazeface-tiled for "
-        "pictures, else blazeface."
+        "pictures, else blazeface.",
     ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Of the networks.")]
@@ -62,10 +99,8 @@ Smoothing = Annotated[
     typer.Option(min=0, max=0.99, help="Share of a face's earlier answers that is kept, 0..0.99."),
 ]
 Prior = Annotated[
-    str,
-    typer.Option(
-        help="How frequent expressions are thought to be: trained, or balanced (all about alike)."
-    ),
+    Literal["trained", "balanced"],
+    typer.Option(help="How frequent expressions are thought to be: as in training, or all alike."),
 ]
 Workers = Annotated[
     int,

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from affectkit.cli.console import tell_left_out
+from affectkit.cli.console import tell, tell_left_out
 from affectkit.cli.options import (
     Dataset,
     FollowLinks,
@@ -24,7 +22,11 @@ from affectkit.cli.options import (
 def run(
     output: Annotated[
         str,
-        typer.Option(help="Folder, or an address that TensorFlow can write to, such as gs://..."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder, or an address that TensorFlow can write to, such as gs://...",
+        ),
     ],
     dataset: Dataset = "affectfaces",
     root: Root = None,
@@ -61,14 +63,12 @@ def run(
         follow_links=follow_links,
     )
     index = write_shards(table, output, shard_size, workers or os.cpu_count() or 1, seed, skipped)
-    console = Console()
     shards = index.shards()
     size = sum(shard["bytes"] for shard in shards)
-    console.print(f"{index.rows():,} faces in {len(shards)} shards, {size / 1e6:,.1f} MB",
-                  highlight=False)  # fmt: skip
+    tell(f"{index.rows():,} faces in {len(shards)} shards, {size / 1e6:,.1f} MB")
     if len(skipped):
         file = places.join(index.folder, "skipped_rows.csv")
         places.write_whole(skipped.as_csv().encode(), file)
-    console.print(Text(f"Shards: {index.folder}"), soft_wrap=True)
+    tell(f"Shards: {index.folder}")
     if len(skipped):
         tell_left_out(skipped.summary(), file)

@@ -10,7 +10,7 @@ import click
 import typer
 from rich.text import Text
 
-from affectkit.cli.console import tell
+from affectkit.cli.console import is_quiet, tell
 from affectkit.cli.faces import parse_value
 from affectkit.cli.options import Scheduler
 from affectkit.cli.stopping import stop_signals
@@ -54,7 +54,12 @@ def run(
         typer.Argument(help="Of the course by number or name (02), or a file; first of all words."),
     ],
     output: Annotated[
-        Path, typer.Option(help="Folder; gets sweep.csv and a folder with each executed notebook.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder; gets sweep.csv and a folder with each executed notebook.",
+        ),
     ],
     parameter: Annotated[
         list[str] | None,
@@ -99,7 +104,7 @@ def run(
     message = f"Stopped. {output} has what was done; the same command goes on from there."
     with stop_signals(message) as check:
         result = sweep_notebook(
-            notebook, grid, output, scheduler, workers, cell_timeout, check=check
+            notebook, grid, output, scheduler, workers, cell_timeout, not is_quiet(), check
         )
     before = f", {result.finished_before} done before" if result.finished_before else ""
     tell(f"{result.table_file}: {len(result.table)} runs{before}, {len(result.failed)} failed")

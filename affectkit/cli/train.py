@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Train a network.")
 Output = Annotated[
     Path | None,
-    typer.Option(help="Run folder, gets models/ and logs/; runs/<date>_<time> if omitted."),
+    typer.Option(
+        "--output", "-o", help="Run folder, gets models/ and logs/; runs/<date>_<time> if omitted."
+    ),
 ]
 
 
@@ -144,9 +146,9 @@ app.command("shards")(train_shards.run)
 
 @app.command("start")
 def train_start(
-    output: Annotated[Path, typer.Option(help="The .weights.h5 file to write.")] = Path(
-        "affectfaces_backbone.weights.h5"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The .weights.h5 file to write.")
+    ] = Path("affectfaces_backbone.weights.h5"),
     epochs: Annotated[int, typer.Option(min=1)] = 20,
     limit: Limit = 0,
     seed: Seed = 0,
@@ -165,7 +167,11 @@ def train_checkpoint(
     name: Annotated[str, typer.Argument(help="affectkit-real or affectkit-synthetic.")],
     output: Annotated[
         Path,
-        typer.Option(help="Run folder; a started one is gone on with. checkpoint/ is what ships."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Run folder; a started one is gone on with. checkpoint/ is what ships.",
+        ),
     ],
     root: Annotated[Path | None, typer.Option(help="FER+'s folder, for affectkit-real.")] = None,
     weights: Annotated[

@@ -30,8 +30,10 @@ class ShardTraining:
     output: Annotated[
         Path,
         typer.Option(
+            "--output",
+            "-o",
             help="Run folder, gets models/ and logs/; an interrupted run in it is gone on with, "
-            "with the same options. On several machines, a folder that all share."
+            "with the same options. On several machines, a folder that all share.",
         ),
     ]
     task: Annotated[

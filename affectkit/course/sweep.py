@@ -26,7 +26,7 @@ from affectkit.course.notebooks import (
 )
 from affectkit.files.atomic import write_atomically
 from affectkit.files.json_forms import OPEN, Number, read_json
-from affectkit.pipeline.predict.cluster import open_cluster, run_tasks
+from affectkit.pipeline.predict.cluster import open_cluster, require_dask, run_tasks
 from affectkit.record import read_records
 from affectkit.version import __version__
 
@@ -139,6 +139,7 @@ def sweep_notebook(
         entries = [run.completed() for run in runs]
         todo = [number for number, entry in enumerate(entries) if entry is None]
         if todo:
+            require_dask("affectkit sweep")
             client = stack.enter_context(open_cluster(scheduler, min(workers, len(todo))))
             bar = tqdm(total=len(runs), unit="run", disable=None if progress else True)
             stack.enter_context(bar).update(len(runs) - len(todo))

@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageOps
 
-from affectkit.data.label_files import read_label_csv
-from affectkit.data.skipped import SkippedRows
 from affectkit.files.arrays import ArrayArchive
 from affectkit.files.pictures import (
     DAMAGED,
@@ -199,6 +196,8 @@ def read_table_image(record: object) -> np.ndarray:
     image = getattr(record, "image", None)
     if isinstance(image, np.ndarray):
         return as_rgb(image)
+    import pandas as pd
+
     return read_image(record.path, None if pd.isna(record.row) else int(record.row))
 
 
@@ -227,6 +226,9 @@ def load_container(path: str) -> np.ndarray:
         except OSError as error:
             raise ImageReadError(f"{path} is not {what} ({error})") from error
     else:
+        from affectkit.data.label_files import read_label_csv
+        from affectkit.data.skipped import SkippedRows
+
         try:
             # read as the rows are counted, so that both see the same ones
             pixels = read_label_csv(path, FER2013_COLUMNS[:1], SkippedRows())["pixels"]

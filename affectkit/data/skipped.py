@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from affectkit.files.atomic import write_atomically
 from affectkit.files.safe_text import spreadsheet_name
+
+if TYPE_CHECKING:
+    import pandas as pd  # predicting imports this module, and needs no pandas
 
 _MOST_KINDS = 8
 
@@ -66,6 +68,8 @@ class SkippedRows:
 
     def to_frame(self) -> pd.DataFrame:
         """Give the rows as a DataFrame with columns file, row, reason and remedy."""
+        import pandas as pd
+
         columns = [field.name for field in fields(SkippedRow)]
         return pd.DataFrame([asdict(row) for row in self._rows], columns=columns)
 
@@ -112,6 +116,8 @@ def merge_skipped_files(merged_file: Path, file: Path) -> pd.DataFrame:
 
     Gives them, none if neither file is there; a ValueError if one holds something else.
     """
+    import pandas as pd
+
     tables = [read_skipped(path) for path in (merged_file, file) if path.is_file()]
     if not tables:
         return pd.DataFrame()
@@ -123,6 +129,8 @@ def merge_skipped_files(merged_file: Path, file: Path) -> pd.DataFrame:
 
 def read_skipped(path: Path) -> pd.DataFrame:
     """Read what `SkippedRows.to_csv` wrote, nothing if there is no such file; else a ValueError."""
+    import pandas as pd
+
     names = [field.name for field in fields(SkippedRow)]
     if not path.is_file():
         return pd.DataFrame(columns=names)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from affectkit.machine import hidden_chatter
 from affectkit.models.guards import check_operations, check_saved_model
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ class _Interpreter:
         self._indices = {name: detail["index"] for name, detail in details.items()}
         self.shapes = {name: detail["shape"] for name, detail in details.items()}
         self._interpreter = Interpreter(model_content=content, num_threads=threads)
-        self._interpreter.allocate_tensors()
+        with hidden_chatter("INFO: "):
+            self._interpreter.allocate_tensors()
 
     def __call__(self, face: np.ndarray) -> dict[str, np.ndarray]:
         self._interpreter.set_tensor(self._input, face[None])

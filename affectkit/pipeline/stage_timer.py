@@ -6,8 +6,10 @@ import math
 from collections import deque
 from time import perf_counter_ns
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 STAGES = (
     "decode",
@@ -91,6 +93,8 @@ class StageTimer:
             float64; 0 where a frame did not pass a stage. The residual is what no stage accounts
             for.
         """
+        import pandas as pd
+
         frames = pd.DataFrame(list(self.frames)[warm_up:]).fillna(0.0) / 1e6
         stages = [name for name in frames if name != END_TO_END]
         order = [*(name for name in STAGES if name in stages)]
@@ -155,6 +159,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         A row a stage: n, mean, p50, p90 and p99 in milliseconds, and whether n is enough for
         the latter two (`p90_enough`, `p99_enough`).
     """
+    import pandas as pd
+
     summary = pd.DataFrame(
         {"n": len(table), "mean": table.mean()}
         | {f"p{percentile}": table.quantile(percentile / 100) for percentile in (50, 90, 99)}

@@ -7,14 +7,21 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 from affectkit import __version__
 from affectkit.cli import app
 from affectkit.cli.faces import parse_value, parse_variation
+from affectkit.data import DATASETS
 from affectkit.faces import render_face
 from affectkit.labels import EXPRESSIONS
+from affectkit.models.cards import SUFFIXES, checkpoint_names
+from affectkit.pipeline.detect.detectors import DETECTORS
+from affectkit.profiles import PROFILES
+
+FORMATS = [*SUFFIXES, "nano"]
 
 
 def run(*arguments, exit_code=0):
@@ -246,17 +253,28 @@ def test_rows_that_can_not_be_used_are_noted_and_the_rest_is_kept(tmp_path):
     assert "Hungry" in text
 
 
+def test_what_is_there_is_told_to_programs_too(tmp_path):
+    sets = json.loads(run("datasets", "--json"))
+    assert {one["name"] for one in sets} == set(DATASETS)
+    assert [one["name"] for one in sets if one["bundled"]] == ["affectfaces"]
+    data = make_folder(tmp_path / "data", valence_arousal=False)
+    counted = json.loads(run("datasets", "folder", "--root", data, "--json"))
+    assert counted["left_out"] == 0
+    assert sum(row["rows"] for row in counted["counts"] if row["expression"] != "all") == 48
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    told = json.loads(result.stdout)
+    assert told["ok"] == (result.exit_code == 0)
+    assert "TensorFlow computes" in {check["name"] for check in told["checks"]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["datasets", "affectnot"], "affectnot"),
         (["datasets", "affectnet"], "needs a root folder"),
         (["datasets", "ferplus", "--root", "absent"], "absent"),
         (["datasets", "--root", "absent"], "name the data set"),
-        (["course", "--profile", "huge"], "quick, standard, full, seed"),
         (["course", "--root", "absent"], "absent"),
         (["course", "--from", "3"], "earlier run"),
-        (["train", "classifier", "--profile", "huge"], "quick, standard, full, seed"),
         (["train", "regressor"], "--classifier"),
         (["train", "regressor", "--start", "none", "--classifier", "a.keras"], "give one of them"),
         (["evaluate", "model.h5", "--output", "out"], "model.h5"),
@@ -274,9 +292,83 @@ def test_an_error_is_one_message_and_exit_code_2(tmp_path, monkeypatch, argument
     assert list(tmp_path.iterdir()) == []
 
 
-def test_debug_shows_where_an_error_arose():
-    with pytest.raises(ValueError, match="affectnot"):
-        CliRunner().invoke(app, ["--debug", "datasets", "affectnot"], catch_exceptions=False)
+@pytest.mark.parametrize(
+    ("arguments", "option", "choices"),
+    [
+        (["datasets", "affectnot"], "name", DATASETS),
+        (["course", "--dataset", "affectnot"], "--dataset", DATASETS),
+        (["train", "classifier", "--profile", "huge"], "--profile", PROFILES),
+        (["export", "affectkit-real", "-o", "out", "--format", "h5"], "--format", FORMATS),
+        (["evaluate", "affectkit-rael", "-o", "out"], "model", checkpoint_names()),
+        (["predict", "a.jpg", "--model", "affectkit"], "--model", checkpoint_names()),
+    ],
+)
+def test_another_name_is_refused_as_typer_does(tmp_path, monkeypatch, arguments, option, choices):
+    monkeypatch.chdir(tmp_path)
+    text = run(*arguments, exit_code=2).replace("│ ", "")
+    assert "Usage: " in text
+    assert f"Invalid value for '{option}': " in text
+    assert f"not one of {', '.join(map(repr, choices))}." in text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("datasets ", DATASETS),
+        ("course --dataset ", DATASETS),
+        ("train regressor --profile ", PROFILES),
+        ("export affectkit-real --format ", FORMATS),
+        ("evaluate ", checkpoint_names()),
+        ("camera --model ", checkpoint_names()),
+        ("predict --detector ", DETECTORS),
+    ],
+)
+def test_shells_complete_names(words, names):
+    words = f"affectkit {words}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    answer = CliRunner().invoke(app, env={"_AFFECTKIT_COMPLETE": "complete_bash"} | asked,
+                                prog_name="affectkit")  # fmt: skip
+    assert sorted(answer.output.split()) == sorted(names)
+
+
+def test_every_command_takes_the_same_short_options():
+    def commands_below(group):
+        for command in group.commands.values():
+            yield from commands_below(command) if hasattr(command, "commands") else [command]
+
+    commands = list(commands_below(typer.main.get_command(app)))
+    assert len(commands) > 12
+    for command in commands:
+        flags = {parameter.name: set(parameter.opts) for parameter in command.params}
+        assert flags["verbose"] == {"--verbose", "-v"}, command.name
+        assert flags["quiet"] == {"--quiet", "-q"}, command.name
+        assert flags.get("output", {"--output", "-o"}) == {"--output", "-o"}, command.name
+
+
+def test_verbose_shows_where_an_error_arose(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # put back after the test
+    for words in (["--verbose", "datasets", "affectnet"], ["datasets", "affectnet", "-v"]):
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 2
+        assert "Traceback" in result.output
+        assert "Error: " in result.output
+        assert "needs a root folder" in result.output
+    both = run("doctor", "-v", "-q", exit_code=2)
+    assert "expected --verbose or --quiet, got both" in both
+
+
+def test_what_native_code_says_is_shown_if_asked_for(tmp_path):
+    face = tmp_path / "face.png"
+    Image.fromarray(render_face(3, 96)[0]).save(face)
+    texts = {}
+    for flag in ("--verbose", "--quiet"):
+        command = [sys.executable, "-c", "from affectkit.cli import app; app()", "predict", face]
+        command += [flag, "--model", "affectkit-synthetic-int8", "--output", tmp_path / "rows.csv"]
+        done = subprocess.run([*command, "--overwrite"], capture_output=True, text=True, check=True)
+        texts[flag] = done.stdout + done.stderr
+    assert "TensorFlow Lite" in texts["--verbose"]
+    assert texts["--quiet"] == ""
 
 
 def test_faces_are_rendered_with_varied_and_fixed_parameters(tmp_path):

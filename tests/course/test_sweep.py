@@ -263,3 +263,9 @@ def test_one_process_at_a_time_and_a_killed_one_blocks_nobody(notebook, tmp_path
     holder.wait()
     assert (output / LOCK_FILE).exists()
     assert len(sweep_notebook(notebook, {"seed": [1]}, output).table) == 1
+
+
+def test_without_dask_it_speaks_of_sweep(notebook, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    text = run(notebook, "-p", "seed", 0, "-o", tmp_path / "sweep", exit_code=2)
+    assert 'affectkit sweep needs Dask: pip install "affectkit[cluster]"' in text

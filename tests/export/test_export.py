@@ -282,9 +282,8 @@ def test_networks_that_are_fed_differently_are_not_joined(course, tmp_path):
 @pytest.mark.parametrize(
     ("model", "format", "message"),
     [
-        ("affectkit-real", "tensorrt", "tflite-int8, tflite-float16, saved-model, onnx"),
         ("affectkit-real-int8", "onnx", "already exported; to convert its network, name"),
-        ("resnet", "onnx", "expected a checkpoint (affectkit-real, affectkit-real-float16"),
+        ("./resnet", "onnx", "expected a checkpoint (affectkit-real, affectkit-real-float16"),
         ("absent.keras", "onnx", "absent.keras is missing"),
     ],
 )

@@ -120,7 +120,8 @@ def test_no_folder_brings_tensorflow_in():
 
 def test_the_way_of_a_picture_to_its_answer_needs_no_tensorflow():
     modules = "affectkit.pipeline.predict.run, affectkit.models.opening, affectkit.models.runtimes"
-    code = f"import sys, {modules}; print({{'tensorflow', 'keras', 'scipy'}} & set(sys.modules))"
+    heavy = {"tensorflow", "keras", "scipy", "pandas"}
+    code = f"import sys, {modules}; print({heavy} & set(sys.modules))"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from affectkit.data.images import check_image
+from affectkit.machine import hidden_chatter
 from affectkit.pipeline.detect.face import Face, frame_face, intersection_over_union
 from affectkit.preprocess import halve, scale_pixels
 
@@ -62,7 +63,8 @@ class BlazeFace:
             )
         path = Path(found.origin).parent / "data" / FILES[model]
         self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        self._interpreter.allocate_tensors()
+        with hidden_chatter("INFO: "):
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         outputs = self._interpreter.get_output_details()
         self._boxes, self._scores = sorted(outputs, key=lambda output: -output["shape"][-1])

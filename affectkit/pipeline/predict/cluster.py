@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import threading
 import time
@@ -41,6 +42,12 @@ _IGNORE_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 """Run by every process of a local cluster: the one that started them ends them."""
 
 
+def require_dask(purpose: str) -> None:
+    """Raise ImportError if Dask, which this is for, is not installed."""
+    if importlib.util.find_spec("distributed") is None:
+        raise ImportError(f'{purpose} needs Dask: pip install "affectkit[cluster]"')
+
+
 @contextmanager
 def open_cluster(scheduler: str | None = None, workers: int = 2) -> Iterator[Client]:
     """Connect to a Dask scheduler, or start processes on this machine for the time of a block.
@@ -53,14 +60,10 @@ def open_cluster(scheduler: str | None = None, workers: int = 2) -> Iterator[Cli
     """
     if workers < 1:
         raise ValueError(f"expected at least 1 worker, got {workers}")
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise ImportError(
-            'workers need Dask: pip install "affectkit[cluster]" (`affectkit predict` without '
-            "--scheduler and with --workers 1 needs none)"
-        ) from error
+    require_dask("a cluster")
+    import dask
+    from distributed import Client, LocalCluster
+
     with ExitStack() as stack:
         if scheduler is None:
             stack.enter_context(dask.config.set(_LOCAL_SETTINGS))

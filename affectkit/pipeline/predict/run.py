@@ -16,7 +16,7 @@ from affectkit.data.skipped import SkippedRows
 from affectkit.files.atomic import remove_partials
 from affectkit.files.safe_text import readable_name
 from affectkit.pipeline.pipeline import AffectPipeline
-from affectkit.pipeline.predict.cluster import open_cluster
+from affectkit.pipeline.predict.cluster import open_cluster, require_dask
 from affectkit.pipeline.predict.inputs import (
     LeftOut,
     annotation_targets,
@@ -60,8 +60,11 @@ class PredictionSummary:
     missing: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
 
-    def account(self) -> str:
-        """Give the sum in a line: files found = predicted + left out + failed, each by kind."""
+    def account(self, listed: bool = True) -> str:
+        """Give the sum in a line: files found = predicted + left out + failed, each by kind.
+
+        With `listed`, the line ends with where the list of what was not predicted is.
+        """
         files = [item for item in self.left_out if not item.is_folder]
         folders = [item for item in self.left_out if item.is_folder]
         predicted, failed = self.finished + self.finished_before, len(self.failed) - self.missing
@@ -79,7 +82,7 @@ class PredictionSummary:
             "not entered": count_kinds(folders),
         }
         details = [f"{name}: {kinds}" for name, kinds in parts.items() if kinds]
-        if self.failed or self.left_out:
+        if listed and (self.failed or self.left_out):
             details.append(f"all listed in {self.skipped_file}")
         return "; ".join([text, *details])
 
@@ -140,6 +143,8 @@ def predict_files(
         If several processes are asked for and Dask is missing.
     """
     settings = settings or PredictSettings()
+    if settings.scheduler is not None or settings.workers > 1:
+        require_dask("predicting with --scheduler, or with --workers above 1,")
     output = check_format(output)
     skipped_file = output.with_name(f"{output.stem}_skipped.csv")
     found = find_inputs(

@@ -272,7 +272,6 @@ def test_parquet_is_written(material, tmp_path):
         (["absent.jpg", "--output", "rows.csv"], "absent.jpg does not exist"),
         ([".", "--output", "rows.csv"], "no picture or video in these folders"),
         (["{clip}", "--output", "rows.xlsx"], ".csv, .parquet, .jsonl"),
-        (["{clip}", "--output", "rows.csv", "--model", "resnet"], "resnet"),
         (["{clip}", "--output", "rows.csv", "--detector", "eyes"], "eyes"),
         (["{clip}", "--output", "rows.csv", "--annotate", "out.webm"], ".mp4, .mkv, .avi"),
         (["{clip}", "{clip}/../clip.*", "absent.jpg", "--output", "/dev/null/rows.csv"], "written"),
