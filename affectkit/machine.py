@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import importlib.metadata
+import importlib.util
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 _PACKAGES = {
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
@@ -26,12 +31,12 @@ _PACKAGES = {
 }
 
 
-_STANDARD_ERROR = threading.Lock()
+_STANDARD_ERROR = threading.RLock()
 
 
 @contextmanager
-def hidden_chatter(start: str = "") -> Iterator[None]:
-    """Hide lines with this start that native code, such as LiteRT's, writes to standard error.
+def hidden_chatter(pattern: str = "") -> Iterator[None]:
+    """Hide lines that begin so if native code, such as LiteRT's, writes them to standard error.
 
     Other lines follow when the block is left. Nothing is hidden if TF_CPP_MIN_LOG_LEVEL is 0.
     """
@@ -53,8 +58,31 @@ def hidden_chatter(start: str = "") -> Iterator[None]:
             os.close(saved)
             sink.seek(0)
             for line in sink:
-                if not line.startswith(start.encode()):
+                if not re.match(pattern.encode(), line):
                     os.write(2, line)
+
+
+class QuietTensorFlow(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow, whoever imports it first, and hides its logs until it is imported.
+
+    TF_CPP_MIN_LOG_LEVEL says nothing to them, as they come before TensorFlow has read it.
+    """
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        """Give what Python's own finders give, with a quiet loader."""
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_quietly(module: ModuleType) -> None:
+                with hidden_chatter(r"[IWE]\d{4} |WARNING: All log messages before absl::"):
+                    load(module)
+
+            spec.loader.exec_module = load_quietly
+        return spec
 
 
 def _flush() -> None:

@@ -33,6 +33,24 @@ def test_chatter_is_hidden_and_the_rest_follows(capfd, monkeypatch):
     assert capfd.readouterr().err == "wanted"
 
 
+def test_tensorflow_is_imported_quietly_unless_its_logs_are_wanted():
+    code = (
+        "import sys; from affectkit.machine import *; sys.meta_path.insert(0, QuietTensorFlow())\n"
+        "with hidden_chatter('none'): import keras\n"
+        "import tensorflow as tf; print(int(tf.constant(1) + 1), len(sys.meta_path))"
+    )
+    said = {}
+    for level in ("3", "0"):
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": level}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+        )
+        assert done.stdout.split()[0] == "2", done.stderr
+        said[level] = done.stderr
+    assert said["3"] == ""
+    assert "TensorFlow" in said["0"]
+
+
 def test_versions_are_those_that_are_installed():
     found = versions()
     assert found["python"] == platform.python_version()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from affectkit.files.safe_text import terminal_text
+from affectkit.machine import QuietTensorFlow
 
 USER_ERROR = 2
 """Exit code when the user can mend what went wrong."""
@@ -48,6 +50,8 @@ def choose_loudness(verbose: bool, quiet: bool) -> None:
         _quiet.set(True)
         os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is imported, which commands do later
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not any(isinstance(finder, QuietTensorFlow) for finder in sys.meta_path):
+        sys.meta_path.insert(0, QuietTensorFlow())
 
 
 def is_quiet() -> bool:
