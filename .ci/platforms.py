@@ -45,7 +45,7 @@ def missing_packages(platform: str, macos: str, python: str) -> list[str]:
     """Name the dependencies that have no wheel for a system and a Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = {canonicalize_name(Requirement(one).name): one for one in project["dependencies"]}
-    missing: list[str] = []
+    missing: set[str] = set()
     command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--only-binary", ":all:"]
     command += ["--no-header", "--python-platform", platform, "--python-version", python]
     environment = os.environ | ({"MACOSX_DEPLOYMENT_TARGET": macos} if macos else {})
@@ -56,19 +56,22 @@ def missing_packages(platform: str, macos: str, python: str) -> list[str]:
         )  # fmt: skip
         if done.returncode == 0:
             return sorted(missing)
-        # uv breaks its messages into lines
-        found = blamed_packages(" ".join(done.stderr.split())) & set(wanted)
-        if not found:
+        blamed, asking = read_message(done.stderr)
+        given_up = blamed & set(wanted) or asking & set(wanted)
+        if not blamed or not given_up:
             raise RuntimeError(f"can't tell what is missing from:\n{done.stderr}")
-        for name in found:
+        for name in given_up:
             del wanted[name]
-        missing += found
+        missing |= blamed
 
 
-def blamed_packages(message: str) -> set[str]:
-    """Name the packages that uv says have no wheel that fits."""
-    hints = re.findall(r"(?:found wheels|[Ww]heels are (?:available|required)) for `([\w.-]+)`", message)
-    return {canonicalize_name(name) for name in hints}
+def read_message(message: str) -> tuple[set[str], set[str]]:
+    """Name what uv says has no wheel that fits, and what of the list asks for that."""
+    text = " ".join(message.split())  # uv breaks its lines
+    hints = r"(?:found wheels|[Ww]heels are (?:available|required)) for `([\w.-]+)`"
+    found = re.findall(hints, text), re.findall(r"you require ([\w.-]+)", text)
+    blamed, asking = ({canonicalize_name(name) for name in names} for names in found)
+    return blamed, asking
 
 
 def write_card() -> None:

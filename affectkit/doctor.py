@@ -200,7 +200,7 @@ def compute_with_tensorflow() -> str:
     if (
         platform.machine() == "x86_64"
         and cpu_facts.exists()
-        and " avx " not in cpu_facts.read_text()
+        and " avx " not in cpu_facts.read_text("utf-8", "replace")
     ):
         raise RuntimeError("this processor has no AVX, which TensorFlow's wheels need")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
@@ -277,7 +277,7 @@ def verify_assets(folder: Path) -> str:
     if not sums:
         raise RuntimeError(f"{folder} has no data")
     names = []
-    for line in (line for file in sums for line in file.read_text().splitlines()):
+    for line in (line for file in sums for line in file.read_text("utf-8").splitlines()):
         expected, name = line.split()
         if not (folder / name).is_file():
             raise RuntimeError(f"{folder / name} is missing")

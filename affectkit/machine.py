@@ -111,7 +111,7 @@ def machine_facts() -> dict[str, object]:
     processor = platform.processor()
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.is_file():
-        for line in cpu_info.read_text().splitlines():
+        for line in cpu_info.read_text("utf-8", "replace").splitlines():
             if line.startswith("model name"):
                 processor = line.partition(":")[2].strip()
                 break
@@ -143,10 +143,10 @@ def git_commit(folder: Path) -> str | None:
 
 def peak_memory_of_children() -> int | None:
     """Give the largest resident memory, in bytes, of any child process that has ended."""
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:  # Windows
         return None
-    import resource
-
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

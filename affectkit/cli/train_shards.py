@@ -192,7 +192,7 @@ def _report(folder: RunFolder, training: ShardTraining) -> None:
 
     task, name = training.task, NETWORKS[training.task]
     measure = "accuracy" if task == "classification" else "rmse"
-    with (folder.logs / f"{task}_log.csv").open(newline="") as file:
+    with (folder.logs / f"{task}_log.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     averaged = getattr(training.recipe(), name).ema_momentum > 0
     best = rows[-1] if averaged else min(rows, key=lambda row: float(row["val_loss"]))

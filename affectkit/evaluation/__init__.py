@@ -48,23 +48,4 @@ annotated. Numbers on derived targets are no evidence about people's ratings.
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "classification": ["evaluate_classification", "worst_mistakes"],
-        "metrics.baselines": ["constant_predictions", "dummy_probabilities"],
-        "metrics.bootstrap": ["bootstrap_metric"],
-        "metrics.calibration": [
-            "expected_calibration_error",
-            "fit_plausible_share",
-            "fit_temperature",
-            "reliability_table",
-        ],
-        "metrics.classification": ["classification_metrics"],
-        "metrics.regression": ["regression_metrics"],
-        "probabilities": ["protocol_probabilities"],
-        "regression": ["evaluate_regression"],
-        "results": ["compare", "published_results", "read_metrics", "write_metrics"],
-        "run": ["EvaluationRun", "EvaluationSettings", "NoLabelsError", "evaluate_run"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -26,8 +26,8 @@ def check_packages(format: str) -> None:
     missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if format == "onnx" and missing:
         raise ImportError(
-            f"exporting to ONNX needs {', '.join(missing)}: pip install {' '.join(ONNX_PACKAGES)} "
-            "(or choose another format)"
+            f"exporting to ONNX needs {', '.join(missing)}: "
+            'pip install "affectkit[onnx]" (or choose another format)'
         )
 
 

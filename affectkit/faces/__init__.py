@@ -6,12 +6,4 @@ image with its ground truth, `dataset.render_dataset` writes a data set in Affec
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "dataset": ["render_dataset"],
-        "render": ["render_face", "render_sweep"],
-        "sampling": ["draw_face"],
-        "shard": ["pack"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -188,10 +188,10 @@ def _remember_settings(output: Path, split: str, settings: dict) -> None:
     remove_partials(output, deep=True)
     marker = _settings_file(output, split)
     text = json.dumps(settings, sort_keys=True, default=str)
-    if marker.is_file() and marker.read_text() != text:
+    if marker.is_file() and marker.read_text("utf-8") != text:
         raise ValueError(
             f"expected {output} to hold no unfinished {split} split, or one of the same arguments "
-            f"to continue; got {marker.read_text()}. Choose another directory or delete it"
+            f"to continue; got {marker.read_text('utf-8')}. Choose another directory or delete it"
         )
     write_atomically(marker, text)
 
@@ -202,12 +202,12 @@ def _settings_file(output: Path, split: str) -> Path:
 
 def _finish(output: Path, split: str, settings: dict, blocks: list[_Block]) -> None:
     """Write the tables, licence and manifest, then forget the partial results."""
-    rows = [row for block in blocks for row in json.loads(block.rows_file.read_text())]
+    rows = [row for block in blocks for row in json.loads(block.rows_file.read_text("utf-8"))]
     write_tables(output, split, rows)
-    licence = Path(__file__).with_name("LICENSE-CC0.txt").read_text()
+    licence = Path(__file__).with_name("LICENSE-CC0.txt").read_text("utf-8")
     write_atomically(output / "LICENSE.txt", licence)
     manifest_file = output / "manifest.json"
-    manifest = json.loads(manifest_file.read_text()) if manifest_file.is_file() else {}
+    manifest = json.loads(manifest_file.read_text("utf-8")) if manifest_file.is_file() else {}
     manifest[split] = settings | {"images": len(rows), "tree_sha256": tree_hash(output, rows)}
     text = json.dumps(manifest, indent=2, sort_keys=True, default=str)
     write_atomically(manifest_file, text + "\n")

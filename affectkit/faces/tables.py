@@ -73,7 +73,7 @@ def write_tables(output: Path, split: str, rows: list[dict]) -> None:
     extras = output / "extras.csv"
     others = []
     if extras.is_file():
-        with extras.open(newline="") as file:
+        with extras.open(encoding="utf-8", newline="") as file:
             others = [row for row in csv.DictReader(file) if row["split"] != split]
     everything = sorted(others + rows, key=lambda row: SPLITS.index(row["split"]))
     write_csv(extras, EXTRA_COLUMNS, everything)

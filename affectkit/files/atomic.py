@@ -46,6 +46,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield partial
         if partial.is_file():
             _flush(partial)
+        elif path.is_dir():
+            path.rmdir()  # only an empty one; Windows does not replace folders
         partial.replace(path)
     finally:
         _remove(partial)
@@ -134,7 +136,7 @@ def _is_running(process: int) -> bool:
 
 
 def _flush(path: Path) -> None:
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows flushes only what may be written
         os.fsync(file.fileno())
 
 

@@ -308,7 +308,8 @@ class OnnxNetwork:
             from onnxruntime.capi import onnxruntime_pybind11_state as errors
         except ImportError as error:
             raise ImportError(
-                "an .onnx file needs ONNX Runtime: pip install onnxruntime (or use another format)"
+                'an .onnx file needs ONNX Runtime: pip install "affectkit[onnx]" (or use another '
+                "format)"
             ) from error
         _check_threads(threads)
         options = onnxruntime.SessionOptions()

@@ -52,5 +52,5 @@ def test_other_models_are_refused(tmp_path):
 
 def test_onnx_runtime_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ImportError, match="pip install onnxruntime"):
+    with pytest.raises(ImportError, match=r'pip install "affectkit\[onnx\]"'):
         OnnxNetwork(tmp_path / "it.onnx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import zipfile
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_wheel_has_every_module_notebook_and_asset(names):
     assets = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/assets/**/*.*")}
     assert len(modules) > 10
     assert len(notebooks) >= 5
-    others = {f"affectkit/{name}" for name in ("faces/head.npz", "widgets/camera.js")}
+    others = {f"affectkit/{name}" for name in ("faces/head.npz", "widgets/camera.js", "py.typed")}
     others |= {"affectkit/widgets/camera.css", "affectkit/data_cards/affectfaces.md"}
     others |= {f"affectkit/{path.relative_to(ROOT)}" for path in BASELINE.glob("*.json")}
     assert modules | notebooks | assets | others <= names
@@ -37,6 +38,20 @@ def test_wheel_has_nothing_else(names):
     unwanted = ("__pycache__", ".ipynb_checkpoints", "/runs/")
     assert [name for name in names if not name.startswith(allowed)] == []
     assert [name for name in names if any(part in name for part in unwanted)] == []
+
+
+def test_wheel_says_under_which_licence_each_file_is(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        licences = {name.partition("/licenses/")[2] for name in archive.namelist()}
+        statement = archive.read("affectkit/assets/LICENSES.md").decode()
+    sources = {"LICENSE.md", "affectkit/assets/LICENSES.md", "affectkit/faces/LICENSE-CC0.txt"}
+    assert sources <= licences
+    named = set(re.findall(r"`((?:assets|faces)/[^`]+)`", statement))
+    package = ROOT / "affectkit"
+    found = {path for name in named for path in package.glob(name)}
+    data = {".zip", ".h5", ".npz", ".tflite"}
+    assert {path for path in package.rglob("*") if path.suffix in data} <= found
+    assert all(list(package.glob(name)) for name in named)
 
 
 def test_command_and_version():

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
+from subprocess import list2cmdline
 from types import TracebackType
 
 from affectkit.pipeline.predict.rows import COLUMNS, TEXT, WHOLE, Row, check_format, write_table
@@ -274,7 +275,8 @@ def recover_table(output: str | Path) -> int:
 
 def recover_command(output: str | Path) -> str:
     """Give the command line that does `recover_table`."""
-    return f"affectkit predict --output {shlex.quote(str(output))}"
+    name = str(output)
+    return f"affectkit predict --output {list2cmdline([name]) if os.name == 'nt' else quote(name)}"
 
 
 def journal_path(output: Path) -> Path:

@@ -1,0 +1,3 @@
+from .camera import AffectCamera as AffectCamera
+from .frame_results import Snapshot as Snapshot
+from .sample_clip import COURSE as COURSE, sample_frames as sample_frames
