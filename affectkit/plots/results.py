@@ -198,6 +198,7 @@ def plot_metric_intervals(result: dict) -> Figure:
     axis.invert_yaxis()
     axis.axvline(0, color="0.7", linewidth=0.8)
     axis.grid(axis="x", alpha=0.3)
+    axis.set(xlabel="value; the bar is its 95 % interval")
     axis.set_title(_subtitle(result), fontsize=11)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
