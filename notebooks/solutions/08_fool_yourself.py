@@ -14,8 +14,8 @@ for count in (2, 20, 200):
     luck.append(reported.mean() - fresh.mean())
 ### END SOLUTION
 # %% size
-whispered = ...
+by_batch = ...
 ### BEGIN SOLUTION
 by_class = np.argsort(test_y, kind="stable")
-whispered = [run(by_class, batch).mean() for batch in (1, 4, 64)]
+by_batch = [run(by_class, batch).mean() for batch in (1, 4, 64)]
 ### END SOLUTION

@@ -41,7 +41,7 @@ def test_a_trick_jumps_and_its_undoing_takes_it_back(on_affectfaces, trick, leas
 
 @pytest.mark.slow
 @pytest.mark.notebooks
-def test_a_whispered_number_is_impossible(on_affectfaces):
+def test_batches_sorted_by_class_give_an_impossible_number(on_affectfaces):
     perfect = on_affectfaces["reached"]["a perfect model"]
     assert on_affectfaces["probe"] < perfect < on_affectfaces["batches sorted by class"]["with"]
     assert on_affectfaces["real_copies"] == 0
@@ -51,7 +51,7 @@ def test_a_whispered_number_is_impossible(on_affectfaces):
 @pytest.mark.notebooks
 @pytest.mark.needs_shared
 def test_tricks_on_ferplus(shared, tmp_path):
-    """Real photographs: the batch whispers there, too, and one rater is below a new panel."""
+    """Real photographs: sorted batches help there, too, and one rater is below a new panel."""
     parameters = {"dataset": "ferplus", "root": str(shared / "data" / "ferplus"), "limit": 1500}
     papermill.execute_notebook(NOTEBOOK, tmp_path / "08.ipynb", parameters, progress_bar=False)
     records = read_records(tmp_path / "08.ipynb")

@@ -4,4 +4,4 @@ clean_accuracy = plain.mean()
 # %% luck
 luck = [best_of(hits[:count], shown)[0].mean() for count in (2, 20, 200)]
 # %% size
-whispered = [run(np.arange(len(test_y)), batch).mean() for batch in (1, 4, 64)]
+by_batch = [run(np.arange(len(test_y)), batch).mean() for batch in (1, 4, 64)]
