@@ -34,6 +34,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import psutil
+from figures import plot_rates
 from report import Report, measure_accuracy, model_file, new_parser, rate_row, turns
 from stages import opened, shorten
 
@@ -42,7 +43,6 @@ from affectkit.labels import EXPRESSIONS
 from affectkit.machine import peak_memory
 from affectkit.models import apply_temperature, open_model
 from affectkit.pipeline import load_detector
-from affectkit.plots import plot_rates
 from affectkit.preprocess import Preprocessing, crop_face, scale_pixels
 
 LEGS_FILE = Path(__file__).with_name("peer_legs.py")

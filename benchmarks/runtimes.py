@@ -24,8 +24,10 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
+from figures import plot_rates, plot_trade_off
 from report import (
     Report,
+    add_accuracy,
     latency_row,
     limited_to,
     measure_accuracy,
@@ -34,10 +36,8 @@ from report import (
     turns,
 )
 
-from affectkit.course import add_accuracy
 from affectkit.export import export_model
 from affectkit.models import find_model
-from affectkit.plots import plot_rates, plot_trade_off
 
 Run = Callable[[np.ndarray], object]
 

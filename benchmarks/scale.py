@@ -47,6 +47,7 @@ import cv2
 import keras
 import pandas as pd
 import tensorflow as tf
+from figures import plot_growth, plot_input_costs
 from report import Report, choose, limited_to, markdown_table, new_parser, write_between
 
 from affectkit.course import BASELINE, BenchmarkRun, load_runs
@@ -65,7 +66,6 @@ from affectkit.data import (
 from affectkit.labels import EXPRESSIONS
 from affectkit.machine import peak_memory
 from affectkit.models import build_classifier
-from affectkit.plots import plot_growth, plot_input_costs
 from affectkit.preprocess import Preprocessing, resize_face, scale_pixels
 from affectkit.profiles import PROFILES
 from affectkit.training import build_augmentation

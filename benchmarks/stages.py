@@ -25,6 +25,7 @@ from time import perf_counter, perf_counter_ns
 import cv2
 import numpy as np
 import pandas as pd
+from figures import plot_stage_bars
 from report import (
     Report,
     limited_to,
@@ -48,7 +49,6 @@ from affectkit.pipeline import (
 )
 from affectkit.pipeline.video.read import open_file
 from affectkit.pipeline.video.write import CODECS
-from affectkit.plots import plot_stage_bars
 
 MOST = 1.15
 """End to end may be so many times the bare work."""

@@ -36,6 +36,7 @@ import cv2
 import numpy as np
 import pandas as pd
 from peers import PEERS, ask_checkpoint, ask_peer
+from figures import plot_stress
 from report import Report, model_file, new_parser
 
 from affectkit.data import SOFT_LABEL_COLUMNS, load_faces, load_table
@@ -44,7 +45,6 @@ from affectkit.faces import render_face
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import checkpoint_names
 from affectkit.pipeline.detect.boxes import add_face_boxes
-from affectkit.plots import plot_stress
 from affectkit.preprocess import Preprocessing, crop_face
 from affectkit.training.recipes.rows import RAISE_BOX
 

@@ -34,6 +34,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 import psutil
+from figures import plot_rates, plot_scaling
 from PIL import Image
 from report import (
     Report,
@@ -55,7 +56,6 @@ from affectkit.pipeline import PredictSettings, load_detector, samples_needed
 from affectkit.pipeline.predict.cluster import open_cluster
 from affectkit.pipeline.predict.remote import predict_on_cluster
 from affectkit.pipeline.predict.task import FileTask, predict_file
-from affectkit.plots import plot_rates, plot_scaling
 from affectkit.preprocess import Preprocessing, crop_face, resize_face, scale_pixels
 
 STREAMS = {"SingleStream": (1, 90), "MultiStream": (8, 99)}

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+from figures import plot_stage_bars
 from lab_browser import (
     ALLOW,
     FAKE_CAMERA,
@@ -39,7 +40,6 @@ from lab_browser import (
 from report import Report, new_parser, summary_rows
 
 from affectkit.pipeline import END_TO_END
-from affectkit.plots import plot_stage_bars
 from affectkit.widgets import sample_frames
 from affectkit.widgets.frame_results import PAGE_STAGES
 

@@ -1,12 +1,3 @@
-from .benchmarks import (
-    plot_growth as plot_growth,
-    plot_input_costs as plot_input_costs,
-    plot_rates as plot_rates,
-    plot_scaling as plot_scaling,
-    plot_stage_bars as plot_stage_bars,
-    plot_stress as plot_stress,
-    plot_trade_off as plot_trade_off,
-)
 from .camera_record import (
     plot_camera_circumplex as plot_camera_circumplex,
     plot_camera_record as plot_camera_record,

@@ -2,9 +2,13 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from affectkit.course import BASELINE, load_runs, read_run
+from affectkit.course import BASELINE, BenchmarkRun, load_runs, read_run
 from affectkit.course.benchmark_runs import BENCHMARKS
 from affectkit.pipeline import samples_needed
 
@@ -93,3 +97,57 @@ def test_the_committed_baseline_is_whole():
         assert run.content["ratios"]
         assert run.path.stat().st_size < 60_000
         assert " /" not in run.content["command"]  # no absolute path
+
+
+def run(ratios, benchmark="stages"):
+    ratios = [{"name": n, "value": v, "better": b} for n, v, b in ratios]
+    return BenchmarkRun("some.json", {"benchmark": benchmark, "ratios": ratios})
+
+
+def test_worse_ratios_are_found_by_hand(report):
+    before = run([("a", 0.5, "lower"), ("b", 4.0, "higher"), ("c", 0.02, "lower"),
+                  ("gone", 1.0, "lower")])  # fmt: skip
+    after = run([("a", 0.6, "lower"), ("b", 2.9, "higher"), ("c", 0.04, "lower"),
+                 ("new", 1.0, "lower")])  # fmt: skip
+    table = report.compare_ratios(after, before, 0.25).set_index("name")
+    assert table.index.tolist() == ["a", "b", "c"]
+    # c doubles, but as a share of a tenth it is only a fifth
+    np.testing.assert_allclose(table["change"], [-0.2, -1.1 / 4, -0.2])
+    assert table["worse"].tolist() == [False, True, False]
+    assert report.compare_ratios(after, before, 0.1)["worse"].all()
+
+
+@given(
+    values=st.lists(
+        st.tuples(st.floats(1e-3, 1e3), st.sampled_from(["lower", "higher"])), min_size=1
+    )
+)
+def test_a_run_is_never_worse_than_itself_and_gains_mirror_losses(report, values):
+    ratios = [(str(number), value, better) for number, (value, better) in enumerate(values)]
+    same = report.compare_ratios(run(ratios), run(ratios), 0.0)
+    assert not same["worse"].any()
+    assert (same["change"] == 0).all()
+    doubled = report.compare_ratios(run([(n, 2 * v, b) for n, v, b in ratios]), run(ratios), 0.0)
+    pd.testing.assert_series_equal(
+        doubled["worse"], doubled["better"] == "lower", check_names=False
+    )
+
+
+def test_what_can_not_be_compared_is_refused(report):
+    with pytest.raises(ValueError, match="expected two runs of one benchmark"):
+        report.compare_ratios(run([("a", 1.0, "lower")]), run([("a", 1.0, "lower")], "peers"))
+    with pytest.raises(ValueError, match="no ratio in common"):
+        report.compare_ratios(run([("a", 1.0, "lower")]), run([("b", 1.0, "lower")]))
+    with pytest.raises(ValueError, match="expected a tolerance"):
+        report.compare_ratios(run([("a", 1.0, "lower")]), run([("a", 1.0, "lower")]), -1)
+
+
+def test_accuracy_on_the_first_set_stands_beside_what_was_timed(report):
+    timed = pd.DataFrame({"runtime": ["x", "y", "z"], "model": ["a", "a", "b"]})
+    measured = pd.DataFrame(
+        {"model": ["a", "a"], "data": ["first", "second"], "accuracy": [0.9, 0.1]}
+    )
+    found = report.add_accuracy(timed, measured)
+    assert found["runtime"].tolist() == ["x", "y", "z"]
+    np.testing.assert_array_equal(found["accuracy"], [0.9, 0.9, np.nan])
+    assert report.add_accuracy(timed, pd.DataFrame())["accuracy"].isna().all()

@@ -10,11 +10,11 @@ import numpy as np
 from basis import Document
 from target_tables import check_table, make_pictures
 
-from affectkit.course import compare_ratios, load_runs, overview, read_run, read_summary, targets
+from affectkit.course import load_runs, read_run, read_summary
 from affectkit.course.summary import summary_metrics
 from affectkit.data import SkippedRows, load_table
 from affectkit.evaluation import compare, read_metrics
-from affectkit.export import read_benchmarks, read_conversions
+from affectkit.export import read_device_reports
 from affectkit.models import find_model
 from affectkit.preprocess import Preprocessing, crop_face
 
@@ -142,12 +142,9 @@ class Benchmark(Document):
 
     def read(self) -> None:
         run = read_run(self.path)
-        runs = load_runs(self.folder)
-        overview(runs)
-        targets(runs)
+        load_runs(self.folder)
         for name in run.content["tables"]:
             run.table(name)
-        compare_ratios(run, run)
 
 
 METRIC = {"value": 0.5, "low": 0.25, "high": None}
@@ -227,7 +224,7 @@ class Conversion(Document):
         }
 
     def read(self) -> None:
-        table = read_conversions(self.folder)
+        table = read_device_reports(self.folder)["conversions"]
         table.to_csv(self.folder / "table.csv")
 
 
@@ -247,7 +244,7 @@ class DeviceBenchmark(Document):
         return {"script": "benchmark.py", "runtimes": [runtime, {"runtime": "x", "error": "no"}]}
 
     def read(self) -> None:
-        table = read_benchmarks(self.folder)
+        table = read_device_reports(self.folder)["times"]
         table.to_csv(self.folder / "table.csv")
 
 

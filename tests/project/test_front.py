@@ -21,6 +21,7 @@ ROOT_MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem !=
 
 BELOW_THE_FOLDER = {
     "accuracy": {"models", "pipeline", "training"},  # the recipe of what ships, and its cards
+    "figures": {"plots"},  # its axes
     "measure_faces": {"training"},  # where FER2013 cuts
     "report": {"course", "files"},  # the form of its own files
     "runtimes": {"models"},

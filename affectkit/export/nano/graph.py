@@ -40,27 +40,32 @@ def quiet() -> Iterator[None]:
 
 @quiet()
 def portable_graph(model: keras.Model) -> bytes:
-    """Freeze a network for one face at a time, fold it and leave out what old TensorFlow lacks.
+    """Freeze a network for one face at a time, and make it portable: see `make_portable`.
 
-    A plain export of today's TensorFlow does not load in an old one (unknown op DisableCopyOnRead,
-    unknown attribute debug_name). Here are constants and operations of 2019 only.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Input (batch, size, size, 3); a dict of outputs, whose keys name the nodes.
-
-    Returns
-    -------
-    bytes
-        A serialised GraphDef: placeholder "face" of shape (1, size, size, 3), then the outputs.
+    The placeholder "face" has shape (1, size, size, 3); the model's keys name the outputs.
     """
     face = keras.Input(batch_shape=(1, *model.input_shape[1:]), name=INPUT)
     return make_portable(freeze(keras.Model(face, model(face))), [INPUT, *model.output])
 
 
 def make_portable(graph: bytes, kept: list[str]) -> bytes:
-    """Fold a frozen graph and leave out what old TensorFlow lacks; the nodes in `kept` stay."""
+    """Fold a frozen graph and leave out what old TensorFlow lacks.
+
+    A plain export of today's TensorFlow does not load in an old one (unknown op DisableCopyOnRead,
+    unknown attribute debug_name). Here are constants and operations of 2019 only.
+
+    Parameters
+    ----------
+    graph : bytes
+        A serialised GraphDef of constants and operations.
+    kept : list of str
+        Names of the nodes that stay: input and outputs.
+
+    Returns
+    -------
+    bytes
+        A serialised GraphDef that TensorFlow 1.15 to 2.7 loads.
+    """
     folded = _fold(_parse(graph), kept)
     _strip(folded)
     return folded.SerializeToString(deterministic=True)

@@ -11,34 +11,14 @@ from typing_extensions import TypedDict
 
 from affectkit.files.json_forms import OPEN, Integer, Number, find_misfit, read_json
 
-CONVERSION_COLUMNS = [
-    "precision",
-    "network",
-    "engines",
-    "nodes",
-    "outside",
-    "built",
-    "build_seconds",
-    "difference",
-    "tolerance",
-    "exit_code",
-    "tensorflow",
-    "tensorrt",
-    "power_mode",
-]
-
-BENCHMARK_COLUMNS = [
-    "runtime",
-    "threads",
-    "n",
-    "p50",
-    "p90",
-    "p99",
-    "first_call_ms",
-    "load_seconds",
-    "peak_memory_mb",
-    "difference",
-]
+CONVERSION = (
+    *("precision", "network", "engines", "nodes", "outside", "built", "build_seconds"),
+    *("difference", "tolerance", "exit_code", "tensorflow", "tensorrt", "power_mode"),
+)
+TIME = (
+    *("runtime", "threads", "n", "p50", "p90", "p99"),
+    *("first_call_ms", "load_seconds", "peak_memory_mb", "difference"),
+)
 
 
 class _Device(TypedDict):
@@ -91,20 +71,21 @@ class _BenchmarkReport(TypedDict):
     runtimes: list[dict[str, object]]
 
 
-def read_conversions(folder: str | Path) -> pd.DataFrame:
-    """Read every report of convert.py in a folder and its sub-folders.
+def read_device_reports(folder: str | Path) -> dict[str, pd.DataFrame]:
+    """Read what convert.py and benchmark.py wrote, from a folder and its sub-folders.
 
     Parameters
     ----------
     folder : str or Path
-        Copied from the device; "" for none.
+        Copied from the device.
 
     Returns
     -------
-    pandas.DataFrame
-        `CONVERSION_COLUMNS`, a row a network: engines that TF-TRT made, nodes in them, operations
-        outside, engines that were built, greatest difference on the golden faces (None if nothing
-        was built), exit code. Empty if there is no report.
+    dict of str to pandas.DataFrame
+        "conversions", a row a network: engines that TF-TRT made, nodes in them, operations outside,
+        engines that were built, greatest difference on the golden faces (None if nothing was
+        built), exit code. "times", a row a runtime that was measured, in milliseconds a face.
+        Either is empty if there is no such report.
 
     Raises
     ------
@@ -113,75 +94,50 @@ def read_conversions(folder: str | Path) -> pd.DataFrame:
     ValueError
         If a report is damaged.
     """
-    rows = []
-    for path, content in _read(folder, "report.json", "convert.py"):
-        _check(path, content, _ConversionReport)
-        device = content["device"]
-        rows += [
-            {
-                **network,
-                "precision": content["precision"],
-                "exit_code": content["exit_code"],
-                "network": name,
-                "outside": ", ".join(sorted(network["outside"])),
-                "built": len(network["built"]),
-                "difference": max(network.get("differences", {}).values(), default=None),
-                "tensorflow": device["tensorflow"],
-                "tensorrt": ".".join(map(str, device["tensorrt_loaded"] or [])),
-                "power_mode": device["power_mode"],
-            }
-            for name, network in content["networks"].items()
-        ]
-    return pd.DataFrame(rows, columns=CONVERSION_COLUMNS)
-
-
-def read_benchmarks(folder: str | Path) -> pd.DataFrame:
-    """Read every result of benchmark.py in a folder and its sub-folders.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Copied from the device; "" for none.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `BENCHMARK_COLUMNS`, a row a runtime that was measured, times in milliseconds a face. Empty
-        if there is none.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    ValueError
-        If a file is damaged.
-    """
-    rows = []
-    for path, content in _read(folder, "benchmark.json", "benchmark.py"):
-        _check(path, content, _BenchmarkReport)
-        for runtime in content["runtimes"]:
-            if "error" in runtime:
-                continue
-            _check(path, runtime, _Timing)
-            differences = [
-                value for one in runtime["differences"].values() for value in one.values()
-            ]
-            difference = max(differences, default=None)
-            rows.append({**runtime, **runtime["milliseconds"], "difference": difference})
-    return pd.DataFrame(rows, columns=BENCHMARK_COLUMNS)
-
-
-def _read(folder: str | Path, name: str, script: str) -> Iterator[tuple[Path, dict]]:
-    """Read the JSON files of that name that a script wrote."""
-    if not str(folder):
-        return
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a folder copied from the device, {folder} is none")
-    for path in sorted(folder.rglob(name)):
-        content = read_json(path, "a JSON file with a report", "copy it again")
-        if content.get("script") == script:
-            yield path, content
+    conversions = [row for path in sorted(folder.rglob("report.json")) for row in _networks(path)]
+    times = [row for path in sorted(folder.rglob("benchmark.json")) for row in _runtimes(path)]
+    return {
+        "conversions": pd.DataFrame(conversions, columns=CONVERSION),
+        "times": pd.DataFrame(times, columns=TIME),
+    }
+
+
+def _networks(path: Path) -> Iterator[dict[str, object]]:
+    content = _read(path, "convert.py", _ConversionReport)
+    for name, network in content.get("networks", {}).items():
+        device = content["device"]
+        yield {
+            **network,
+            "precision": content["precision"],
+            "exit_code": content["exit_code"],
+            "network": name,
+            "outside": ", ".join(sorted(network["outside"])),
+            "built": len(network["built"]),
+            "difference": max(network.get("differences", {}).values(), default=None),
+            "tensorflow": device["tensorflow"],
+            "tensorrt": ".".join(map(str, device["tensorrt_loaded"] or [])),
+            "power_mode": device["power_mode"],
+        }
+
+
+def _runtimes(path: Path) -> Iterator[dict[str, object]]:
+    for runtime in _read(path, "benchmark.py", _BenchmarkReport).get("runtimes", []):
+        if "error" not in runtime:
+            _check(path, runtime, _Timing)
+            found = [value for one in runtime["differences"].values() for value in one.values()]
+            yield {**runtime, **runtime["milliseconds"], "difference": max(found, default=None)}
+
+
+def _read(path: Path, script: str, form: object) -> dict[str, object]:
+    """Read a script's report; an empty one if another program wrote it."""
+    content = read_json(path, "a JSON file with a report", "copy it again")
+    if content.get("script") != script:
+        return {}
+    _check(path, content, form)
+    return content
 
 
 def _check(path: Path, content: dict[str, object], form: object) -> None:

@@ -17,17 +17,16 @@ from affectkit.export import write_bundle
 from affectkit.models import get_backbone, open_model, save_model
 
 
-def _load_environments():
-    spec = importlib.util.spec_from_file_location(
-        "nano_environments", Path(__file__).parent / "environments.py"
-    )
+def _load(name):
+    path = Path(__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"nano_{name}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-_environments = _load_environments()
+_environments = _load("environments")
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +90,12 @@ def _run_script(python, *arguments, exit_code=0, folder=None, library=None):
 def environments():
     """The module that makes environments of old Pythons."""
     return _environments
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """The module that makes the sample of notebook 05."""
+    return _load("sample")
 
 
 @pytest.fixture(scope="session", params=_environments.LEGS, ids=lambda leg: leg.name)

@@ -1,9 +1,9 @@
 """Runs under an old TensorFlow: does what a device would do, as far as that goes without one.
 
-python leg.py RESULT.json CONTROL WORK BUNDLE...
+python leg.py RESULT.json GRAPHS WORK BUNDLE...
 
-CONTROL is the SavedModel of a graph that TF-TRT has to break up. The scripts of the first bundle
-are imported.
+GRAPHS holds SavedModels, cut.py and names.json: notebook 05's graphs and its function `cut`. The
+scripts of the first bundle are imported.
 """
 
 import argparse
@@ -113,8 +113,39 @@ def fail_to_build(bundle, golden, work):
     }
 
 
+def steps(graph):
+    """Give the operations of a converted graph in order, with the number of nodes in each."""
+    nodes = {node.name: node for node in graph.node}
+    sizes = {one.signature.name: len(one.node_def) for one in graph.library.function}
+    found = {}
+
+    def visit(name):
+        if name in found:
+            return
+        for source in nodes[name].input:
+            visit(source.lstrip("^").split(":")[0])
+        node = nodes[name]
+        engine = node.op == "TRTEngineOp"
+        found[name] = (node.op, sizes[node.attr["segment_func"].func.name] if engine else 1)
+
+    for name in sorted(nodes):
+        visit(name)
+    return list(found.values())
+
+
+def cut_graphs(folder):
+    """Cut the graphs of notebook 05 with its own function."""
+    names = json.loads((folder / "names.json").read_text())
+    scope = {}
+    exec((folder / "cut.py").read_text(), scope)
+    return {
+        title: steps(scope["cut"](folder / name)._converted_graph_def)
+        for name, title in names.items()
+    }
+
+
 def main():
-    result, control, work = (Path(argument) for argument in sys.argv[1:4])
+    result, graphs, work = (Path(argument) for argument in sys.argv[1:4])
     content = {"device": device.describe(tf), "bundles": {}}
     for number, folder in enumerate(sys.argv[4:]):
         bundle = Bundle(folder)
@@ -130,7 +161,7 @@ def main():
         }
     bundle = Bundle(sys.argv[4])
     content["failed"] = fail_to_build(bundle, bundle.golden(), work / "failed")
-    content["control"] = convert.segment(control, "FP16", 64, 3)[1]
+    content["graphs"] = cut_graphs(graphs)
     result.write_text(json.dumps(content))
 
 

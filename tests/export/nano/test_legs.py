@@ -7,7 +7,6 @@ the question for its version, see libnvinfer.c.
 from __future__ import annotations
 
 import csv
-import functools
 import json
 import re
 from pathlib import Path
@@ -16,41 +15,22 @@ import cv2
 import pytest
 
 from affectkit import AffectPipeline
-from affectkit.export import read_benchmarks, read_conversions, read_description
+from affectkit.export import read_description, read_device_reports
 from affectkit.export.nano.bundle import TOLERANCES
-from affectkit.export.nano.graph import make_portable, write_saved_model
 from affectkit.faces import render_face
-from affectkit.models import build_classifier
-from affectkit.preprocess import scale_pixels
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-def control(tmp_path_factory):
-    """A SavedModel with uint8 input, resizing and argmax inside: TF-TRT can't take it whole."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    model = build_classifier(64, 0.35)
-    signature = [tf.TensorSpec((1, 48, 48, 3), tf.uint8, name="face")]
-
-    @functools.partial(tf.function, input_signature=signature)
-    def answer(face):
-        resized = tf.image.resize(tf.cast(face, tf.float32), (64, 64))
-        probabilities = model(scale_pixels(resized), training=False)
-        return tf.identity(tf.argmax(probabilities, axis=1), name="answer")
-
-    frozen = convert_variables_to_constants_v2(answer.get_concrete_function())
-    graph = make_portable(frozen.graph.as_graph_def().SerializeToString(), ["face", "answer"])
-    folder = tmp_path_factory.mktemp("control") / "saved_model"
-    write_saved_model(graph, ["answer"], folder)
-    return folder
+def graphs(sample, tmp_path_factory):
+    """The graphs of notebook 05, and its function that lets TF-TRT cut them."""
+    return sample.write_graphs(tmp_path_factory.mktemp("graphs"))
 
 
 @pytest.fixture(scope="module")
-def result(leg, environments, run_script, bundle, real_bundle, control, tmp_path_factory):
+def result(leg, environments, run_script, bundle, real_bundle, graphs, tmp_path_factory):
     """What an old TensorFlow makes of both bundles, TensorRT's library faked."""
     chosen, python = leg
     work = tmp_path_factory.mktemp("leg")
@@ -58,7 +38,7 @@ def result(leg, environments, run_script, bundle, real_bundle, control, tmp_path
         library = environments.build_stand_in(chosen, work / "library")
     except environments.NotRunError as error:
         pytest.skip(f"NOT RUN, NOT PASSED: leg {chosen.name}: {error}")
-    arguments = [HERE / "leg.py", work / "result.json", control, work, bundle, real_bundle]
+    arguments = [HERE / "leg.py", work / "result.json", graphs, work, bundle, real_bundle]
     run_script(python, *arguments, library=library)
     return json.loads((work / "result.json").read_text()) | {"folder": work}
 
@@ -136,7 +116,7 @@ def test_engines_of_two_networks_have_two_names(result):
 
 
 def test_reports_are_read(leg, result):
-    table = read_conversions(result["folder"])
+    table = read_device_reports(result["folder"])["conversions"]
     assert sorted(table["network"]) == ["affect", "classifier", "regressor"]
     assert set(table["engines"]) == {1}
     assert set(table["built"]) == {0}
@@ -147,8 +127,28 @@ def test_reports_are_read(leg, result):
 
 
 def test_tf_trt_breaks_up_what_it_should(result):
-    assert not result["control"]["whole"]
-    assert {"Cast", "ArgMax", "ResizeBilinear"} <= result["control"]["outside"].keys()
+    engines = {
+        title: [nodes for operation, nodes in steps if operation == "TRTEngineOp"]
+        for title, steps in result["graphs"].items()
+    }
+    assert len(engines.pop("Round in the middle")) == 2
+    assert {title: len(nodes) for title, nodes in engines.items()} == dict.fromkeys(engines, 1)
+    outside = {title: {one for one, _ in steps} for title, steps in result["graphs"].items()}
+    assert outside["as exported"] == {"Placeholder", "TRTEngineOp", "Identity"}
+    assert "ArgMax" in outside["class index inside"]
+    assert "Cast" in outside["bytes as input"]
+    assert "Round" in outside["Round in the middle"]
+
+
+def test_the_sample_of_notebook_05_is_what_this_tensorflow_says(leg, result, sample):
+    if leg[0].tensorflow != sample.LEG.tensorflow:
+        pytest.skip(f"the sample is of TensorFlow {sample.LEG.tensorflow}")
+    committed = json.loads((sample.FOLDER / "segments.json").read_text())
+    assert committed == sample.segments(result)
+    (row,) = read_device_reports(sample.FOLDER)["conversions"].to_dict("records")
+    (found,) = read_device_reports(result["folder"] / "1")["conversions"].to_dict("records")
+    for name in ("network", "engines", "nodes", "outside", "built", "exit_code", "tensorrt"):
+        assert row[name] == found[name]
 
 
 def test_refuses_without_tensorrt_and_without_gpu(
@@ -176,7 +176,7 @@ def test_benchmark_measures_what_is_there(old_python, run_script, bundle, tmp_pa
         assert 0 < times["p50"] <= times["p90"] <= times["p99"]
         assert found[name]["within_tolerance"]
         assert found[name]["crop_difference"] == 0
-    times = read_benchmarks(tmp_path)
+    times = read_device_reports(tmp_path)["times"]
     assert list(times["runtime"]) == ["tensorflow", "frozen-graph", "tflite"]
     assert (times["p50"] > 0).all()
     assert times["difference"].max() < 1e-4

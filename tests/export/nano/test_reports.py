@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from affectkit.export import read_benchmarks, read_conversions
+from affectkit.export import read_device_reports
 
 
 def test_a_devices_report_is_read(tmp_path):
@@ -23,7 +23,7 @@ def test_a_devices_report_is_read(tmp_path):
     path = tmp_path / "engines" / "FP16" / "report.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(report | {"networks": {"affect": network}}))
-    (row,) = read_conversions(tmp_path).to_dict("records")
+    (row,) = read_device_reports(tmp_path)["conversions"].to_dict("records")
     assert (row["network"], row["built"], row["difference"]) == ("affect", 1, 0.004)
     assert (row["tensorrt"], row["outside"]) == ("8.2.1", "Identity, Placeholder")
     for damage, message in (
@@ -34,10 +34,10 @@ def test_a_devices_report_is_read(tmp_path):
         spoilt = report if damage is None else report | {"networks": damage}
         path.write_text(json.dumps(spoilt))
         with pytest.raises(ValueError, match=message):
-            read_conversions(tmp_path)
+            read_device_reports(tmp_path)
     path.write_text("{")
     with pytest.raises(ValueError, match="not a JSON file with a report"):
-        read_conversions(tmp_path)
+        read_device_reports(tmp_path)
 
 
 def test_an_answer_that_is_no_number_stays_one(tmp_path):
@@ -47,7 +47,7 @@ def test_an_answer_that_is_no_number_stays_one(tmp_path):
     report = {"script": "convert.py", "precision": "FP16", "exit_code": 1, "device": device}
     report["networks"] = {"affect": network}
     (tmp_path / "report.json").write_text(json.dumps(report))
-    (row,) = read_conversions(tmp_path).to_dict("records")
+    (row,) = read_device_reports(tmp_path)["conversions"].to_dict("records")
     assert np.isnan(row["difference"])
     assert row["tensorrt"] == ""
 
@@ -66,22 +66,20 @@ def test_a_devices_times_are_read(tmp_path):
     path = tmp_path / "benchmark.json"
     document = {"script": "benchmark.py", "runtimes": [timing, refused]}
     path.write_text(json.dumps(document))
-    (row,) = read_benchmarks(tmp_path).to_dict("records")
+    (row,) = read_device_reports(tmp_path)["times"].to_dict("records")
     assert (row["runtime"], row["n"], row["p99"], row["difference"]) == ("FP16", 300, 4.25, 0.004)
     path.write_text(json.dumps(document | {"runtimes": [{"runtime": "FP16"}]}))
     with pytest.raises(ValueError, match="damaged report .it has no threads"):
-        read_benchmarks(tmp_path)
+        read_device_reports(tmp_path)
     path.write_text(json.dumps(document | {"runtimes": 3}))
     with pytest.raises(ValueError, match="damaged report .runtimes is 3"):
-        read_benchmarks(tmp_path)
+        read_device_reports(tmp_path)
     path.write_text(json.dumps(document | {"script": "another"}))
-    assert read_benchmarks(tmp_path).empty
+    assert read_device_reports(tmp_path)["times"].empty
 
 
 def test_no_reports_give_empty_tables(tmp_path):
-    assert list(read_conversions("")["engines"]) == list(read_benchmarks(tmp_path)["p50"]) == []
+    found = read_device_reports(tmp_path)
+    assert list(found["conversions"]["engines"]) == list(found["times"]["p50"]) == []
     with pytest.raises(FileNotFoundError, match="expected a folder copied from the device"):
-        read_benchmarks(tmp_path / "absent")
-
-
-# The legs: TensorFlow of the device's age
+        read_device_reports(tmp_path / "absent")

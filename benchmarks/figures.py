@@ -1,4 +1,4 @@
-"""Plots of benchmark runs. Use them through `affectkit.plots`."""
+"""What the timing scripts draw of their runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from affectkit.pipeline.stage_timer import END_TO_END, RESIDUAL
 from affectkit.plots.data import TRAINING_COLOUR, new_figure
 
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
@@ -36,7 +35,9 @@ def plot_stage_bars(stages: pd.DataFrame) -> Figure:
     )
     for axis, ((mode, threads), rows) in zip(axes.flat, panels, strict=True):
         rows = rows.set_index("stage").reindex(names)
-        colours = ["0.45" if name in (END_TO_END, RESIDUAL) else TRAINING_COLOUR for name in names]
+        colours = [
+            "0.45" if name in ("end to end", "residual") else TRAINING_COLOUR for name in names
+        ]
         axis.barh(names, rows["mean"], color=colours)
         late = (rows["p90"] - rows["mean"]).clip(lower=0)
         style = {"color": "black", "linestyle": "none", "elinewidth": 1, "capsize": 2}

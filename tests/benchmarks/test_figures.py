@@ -6,8 +6,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from affectkit import plots
-
 
 @pytest.fixture(autouse=True, scope="module")
 def _agg_and_no_warnings():
@@ -15,6 +13,11 @@ def _agg_and_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
+
+
+@pytest.fixture(scope="module")
+def figures(scripts):
+    return scripts("figures")
 
 
 def texts(figure):
@@ -26,14 +29,14 @@ def texts(figure):
     ]
 
 
-def test_stage_bars():
+def test_stage_bars(figures):
     rows = [
         {"mode": mode, "threads": 1, "stage": stage, "mean": mean, "p50": mean, "p90": 2 * mean}
         for mode in ("sequential", "overlapped")
         for stage, mean in (("decode", 1.25), ("detect", 4.5), ("end to end", 6.0))
         if (mode, stage) != ("overlapped", "decode")
     ]
-    figure = plots.plot_stage_bars(pd.DataFrame(rows))
+    figure = figures.plot_stage_bars(pd.DataFrame(rows))
     figure.canvas.draw()
     assert [axis.get_title() for axis in figure.axes] == [
         "sequential, 1 thread",
@@ -44,7 +47,7 @@ def test_stage_bars():
     assert "4.50" in texts(figure)
 
 
-def test_stress():
+def test_stress(figures):
     rows = [
         {"tool": tool, "change": change, "unit": "px", "faces": "drawn", "step": step,
          "rows": 8, "moved": 0.1, "flipped": flipped}
@@ -52,7 +55,7 @@ def test_stress():
         for change in ("blur", "pixels")
         for step, flipped in (("0", 0.0), ("4", end))
     ]  # fmt: skip
-    figure = plots.plot_stress(pd.DataFrame(rows))
+    figure = figures.plot_stress(pd.DataFrame(rows))
     figure.canvas.draw()
     shown = [axis for axis in figure.axes if axis.get_title()]
     assert [axis.get_title() for axis in shown] == ["blur (drawn)", "pixels (drawn)"]
@@ -63,11 +66,11 @@ def test_stress():
 
 
 @pytest.mark.parametrize("accuracy", [[0.85, 0.84], [None, 0.84], None])
-def test_trade_off(accuracy):
+def test_trade_off(figures, accuracy):
     table = pd.DataFrame({"runtime": ["a", "b"], "p50": [0.5, 50.0], "bytes": [2_000_000, 9e6]})
     if accuracy is not None:
         table["accuracy"] = accuracy
-    figure = plots.plot_trade_off(table)
+    figure = figures.plot_trade_off(table)
     figure.canvas.draw()
     found = texts(figure)
     end = ", 0.850" if accuracy and accuracy[0] else ""
@@ -76,11 +79,11 @@ def test_trade_off(accuracy):
     assert bool(title) == (accuracy is None)
 
 
-def test_rates_are_sorted_and_labelled():
+def test_rates_are_sorted_and_labelled(figures):
     table = pd.DataFrame(
         {"leg": ["slow", "fast", "slow", "out"], "threads": [1, 1, 2, 1], "rate": [2.0, 8, 3, None]}
     )
-    figure = plots.plot_rates(table, "leg", "rate", label="frames a second")
+    figure = figures.plot_rates(table, "leg", "rate", label="frames a second")
     figure.canvas.draw()
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["fast", "slow"]
@@ -88,13 +91,13 @@ def test_rates_are_sorted_and_labelled():
     assert figure.axes[0].get_xlabel() == "frames a second"
 
 
-def test_scaling_draws_a_line_a_thread_count_and_the_line_of_one_face():
+def test_scaling_draws_a_line_a_thread_count_and_the_line_of_one_face(figures):
     rows = [
         {"width": 640, "height": 360, "threads": threads, "faces": faces, "p50": 2.0 + faces}
         for threads in (1, 2)
         for faces in (5, 1)
     ]
-    figure = plots.plot_scaling(pd.DataFrame(rows))
+    figure = figures.plot_scaling(pd.DataFrame(rows))
     figure.canvas.draw()
     lines = figure.axes[0].lines
     assert len(lines) == 4
@@ -102,13 +105,13 @@ def test_scaling_draws_a_line_a_thread_count_and_the_line_of_one_face():
     assert lines[1].get_ydata().tolist() == [3.0, 15.0]
 
 
-def test_growth_draws_time_and_memory_of_every_stage():
+def test_growth_draws_time_and_memory_of_every_stage(figures):
     rows = [
         {"stage": stage, "rows": rows, "cpu_seconds": rows / 1000, "peak_MiB": 500 + rows / 100}
         for stage in ("table", "stream")
         for rows in (1000, 10_000)
     ]
-    figure = plots.plot_growth(pd.DataFrame(rows))
+    figure = figures.plot_growth(pd.DataFrame(rows))
     figure.canvas.draw()
     time, memory = figure.axes
     assert {"table", "stream"} <= set(texts(figure))
@@ -117,12 +120,12 @@ def test_growth_draws_time_and_memory_of_every_stage():
     assert memory.get_ylim()[0] == 0
 
 
-def test_input_costs_draw_a_bar_a_way_and_two_a_strength():
+def test_input_costs_draw_a_bar_a_way_and_two_a_strength(figures):
     reading = pd.DataFrame({"source": ["files", "shards"], "cache": "warm", "cpu_ms": [1.5, 1.25]})
     augmentation = pd.DataFrame(
         {"strength": ["light"] * 2, "layers": ["affectkit", "Keras"], "cpu_ms": [2.0, 4.0]}
     )
-    figure = plots.plot_input_costs(reading, augmentation)
+    figure = figures.plot_input_costs(reading, augmentation)
     figure.canvas.draw()
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["augment, light", "read files, warm cache", "read shards, warm cache"]
