@@ -35,8 +35,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import cv2
 import numpy as np
 import pandas as pd
-from peers import PEERS, ask_checkpoint, ask_peer
 from figures import plot_stress
+from peers import PEERS, ask_checkpoint, ask_peer
 from report import Report, model_file, new_parser
 
 from affectkit.data import SOFT_LABEL_COLUMNS, load_faces, load_table
