@@ -240,14 +240,15 @@ def plot_stress(steps: pd.DataFrame) -> Figure:
             axis.plot(places, told["flipped"], label=tool, markersize=4, linewidth=1.2, **look)
         axis.set_xticks(list(places), told["step"], fontsize=8)
         unit, faces = rows["unit"].iloc[0], rows["faces"].iloc[0]
-        axis.set_xlabel(unit or "as named", fontsize=8)
+        axis.set_xlabel(unit, fontsize=8)
         axis.set_title(f"{change} ({faces})", fontsize=9)
         axis.set(ylim=(-0.04, 1.04))
+        axis.margins(x=0.15)
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis in axes[:, 0]:
-        axis.set_ylabel("share flipped", fontsize=8)
+        axis.set_ylabel("share of faces flipped", fontsize=8)
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.suptitle("How many faces get another answer when one thing moves", fontsize=11)

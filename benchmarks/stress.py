@@ -64,8 +64,8 @@ PLAIN = {
 DRAWN: dict[str, tuple[str, str, tuple]] = {
     "lamp": ("light_azimuth", "degrees aside", (0.0, 30.0, 60.0, 90.0)),
     "yaw": ("yaw", "degrees", (0.0, 15.0, 30.0, 45.0, 60.0)),
-    "skin tone": ("skin_tone_ita", "typology angle, degrees", (40.0, 20.0, 0.0, -20.0, -40.0)),
-    "age": ("age", "of the oldest", (0.2, 0.4, 0.6, 0.8, 1.0)),
+    "skin tone": ("skin_tone_ita", "light to dark, degrees ITA", (40.0, 20.0, 0.0, -20.0, -40.0)),
+    "age": ("age", "0 young, 1 old", (0.2, 0.4, 0.6, 0.8, 1.0)),
     "glasses": ("glasses", "", ("none", "clear", "sun")),
     "hat": ("hair", "", ("short", "hat")),
     "hand": ("occluder", "", ("none", "hand")),
@@ -74,9 +74,9 @@ DRAWN: dict[str, tuple[str, str, tuple]] = {
 
 PIXELS: dict[str, tuple[str, tuple]] = {
     "blur": ("% of the side", (0.0, 1.0, 2.0, 4.0, 6.0)),
-    "pixels": ("of the side", (SIDE, 64, 48, 32, 24, 16)),
+    "pixels": ("pixels a side", (SIDE, 64, 48, 32, 24, 16)),
     "JPEG": ("quality", (100, 50, 20, 10, 5)),
-    "contrast": ("of the whole", (1.0, 0.7, 0.5, 0.3, 0.15)),
+    "contrast": ("of what it was", (1.0, 0.7, 0.5, 0.3, 0.15)),
     "mirror": ("", ("as it is", "mirrored")),
 }
 """What needs no renderer: unit, steps."""
