@@ -498,6 +498,8 @@ def ask(loaded: Model, faces: dict[str, Faces], worsened: int) -> Answers:
         for kind in WORSENED if worsened else ():
             changed = worsen(pixels[chosen], kind)
             answers[source, kind] = labels[chosen], probabilities(loaded, changed)
+    if "press" in faces:
+        answers["press", "evened"] = evened(*answers["press", AS_IS])
     return answers
 
 
@@ -569,7 +571,7 @@ def confidence(command: list[str]) -> None:
     parser.add_argument("name", choices=checkpoint_names()[::3])
     add_data(parser)
     parser.add_argument("--press", type=Path, help="folder of press photographs")
-    parser.add_argument("--worsened", type=int, default=1200, help="faces of each source")
+    parser.add_argument("--worsened", type=int, default=600, help="faces of each source")
     arguments = parser.parse_args(command)
     forms = {end: open_model(f"{arguments.name}-{end}").for_task("classification")
              for end in ("float16", "int8")}  # fmt: skip
@@ -596,8 +598,6 @@ def confidence(command: list[str]) -> None:
         faces["report"]["London"] = load_faces(table, exact.preprocessing)[::-1]
     worsened = arguments.worsened if arguments.press else 0
     reported = {"": ask(exact, faces["report"], worsened)}
-    if arguments.press:
-        reported[""]["press", "evened"] = evened(*reported[""]["press", AS_IS])
     reported["int8"] = ask(forms["int8"], faces["report"], 0)
     rows = confidence_rows(chosen, reported, temperature, found)
     tables = grid(list(rows[0]), [list(row.values()) for row in rows])

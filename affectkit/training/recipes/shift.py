@@ -40,20 +40,12 @@ WORSENED = ("blur", "24 px", "JPEG", "dark", "crop")
 def fit_shared_temperature(answers: Answers) -> float:
     """Find the temperature of the lowest NLL, where every source and way of worsening counts alike.
 
-    Within each, Neutral, Happy and all other expressions weigh a third: nobody knows how frequent
-    they are in users' pictures, and the others are rare in most collections, and harder. Raises
-    ValueError if there is no answer.
+    Raises ValueError if there is no answer.
     """
     groups = list(answers.values())
+    weights = [np.full(len(labels), 1 / len(labels)) for labels, _ in groups]
     labels, probabilities = (np.concatenate(parts) for parts in zip(*groups, strict=True))
-    weights = np.concatenate([_even_weights(labels) for labels, _ in groups])
-    return fit_temperature(labels, probabilities, weights)
-
-
-def _even_weights(labels: np.ndarray) -> np.ndarray:
-    """Give weights of sum 1 (nearly: without one of the three kinds, less)."""
-    kinds = np.minimum(labels, 2)  # Neutral, Happy, others
-    return 1 / (3 * np.bincount(kinds)[kinds])
+    return fit_temperature(labels, probabilities, np.concatenate(weights))
 
 
 def fit_balanced_prior(
