@@ -105,7 +105,7 @@ def test_a_balanced_prior_makes_other_rows_and_none_goes_on_with_the_others(mate
     assert balanced["valence"] == trained["valence"]
     assert "prior" in run(picture, "--output", output, exit_code=2)
     text = run(picture, "--output", tmp_path / "a.csv", "--prior", "flat", exit_code=2)
-    assert "trained or balanced" in text
+    assert "'flat' is not one of 'trained'" in text
 
 
 def test_every_form_of_a_picture_gives_the_same_face(material, tmp_path):
