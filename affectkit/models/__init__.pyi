@@ -1,4 +1,7 @@
-from .batch_norm import average_statistics as average_statistics
+from .batch_norm import (
+    average_statistics as average_statistics,
+    restore_statistics as restore_statistics,
+)
 from .build import (
     build_classifier as build_classifier,
     build_regressor as build_regressor,

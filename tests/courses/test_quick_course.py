@@ -87,6 +87,16 @@ def test_quick_course_records_what_its_prose_promises(quick, records):
     assert transfer["derived_share"] == 0
     assert transfer["constant"]["valence_ccc"] == 0
     assert transfer["classifier_unchanged"] is True
+    assert transfer["same_size"] is True
+    assert transfer["frozen"]["mean_ccc"] > 0.5
+    assert transfer["loss_gain"]["low"] > 0
+    assert transfer["loss"]["squared error"]["valence_rmse"] < transfer["constant"]["valence_rmse"]
+    starts = {name: found["mean_ccc"] for name, found in transfer["starts"].items()}
+    assert list(starts) == ["random", "bundled start", "softmax", "features"]
+    assert starts["random"] < min(starts["softmax"], starts["features"])
+    assert transfer["features_minus_softmax"]["trained"]["low"] > 0
+    assert abs(transfer["features_minus_softmax"]["linear"]["value"]) < 0.05
+    assert all(0.3 < slope < 1 for slope in transfer["slopes"].values())
     ceiling = evaluation["noise_ceiling"]
     assert ceiling["accuracy_against_clean"] > evaluation["accuracy"]
     assert ceiling["label_accuracy"] > evaluation["accuracy"]
