@@ -29,7 +29,7 @@ WIDTH, LARGEST = 480, 60_000
 NAMES = {
     "accuracy": "accuracy, eight expressions",
     "macro_f1": "macro F1",
-    "kappa": "Cohen's kappa",
+    "cohen_kappa": "Cohen's kappa",
     "valence_ccc": "CCC of valence",
     "arousal_ccc": "CCC of arousal",
     "valence_rmse": "RMSE of valence",
