@@ -42,7 +42,7 @@ def test_it_is_short():
 
 
 def test_results_are_those_of_the_committed_run():
-    assert COURSE["status"] == "completed"
+    assert {entry["status"] for entry in COURSE["notebooks"][:5]} == {"completed"}
     assert (COURSE["dataset"], COURSE["profile"], COURSE["seed"]) == ("affectfaces", "quick", 0)
     assert (COURSE["limit"], COURSE["epochs"], COURSE["root"]) == (0, 0, "")
     results = front_page.results(COURSE)
