@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from pathlib import Path
 
@@ -18,7 +17,6 @@ TEXT = (ROOT / "README.md").read_text("utf-8")
 FLAT = " ".join(TEXT.split())
 CARD = (ROOT / "affectkit/assets/checkpoints/affectkit-real.md").read_text("utf-8")
 NETWORKS = "affectkit-real", "affectkit-real-int8"
-COURSE = json.loads((ROOT / "benchmarks" / "course.json").read_text("utf-8"))
 
 
 def load_script():
@@ -39,15 +37,6 @@ def card_row(name, section):
 
 def test_it_is_short():
     assert len(TEXT.split()) <= 1500
-
-
-def test_results_are_those_of_the_committed_run():
-    assert {entry["status"] for entry in COURSE["notebooks"][:5]} == {"completed"}
-    assert (COURSE["dataset"], COURSE["profile"], COURSE["seed"]) == ("affectfaces", "quick", 0)
-    assert (COURSE["limit"], COURSE["epochs"], COURSE["root"]) == (0, 0, "")
-    results = front_page.results(COURSE)
-    assert results.count("\n") >= 8
-    assert f"<!-- results -->\n{results}\n<!-- /results -->" in TEXT
 
 
 def expected_sentences():
@@ -86,9 +75,7 @@ def test_figures_are_those_of_committed_files(number):
 
 
 def test_no_other_figure_is_claimed():
-    rest = re.sub(
-        r"<!-- results -->.*<!-- /results -->|```.*?```|`[^`]*`|\]\([^)]*\)", "", TEXT, flags=re.S
-    )
+    rest = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", TEXT, flags=re.S)
     rest = " ".join(rest.split())
     for sentence in expected_sentences():
         rest = rest.replace(" ".join(re.sub(r"`[^`]*`", "", sentence).split()), "")
