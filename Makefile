@@ -5,6 +5,7 @@
 # make outputs  run the notebooks anew for the cells that keep their outputs, strip the others
 # make front-page  run all notebooks, and renew the pictures in README.md
 # make licences write data_cards/dependencies.md: what is installed, under which licence
+# make platforms write data_cards/platforms.md: where it installs; needs the network
 # make audit    look for known security holes in what is installed; needs the network
 # make lint | format | lock | clean
 #
@@ -26,7 +27,7 @@ PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/pytest --dura
 # The notebooks whose kept outputs are compared with a new run; the others are run with papermill.
 KEPT_OUTPUTS := $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
 
-.PHONY: help install course test test-all lab outputs front-page licences audit lint format lock clean
+.PHONY: help install course test test-all lab outputs front-page licences platforms audit lint format lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -99,6 +100,9 @@ front-page: $(INSTALLED)
 
 licences: $(INSTALLED)
 	$(BIN)/python .ci/licences.py
+
+platforms: $(INSTALLED)
+	$(BIN)/python .ci/platforms.py
 
 audit: $(INSTALLED)
 	$(BIN)/python .ci/audit.py

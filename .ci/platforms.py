@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -45,21 +46,29 @@ def missing_packages(platform: str, macos: str, python: str) -> list[str]:
     """Name the dependencies that have no wheel for a system and a Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = {canonicalize_name(Requirement(one).name): one for one in project["dependencies"]}
-    missing: set[str] = set()
-    command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--only-binary", ":all:"]
-    command += ["--no-header", "--python-platform", platform, "--python-version", python]
-    environment = os.environ | ({"MACOSX_DEPLOYMENT_TARGET": macos} if macos else {})
-    while True:
+    listed, missing = dict(wanted), set()
+
+    def resolve(requirements: Iterable[str], *options: str) -> str:
+        """Give what uv says against it, nothing if it can be installed."""
+        command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--only-binary", ":all:"]
+        command += ["--python-platform", platform, "--python-version", python, *options]
         done = subprocess.run(
-            command, input="\n".join(wanted.values()), capture_output=True, encoding="utf-8",
-            env=environment,
+            command, input="\n".join(requirements), capture_output=True, encoding="utf-8",
+            env=os.environ | ({"MACOSX_DEPLOYMENT_TARGET": macos} if macos else {}),
         )  # fmt: skip
-        if done.returncode == 0:
-            return sorted(missing)
-        blamed, asking = read_message(done.stderr)
+        return done.stderr if done.returncode else ""
+
+    while True:
+        message = resolve(wanted.values())
+        if not message:
+            # uv also blames old versions, which it tries because something else is missing
+            return sorted(
+                name for name in missing if resolve([listed.get(name, name)], "--no-deps")
+            )
+        blamed, asking = read_message(message)
         given_up = blamed & set(wanted) or asking & set(wanted)
         if not blamed or not given_up:
-            raise RuntimeError(f"can't tell what is missing from:\n{done.stderr}")
+            raise RuntimeError(f"can't tell what is missing from:\n{message}")
         for name in given_up:
             del wanted[name]
         missing |= blamed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import struct
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from affectkit.machine import peak_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -128,8 +129,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the main process how much memory this worker has had at most."""
     if hasattr(session.config, "workeroutput"):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        session.config.workeroutput["peak_kilobytes"] = peak
+        session.config.workeroutput["peak_bytes"] = peak_memory()
 
 
 PEAKS: list[int] = []
@@ -138,11 +138,11 @@ PEAKS: list[int] = []
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object) -> None:
     """Keep what a worker said at its end."""
-    PEAKS.append(getattr(node, "workeroutput", {}).get("peak_kilobytes", 0))
+    PEAKS.append(getattr(node, "workeroutput", {}).get("peak_bytes", 0))
 
 
 def pytest_terminal_summary(terminalreporter: object) -> None:
     """Say how much memory the workers have had."""
     if PEAKS:
-        most = ", ".join(f"{peak / 1e6:.1f}" for peak in PEAKS)
+        most = ", ".join(f"{peak / 1e9:.1f}" for peak in PEAKS)
         terminalreporter.write_line(f"most memory of a worker, GB: {most}")

@@ -21,6 +21,9 @@ DESCRIPTION = "bundle.json"
 REFUSED = 2
 """Exit code when something has to be mended first."""
 
+RELEASES = {"R32": (8, 2), "R34": (8, 4), "R35": (8, 4), "R36": (8, 6), "R38": (10, 13)}
+"""At least so new is TensorRT in a release of Jetson Linux: JetPack 4.6, 5, 6 and 7."""
+
 FORMS = {"frozen_graph": "frozen graph", "onnx": "ONNX file"}
 
 DAMAGED = (
@@ -177,6 +180,32 @@ def put_in_weights(rest, saved_model, weights):
     return b"".join([*pieces, rest[used:]])
 
 
+def find_tensorrt(root="/"):
+    """Give TensorRT's version, (major, minor): what Python sees, or the release brings; or None."""
+    try:
+        import tensorrt
+
+        return tuple(int(part) for part in tensorrt.__version__.split(".")[:2])
+    except ImportError:
+        pass
+    try:
+        release = (Path(root) / "etc" / "nv_tegra_release").read_text(errors="replace")
+    except OSError:
+        return None
+    return RELEASES.get(release.strip("# ").split(" ")[0])
+
+
+def trtexec_command(path, version):
+    """Give the command line that builds an engine from an ONNX file; of new TensorRT if None."""
+    options = ["--onnx={}".format(path)]
+    if version is None or version < (11, 0):
+        options.append("--fp16")  # later ones take the precision from the file: float32
+    old = version is not None and version < (8, 4)
+    options.append("--workspace=64" if old else "--memPoolSize=workspace:64")
+    options.append("--saveEngine={}".format(path.with_suffix(".engine")))
+    return " ".join(["trtexec", *options, "--warmUp=500", "--iterations=1000"])
+
+
 def run(main, arguments=None):
     """Run a script's main function; gives its exit code, `REFUSED` with a message if it refuses."""
     try:
@@ -212,6 +241,8 @@ def main(arguments=None):
                 path = folder / (name + suffix)
                 path.write_bytes(read(name))
                 print("wrote {}".format(path))
+                if suffix == ".onnx":
+                    print("build it: {}".format(trtexec_command(path, find_tensorrt())))
     return 0
 
 

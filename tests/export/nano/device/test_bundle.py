@@ -2,13 +2,64 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affectkit.export.nano.device.bundle import DAMAGED, put_in_weights
+from affectkit.export.nano.device.bundle import (
+    DAMAGED,
+    find_tensorrt,
+    put_in_weights,
+    trtexec_command,
+)
+
+JETSONS = {
+    "JetPack 4.6": ("# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref", (8, 2)),
+    "JetPack 5.1": ("# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref", (8, 4)),
+    "JetPack 6.2": ("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic", (8, 6)),
+    "JetPack 7.0": ("# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic", (10, 13)),
+    "unknown": ("# R99 (release), REVISION: 0.0", None),
+}
+
+
+@pytest.mark.parametrize(("release", "version"), JETSONS.values(), ids=JETSONS)
+def test_tensorrt_is_told_by_the_release(tmp_path, monkeypatch, release, version):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    assert find_tensorrt(str(tmp_path)) is None  # a PC
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "nv_tegra_release").write_text(release + "\n")
+    assert find_tensorrt(str(tmp_path)) == version
+
+
+def test_tensorrt_is_told_by_its_module_first(tmp_path, monkeypatch):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "nv_tegra_release").write_text(JETSONS["JetPack 6.2"][0])
+    (tmp_path / "tensorrt.py").write_text("__version__ = '10.16.1.11'")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+    try:
+        assert find_tensorrt(str(tmp_path)) == (10, 16)
+    finally:
+        sys.modules.pop("tensorrt", None)
+
+
+@pytest.mark.parametrize(
+    ("version", "options"),
+    [
+        ((8, 2), "--fp16 --workspace=64"),
+        ((8, 4), "--fp16 --memPoolSize=workspace:64"),
+        ((10, 3), "--fp16 --memPoolSize=workspace:64"),
+        ((11, 0), "--memPoolSize=workspace:64"),
+        (None, "--fp16 --memPoolSize=workspace:64"),
+    ],
+)
+def test_trtexec_gets_the_options_that_it_knows(version, options):
+    assert trtexec_command(Path("a/b.onnx"), version) == (
+        f"trtexec --onnx=a/b.onnx {options} --saveEngine=a/b.engine --warmUp=500 --iterations=1000"
+    )
 
 
 def test_refuses_a_missing_file(spoilt, run_script):
