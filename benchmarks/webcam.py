@@ -6,7 +6,7 @@ Usage::
 
 The camera is Chromium's own fake one, of 640x480 pixels and 30 frames a second, that plays a drawn
 face; the pipeline is the real one. A row of the table "ways" is a number of frames in flight, on a
-server as Jupyter ships it, or with TCP_NODELAY (`affectkit.widgets.low_latency`). Latency goes from
+server with TCP_NODELAY (the extension `affectkit.widgets.low_latency`), or as Jupyter ships it. Latency goes from
 the moment when the page takes a frame to the one when its result is drawn, on the page's clock. No
 debugger is attached while frames are timed. Memory is read after the warm-up of the first way and
 after `--frames` more frames: the unique memory of the kernel's process, that of all of Chromium's
@@ -56,10 +56,7 @@ those that are done with when there are many.
 LONGEST = 1800
 """Seconds to wait for the frames of a way."""
 
-NO_DELAY = (
-    "--ServerApp.kernel_websocket_connection_class="
-    "affectkit.widgets.low_latency.LowLatencyConnection"
-)
+EXTENSION = "--ServerApp.jpserver_extensions={{'affectkit.widgets.low_latency': {}}}"
 JUPYTER, NODELAY = "as shipped", "TCP_NODELAY"
 
 CELL = """
@@ -161,8 +158,10 @@ def benches(kind: str, model: str) -> Iterator[Bench]:
         folder = Path(name)
         film = write_film(folder / "film.y4m", sample_frames())
         camera = [FAKE_CAMERA, f"--use-file-for-fake-video-capture={film}", ALLOW]
-        options = [NO_DELAY] if kind == NODELAY else []
-        with lab_server(folder, options) as server, undebugged_chromium(camera) as browser:
+        with (
+            lab_server(folder, [EXTENSION.format(kind == NODELAY)]) as server,
+            undebugged_chromium(camera) as browser,
+        ):
             yield Bench(folder, server, browser, model)
 
 
@@ -195,8 +194,8 @@ def main(command: list[str]) -> Path:
     parser.add_argument("--model", default="affectkit-real-int8")
     parser.add_argument("--frames", type=int, default=2000, help="of the first way")
     parser.add_argument("--short", type=int, default=300, help="frames of every other way")
-    parser.add_argument("--ways", nargs="+", default=["shipped:2", "shipped:1", "nodelay:2",
-                        "nodelay:1"], help="server and frames in flight")  # fmt: skip
+    parser.add_argument("--ways", nargs="+", default=["nodelay:2", "nodelay:1", "shipped:2",
+                        "shipped:1"], help="server and frames in flight")  # fmt: skip
     report = Report.begin("webcam", parser, command)
     arguments = report.arguments
     tables: dict[str, list[dict]] = {name: [] for name in ("ways", "places", "stages", "memory")}

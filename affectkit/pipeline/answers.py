@@ -39,3 +39,11 @@ class FaceAffect:
     arousal: float | None
     track: int | None = None
     plausible: tuple[str, ...] = ()
+
+    @property
+    def unsure(self) -> bool:
+        """Whether no probability reaches one half: by the model's own estimate, more likely wrong.
+
+        That estimate is only as good as the model's calibration, see its card.
+        """
+        return bool(self.probabilities) and max(self.probabilities.values()) < 0.5

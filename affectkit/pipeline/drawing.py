@@ -15,6 +15,8 @@ _COLOURS = {
     for name, colour in EXPRESSION_COLOURS.items()
 }
 _WHITE, _BLACK, _PLAIN = (255, 255, 255), (0, 0, 0), (120, 120, 120)
+_LIGHT = 0.179
+"""WCAG 2's luminance above which black is easier to read than white."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -77,7 +79,8 @@ def describe_face(face: FaceAffect) -> list[str]:
     lines = []
     number = "" if face.track is None else f"{face.track} "
     if face.expression is not None:
-        lines.append(f"{number}{face.expression} {face.probabilities[face.expression]:.0%}")
+        mark = "?" if face.unsure else ""
+        lines.append(f"{number}{face.expression}{mark} {face.probabilities[face.expression]:.0%}")
         lines[0] = lines[0].replace("%", " %")
     if face.valence is not None:
         lines.append(f"V {face.valence:+.2f} A {face.arousal:+.2f}")
@@ -93,7 +96,16 @@ def _write(
     line_height = _line_height(scale)
     cv2.rectangle(frame, (left, top), (left + width + 4, top + line_height), colour, cv2.FILLED)
     base = top + (line_height + height - below) // 2
-    cv2.putText(frame, text, (left + 2, base), _FONT, scale, _WHITE, 1)
+    cv2.putText(frame, text, (left + 2, base), _FONT, scale, _text_colour(colour), 1)
+
+
+def _text_colour(background_bgr: tuple[int, int, int]) -> tuple[int, int, int]:
+    blue, green, red = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (channel / 255 for channel in background_bgr)
+    )
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return _BLACK if luminance > _LIGHT else _WHITE
 
 
 def _line_height(scale: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from contextlib import closing
 from itertools import islice
@@ -17,11 +18,14 @@ from affectkit.widgets.camera_stream import CameraStream
 from affectkit.widgets.frame_processor import FrameProcessor, Pipeline
 from affectkit.widgets.frame_results import Snapshot
 from affectkit.widgets.frame_sources import BROWSER, Source, check_source, check_video, read_frames
+from affectkit.widgets.script import PAGE, join_modules
 from affectkit.widgets.session_record import SessionRecord
 
-FOLDER = Path(__file__).parent
 PAGE_SECONDS, SERVED_PAGE_SECONDS = 5.0, 20.0
 """So long `headless="auto"` waits for a page; the latter where a Jupyter server runs the kernel."""
+
+LIVE_SMOOTHING = 0.8
+"""Of answers that people watch: at 27 frames a second a time constant of 0.17 s."""
 
 
 class AffectCamera(anywidget.AnyWidget):
@@ -57,6 +61,10 @@ class AffectCamera(anywidget.AnyWidget):
         Stop after so many frames.
     frames_per_second : float
         At most, of the browser's source.
+    smoothing : float, optional
+        Share of a face's earlier answers that is kept, 0..1 (excluding 1), of a pipeline given by
+        name; 0.8 if omitted, so that people can read the numbers, and 0 with `headless=True`, so
+        that a measurement is of single frames. The same numbers are drawn, recorded and kept.
 
     Raises
     ------
@@ -72,8 +80,8 @@ class AffectCamera(anywidget.AnyWidget):
     [0, 1]
     """
 
-    _esm = FOLDER / "camera.js"
-    _css = FOLDER / "camera.css"
+    _esm = join_modules()
+    _css = PAGE / "camera.css"
     mirror = traitlets.Bool(True).tag(sync=True)
     resolution = traitlets.Tuple(traitlets.Int(), traitlets.Int()).tag(sync=True)
     max_in_flight = traitlets.Int(2, min=1, max=8).tag(sync=True)
@@ -83,6 +91,7 @@ class AffectCamera(anywidget.AnyWidget):
     _source_name = traitlets.Unicode().tag(sync=True)
     _source_is_camera = traitlets.Bool(True).tag(sync=True)
     _has_sample = traitlets.Bool(True).tag(sync=True)
+    _still = traitlets.Bytes().tag(sync=True)  # shown where a saved page has no kernel
 
     def __init__(
         self,
@@ -96,6 +105,7 @@ class AffectCamera(anywidget.AnyWidget):
         headless: bool | str = False,
         maximum_frames: int | None = None,
         frames_per_second: float = 30.0,
+        smoothing: float | None = None,
     ) -> None:
         if headless not in (True, False, "auto"):
             raise ValueError(f"expected headless as True, False or 'auto', got {headless!r}")
@@ -105,7 +115,9 @@ class AffectCamera(anywidget.AnyWidget):
         self.sample = sample if isinstance(sample, bool) else check_video(sample)
         self.headless, self.maximum_frames = headless, maximum_frames
         self._rows = SessionRecord() if record else None
-        self._processor = FrameProcessor(pipeline, self._rows)
+        if smoothing is None:
+            smoothing = 0.0 if headless is True else LIVE_SMOOTHING
+        self._processor = FrameProcessor(pipeline, self._rows, smoothing)
         self._stream = CameraStream(self, self._processor)
         try:
             super().__init__(
@@ -256,6 +268,15 @@ class AffectCamera(anywidget.AnyWidget):
                 if faces is None:
                     raise RuntimeError(f"the pipeline failed:\n{self.last_error}")
         return self.record
+
+    def _repr_mimebundle_(self, **options: object) -> tuple[dict, dict]:
+        """Add a still to the view: for saved pages, and for readers that have no widgets."""
+        data, metadata = super()._repr_mimebundle_(**options)
+        if not self._still:
+            self._still, self._still_words = self._processor.still()
+            self._stream.link.follow_page()
+        data["image/png"] = base64.b64encode(self._still).decode("ascii")
+        return data, metadata | {"image/png": {"alt": self._still_words}}
 
     def _without_page(self) -> bool:
         if self.headless == "auto":

@@ -57,6 +57,7 @@ class CameraStream:
         self._handlers = {
             "page": self._on_page,
             "view": self._on_view,
+            "ask": self._on_ask,
             "hello": self._on_hello,
             "frame": self._on_frame,
             "shown": self._on_shown,
@@ -105,6 +106,9 @@ class CameraStream:
         if self._start_wanted:
             self._start_wanted = False
             self.link.send("start", session=session)
+
+    def _on_ask(self, session: str, message: dict, buffers: list) -> None:
+        self.link.send("ready", session=session)
 
     def _on_hello(self, session: str, message: dict, buffers: list) -> None:
         self._stop_source()

@@ -10,9 +10,11 @@ from time import perf_counter
 
 import numpy as np
 
+from affectkit.machine import hidden_native_errors
 from affectkit.pipeline.pipeline import AffectPipeline, FaceAffect
 from affectkit.pipeline.stage_timer import END_TO_END, StageTimer
 from affectkit.widgets.frame_results import FrameTimes, Snapshot
+from affectkit.widgets.sample_clip import draw_still
 from affectkit.widgets.session_record import SessionRecord
 
 _KEPT_FRAMES = 100
@@ -32,10 +34,13 @@ class FrameProcessor:
         self,
         pipeline: str | Path | AffectPipeline | Pipeline | None,
         record: SessionRecord | None,
+        smoothing: float = 0.0,
     ) -> None:
         if not callable(pipeline):
             model = () if pipeline is None else (pipeline,)
-            pipeline = AffectPipeline(*model, track=True, timer=StageTimer(keep=_KEPT_FRAMES))
+            timer = StageTimer(keep=_KEPT_FRAMES)
+            with hidden_native_errors():
+                pipeline = AffectPipeline(*model, smoothing=smoothing, track=True, timer=timer)
         self.pipeline, self.record = pipeline, record
         self.times = FrameTimes()
         self.snapshot: Snapshot | None = None
@@ -56,6 +61,19 @@ class FrameProcessor:
             self.frames = self.errors = 0
             self.last_error = ""
 
+    def still(self) -> tuple[bytes, str]:
+        """Give `draw_still` of the pipeline, without a trace in what is kept.
+
+        A function that is not ours is not called: its user may count the frames.
+        """
+        with self._lock:
+            if not isinstance(self.pipeline, AffectPipeline):
+                return draw_still(lambda image: [])
+            self.pipeline.forget_faces()
+            drawn = draw_still(self.pipeline)
+            self.pipeline.forget_faces()
+            return drawn
+
     def process(
         self,
         image: np.ndarray,
@@ -67,7 +85,7 @@ class FrameProcessor:
 
         `before` has the milliseconds of what was done to the frame earlier, by stage. Gives the
         faces, None where the pipeline raised; and `before` with the stages of the pipeline, and
-        "other", which no stage accounts for.
+        "residual", which no stage accounts for.
         """
         with self._lock:
             timer = self._timer
@@ -82,7 +100,7 @@ class FrameProcessor:
             whole = 1e3 * (perf_counter() - start)
             stages = {name: value / 1e6 for name, value in timer.end_frame().items()}
             del stages[END_TO_END]
-            milliseconds = {**(before or {}), **stages, "other": whole - sum(stages.values())}
+            milliseconds = {**(before or {}), **stages, "residual": whole - sum(stages.values())}
             if self.record is not None:
                 self.record.add(time, number, faces)
             self.times.add_kernel(number, milliseconds)

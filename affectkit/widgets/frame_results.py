@@ -59,6 +59,7 @@ def face_messages(faces: Sequence[FaceAffect], height: int, width: int) -> list[
             "box": [round(value / side, 4) for value, side in zip(face.box, scale, strict=True)],
             "score": round(face.score, 3),
             "expression": face.expression,
+            "unsure": face.unsure,
             "probabilities": [
                 round(face.probabilities[name], 4) for name in EXPRESSIONS if face.probabilities
             ],

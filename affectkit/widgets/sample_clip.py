@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from affectkit.faces.render import render_face
 from affectkit.labels import EXPRESSIONS
+from affectkit.pipeline.answers import FaceAffect
+from affectkit.pipeline.drawing import describe_face, draw_faces
 from affectkit.pipeline.video.read import read_video
 
 WIDTH, HEIGHT, RATE = 640, 480, 15
@@ -70,6 +74,18 @@ def sample_frames(
         top = (HEIGHT - scale * FACE_SIZE) / 2
         place = np.array([[scale, 0, left], [0, scale, top]])
         yield cv2.warpAffine(face, place, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
+
+
+def draw_still(look: Callable[[np.ndarray], list[FaceAffect]]) -> tuple[bytes, str]:
+    """Draw a face with what a pipeline says about it: a PNG of 480 x 360 pixels, and its words."""
+    frame = next(sample_frames(("Happy",), (STRONG,)))
+    faces = look(frame)
+    bgr = draw_faces(np.ascontiguousarray(frame[..., ::-1]), faces)
+    small = cv2.resize(bgr, (480, 360), interpolation=cv2.INTER_AREA)
+    buffer = BytesIO()
+    Image.fromarray(small[..., ::-1]).quantize(128).save(buffer, "PNG", optimize=True)
+    words = "; ".join(", ".join(describe_face(face)) for face in faces)
+    return buffer.getvalue(), f"A drawn face. {words}".strip()
 
 
 def encode_frame(rgb: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:

@@ -5,17 +5,18 @@ One server, one browser and one kernel serve all tests that can share them; they
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
-import sys
+from base64 import b64decode
 from pathlib import Path
 
 import cv2
 import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
 from affectkit import AffectPipeline
@@ -23,13 +24,13 @@ from affectkit.labels import EXPRESSIONS
 from affectkit.widgets import sample_frames
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ROOT / "benchmarks"
+CAMERA_APP = ROOT / "notebooks" / "apps" / "camera.ipynb"
 WEBCAM_NOTEBOOK = ROOT / "notebooks" / "06_webcam_demo.ipynb"
 LONG = 120_000  # milliseconds
 SHOW = """
 import sys, threading, time
 from affectkit.widgets import AffectCamera
-camera = AffectCamera()
+camera = AffectCamera(smoothing=0)
 camera
 """
 MOODY = """
@@ -62,17 +63,27 @@ if (devices) {
   };
 }
 """
-NOTED_CONNECTION = """
+NOTED = """
 import pathlib, socket
-from affectkit.widgets.low_latency import LowLatencyConnection
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
-class NotedConnection(LowLatencyConnection):
-    def connect(self):
-        connected = super().connect()
+def _jupyter_server_extension_points():
+    return [{"module": "noted"}]
+
+def _load_jupyter_server_extension(server):
+    connect = ZMQChannelsWebsocketConnection.connect
+
+    def note(self):
+        connected = connect(self)
         sock = self.websocket_handler.ws_connection.stream.socket
+        server.io_loop.call_later(0.1, write, sock)
+        return connected
+
+    def write(sock):
         with pathlib.Path("no_delay.txt").open("a") as file:
             print(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), file=file)
-        return connected
+
+    ZMQChannelsWebsocketConnection.connect = note
 """
 CONTROLS = {
     "button": ("Start the camera", "Stop and release the camera", "Play the sample clip"),
@@ -132,21 +143,6 @@ class Room:
 
 
 @pytest.fixture(scope="module")
-def tools():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        module = importlib.import_module("lab_browser")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    if module.find_chromium() is None:
-        message = "needs Chromium: apt-get install chromium, or name it in the variable CHROMIUM"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return module
-
-
-@pytest.fixture(scope="module")
 def film():
     """A face that is happy all the time."""
     return list(sample_frames(("Happy",), (0.7,) * 30))
@@ -166,11 +162,16 @@ def room(tools, film, tmp_path_factory):
     options = [tools.FAKE_CAMERA, f"--use-file-for-fake-video-capture={y4m}", tools.DENY]
     options += ["--host-resolver-rules=MAP faces.test 127.0.0.1"]
     modules = tmp_path_factory.mktemp("modules")
-    (modules / "noted.py").write_text(NOTED_CONNECTION)
-    connection = ["--ServerApp.kernel_websocket_connection_class=noted.NotedConnection"]
+    (modules / "noted.py").write_text(NOTED)
+    configured = modules / "jupyter_server_config.d"  # what an installation puts beside the server
+    configured.mkdir()
+    shutil.copy(ROOT / "affectkit" / "assets" / "jupyter_server.json", configured / "kit.json")
+    noted = {"ServerApp": {"jpserver_extensions": {"noted": True}}}
+    (configured / "noted.json").write_text(json.dumps(noted))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(modules))
-        with tools.lab_server(folder, connection) as server, tools.chromium(options) as browser:
+        patch.setenv("PYTHONPATH", str(modules), prepend=os.pathsep)
+        patch.setenv("JUPYTER_CONFIG_PATH", str(modules))
+        with tools.lab_server(folder) as server, tools.chromium(options) as browser:
             yield Room(tools, folder, server, browser)
 
 
@@ -207,7 +208,7 @@ def test_controls_have_names_and_privacy_comes_first(view):
         for name in names:
             options = {"name": name} if name else {}
             expect(view.root.get_by_role(role, **options)).to_have_count(1)
-    expect(view.root.get_by_label("Open a picture or video file")).to_have_count(1)
+    expect(view.root.get_by_label("Open file: a picture or a video")).to_have_count(1)
     view.wait_for_text(".privacy", "Frames are processed in your kernel and not stored.")
     view.wait_for_text(".message", "The camera is off.")
 
@@ -265,6 +266,44 @@ def test_no_frame_is_saved_in_the_notebook(room, notebook):
     saved = (room.folder / "notebook.ipynb").read_text()
     assert "widget-view+json" in saved
     assert "/9j/" not in saved  # how a JPEG begins in base64
+
+
+def test_keys_on_a_control_are_not_jupyterlab_s(notebook, view):
+    """Of JupyterLab, x cuts the cell, dd deletes it, and the arrow goes to the next one."""
+    state = """() => {
+      const { content } = window.jupyterapp.shell.currentWidget;
+      return [content.widgets.length, content.activeCellIndex];
+    }"""
+    before = notebook.page.evaluate(state)
+    for control in (
+        view.root.get_by_role("button", name="Play the sample clip"),
+        view.root.get_by_role("checkbox", name="Mirror the picture"),
+    ):
+        control.focus()
+        for key in ("x", "d", "d", "ArrowDown", "b"):
+            notebook.page.keyboard.press(key)
+        notebook.page.wait_for_timeout(200)
+        assert notebook.page.evaluate(state) == before
+
+
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_texts_and_bars_can_be_seen_in_jupyterlab_s_themes(notebook, view, contrasts, theme):
+    view.press("Play the sample clip")
+    view.wait_for_results(3)
+    view.stop()
+    notebook.page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
+        f"JupyterLab {theme}",
+    )
+    notebook.page.wait_for_function(
+        "light => document.body.dataset.jpThemeLight === light",
+        arg=json.dumps(theme == "Light"),
+    )
+    notebook.page.wait_for_timeout(500)
+    found = contrasts(notebook.page)
+    assert len(found["texts"]) > 20
+    assert {name: value for name, value in found["texts"].items() if value < 4.5} == {}
+    assert {name: value for name, value in found["bars"].items() if value < 3} == {}
 
 
 def test_another_cell_does_not_freeze_the_page(notebook, view):
@@ -339,7 +378,7 @@ def test_the_sample_plays_without_a_camera(notebook, view):
 def test_a_picture_is_answered_once(notebook, view, film, tmp_path):
     path = tmp_path / "happy.png"
     cv2.imwrite(str(path), film[3][..., ::-1])
-    files = view.root.get_by_label("Open a picture or video file")
+    files = view.root.get_by_label("Open file: a picture or a video")
     files.set_input_files(path)
     view.wait_for("streaming")
     notebook.page.wait_for_function(
@@ -444,18 +483,46 @@ def test_the_webcam_notebook_waits_for_its_user(room):
     webcam.page.context.close()
 
 
-def test_it_runs_as_an_app_under_voila(room, tools):
-    path = tools.write_notebook(room.folder / "app.ipynb", [SHOW])
-    with tools.voila_server(path) as url:
+def test_voila_opens_on_the_camera(room, tools):
+    with tools.voila_server(Path(shutil.copy(CAMERA_APP, room.folder / "app.ipynb"))) as url:
         page = tools.new_context(room.browser).new_page()
         page.goto(url)
         page.wait_for_selector(".affect-camera", timeout=LONG)
         view = View(page)
+        assert view.root.bounding_box()["y"] < 80
+        whole = page.evaluate("document.body.innerText")
+        assert whole.replace(view.root.inner_text(), "").strip() == ""
         view.start()
         view.wait_for_results(5)
         assert view.value("expression") == "Happy"
         view.stop()
         page.context.close()
+
+
+def test_a_saved_page_shows_a_still_and_turns_no_camera_on(room, tools):
+    path = tools.write_notebook(room.folder / "saved.ipynb", [SHOW])
+    saved = nbformat.read(path, as_version=4)
+    NotebookClient(saved, timeout=120).execute()
+    nbformat.write(saved, path)
+    (output,) = [out for out in saved.cells[0].outputs if out.output_type == "execute_result"]
+    assert len(saved.cells[0].outputs) == 1  # no chatter of the runtime
+    still = cv2.imdecode(np.frombuffer(b64decode(output.data["image/png"]), np.uint8), 1)
+    assert still.shape == (360, 480, 3)
+    assert "A drawn face. 0 Happy" in output.metadata["image/png"]["alt"]
+    stateless = nbformat.from_dict(saved | {"metadata": {}})  # as JupyterLab saves it
+    page, _ = HTMLExporter().from_notebook_node(stateless)
+    assert output.data["image/png"].strip() in page.replace("\n", "")
+    other = room.open("saved.ipynb")
+    other.page.wait_for_selector(".affect-camera")
+    view = View(other.page)
+    view.wait_for("no kernel")
+    view.wait_for_text(".message", "this is a drawn face")
+    expect(view.root.locator("canvas[role=img]").first).to_be_visible()
+    view.press("Start the camera")
+    other.page.wait_for_timeout(4000)
+    view.wait_for("no kernel")
+    assert other.page.evaluate("window.tracks.length") == 0
+    other.page.context.close()
 
 
 def test_a_page_that_is_loaded_again_has_released_the_camera_and_can_go_on(notebook, view):
@@ -488,3 +555,15 @@ def test_a_restarted_kernel_releases_the_camera(notebook, view):
     again.wait_for_results(5)
     again.stop()
     wait_for_released(notebook)
+
+
+def test_a_kernel_that_restarts_while_the_clip_is_drawn_is_told(notebook, view):
+    notebook.execute(
+        "from affectkit.widgets import camera_stream\n"
+        "camera_stream.clip_jpegs = lambda path: time.sleep(600)"
+    )
+    view.press("Play the sample clip")
+    view.wait_for("loading")
+    notebook.kernel("restart")
+    view.wait_for("disconnected")
+    view.wait_for_text(".message", "Run the cell again.")

@@ -29,7 +29,9 @@ def test_the_box_has_the_colour_of_the_expression(expression):
     assert not frame[150:200, 220:300].any()  # the face itself is left alone
     label = frame[70:99, 200:260].reshape(-1, 3).tolist()
     assert colour_bgr(expression) in label
-    assert [255, 255, 255] in label
+    written = {"black": [0, 0, 0] in label, "white": [255, 255, 255] in label}
+    dark = ("Sad", "Fear", "Anger", "Contempt")  # at least 4.5 to 1, by WCAG 2
+    assert written == {"black": expression not in dark, "white": expression in dark}
 
 
 def test_stage_times_are_written_at_the_lower_left():
@@ -50,6 +52,8 @@ def test_labels_stay_inside_frames_of_any_size():
 def test_faces_of_a_regressor_or_classifier_alone_are_described():
     nothing = FaceAffect((0, 0, 9, 9), 1.0, None, {}, 0.1, -1.0)
     assert describe_face(nothing) == ["V +0.10 A -1.00"]
+    torn = FaceAffect((0, 0, 9, 9), 1.0, "Sad", {"Sad": 0.41, "Fear": 0.2}, None, None)
+    assert describe_face(torn) == ["Sad? 41 %"]
     only = FaceAffect((0, 0, 9, 9), 1.0, "Sad", {"Sad": 0.996}, None, None, track=0)
     assert describe_face(only) == ["0 Sad 100 %"]
     assert draw_faces(np.zeros((90, 90, 3), np.uint8), [nothing, only]).any()

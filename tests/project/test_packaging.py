@@ -27,14 +27,19 @@ def test_wheel_has_every_module_notebook_and_asset(names):
     assets = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/assets/**/*.*")}
     assert len(modules) > 10
     assert len(notebooks) >= 5
-    others = {f"affectkit/{name}" for name in ("faces/head.npz", "widgets/camera.js", "py.typed")}
-    others |= {"affectkit/widgets/camera.css", "affectkit/data_cards/affectfaces.md"}
+    others = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("affectkit/widgets/page/*")}
+    assert len(others) > 5
+    others |= {f"affectkit/{name}" for name in ("faces/head.npz", "py.typed")}
+    others |= {"affectkit/notebooks/apps/camera.ipynb", "affectkit/data_cards/affectfaces.md"}
     others |= {f"affectkit/{path.relative_to(ROOT)}" for path in BASELINE.glob("*.json")}
     assert modules | notebooks | assets | others <= names
 
 
 def test_wheel_has_nothing_else(names):
-    allowed = ("affectkit/", f"affectkit-{affectkit.__version__}.dist-info/")
+    place = f"affectkit-{affectkit.__version__}"
+    extension = f"{place}.data/data/etc/jupyter/jupyter_server_config.d/affectkit.json"
+    assert extension in names
+    allowed = ("affectkit/", f"{place}.dist-info/", extension)
     unwanted = ("__pycache__", ".ipynb_checkpoints", "/runs/")
     assert [name for name in names if not name.startswith(allowed)] == []
     assert [name for name in names if any(part in name for part in unwanted)] == []

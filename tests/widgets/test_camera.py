@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import inspect
 import subprocess
 import sys
 import threading
@@ -13,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affectkit import AffectPipeline
+from affectkit.cli import camera as camera_command
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
 from affectkit.pipeline import FaceAffect, VideoWriter
 from affectkit.widgets import AffectCamera, Snapshot, sample_frames
+from affectkit.widgets.camera import LIVE_SMOOTHING
 from affectkit.widgets.sample_clip import decode_frame, encode_frame
 from affectkit.widgets.session_record import COLUMNS
 
@@ -84,7 +88,7 @@ def nobody(image):
 
 
 def test_an_answer_is_what_the_pipeline_says(camera, happy):
-    widget = camera()
+    widget = camera(smoothing=0)
     page = Page(widget)
     page.say("view")
     page.say("hello", mode="camera")
@@ -97,7 +101,7 @@ def test_an_answer_is_what_the_pipeline_says(camera, happy):
     np.testing.assert_allclose(told["probabilities"], list(face.probabilities.values()), atol=1e-4)
     np.testing.assert_allclose(told["box"], np.divide(face.box, [640, 480] * 2), atol=1e-4)
     assert told["valence"] == pytest.approx(face.valence, abs=1e-4)
-    stages = {"queue", "decode", "detect", "crop", "preprocess", "classify", "other"}
+    stages = {"queue", "decode", "detect", "crop", "preprocess", "classify", "residual"}
     assert stages <= set(answer["milliseconds"])
     assert sum(answer["milliseconds"].values()) <= answer["kernel"] + 0.1
     snapshot = widget.snapshot
@@ -110,6 +114,53 @@ def test_an_answer_is_what_the_pipeline_says(camera, happy):
     assert widget.statistics["milliseconds"]["latency"] == 40
     assert widget.statistics["frames"] == 1
     assert widget.status == "idle"
+
+
+def test_a_view_asks_whether_the_kernel_is_there(camera):
+    page = Page(camera(nobody))
+    page.say("ask")
+    assert page.of_kind("ready") == [{"type": "ready", "session": "one"}]
+
+
+def test_what_people_watch_is_smoothed_as_in_the_window_and_what_is_measured_is_not(camera):
+    (window,) = [
+        parameter.default
+        for name, parameter in inspect.signature(camera_command.run).parameters.items()
+        if name == "smoothing"
+    ]
+    assert window == LIVE_SMOOTHING
+    frames = list(sample_frames(("Neutral", "Happy"), (0.7,) * 3))
+    for settings, smoothing in (({}, window), ({"headless": True}, 0), ({"smoothing": 0.3}, 0.3)):
+        widget = camera(**settings)
+        page = Page(widget)
+        page.say("hello", mode="camera")
+        pipeline = AffectPipeline(smoothing=smoothing, track=True)
+        for number, frame in enumerate(frames):
+            (expected,) = pipeline(page.frame(number, frame))
+            answer = page.wait("result", number + 1)[number]["faces"][0]
+            assert answer["valence"] == pytest.approx(expected.valence, abs=1e-4)
+            assert answer["probabilities"] == pytest.approx(
+                list(expected.probabilities.values()), abs=1e-4
+            )
+        assert widget.record["valence"].iloc[-1] == expected.valence
+        assert widget.snapshot.faces[0].valence == expected.valence
+
+
+def test_a_still_leaves_no_trace_and_calls_no_function_of_a_user(camera, happy):
+    widget = camera()
+    data, metadata = widget._repr_mimebundle_()
+    assert widget._repr_mimebundle_()[0] == data
+    assert base64.b64decode(data["image/png"]) == widget.get_state()["_still"]
+    assert "Happy" in metadata["image/png"]["alt"]
+    assert (widget.statistics["frames"], len(widget.record), widget.snapshot) == (0, 0, None)
+    page = Page(widget)
+    page.say("hello", mode="camera")
+    page.frame(0, happy)
+    assert page.wait("result")[0]["faces"][0]["track"] == 0
+    calls = []
+    other = camera(lambda image: calls.append(image) or [])
+    assert other._repr_mimebundle_()[1]["image/png"]["alt"] == "A drawn face."
+    assert calls == []
 
 
 def test_only_the_newest_frame_is_worked_on(camera, happy):

@@ -37,13 +37,17 @@ class CameraWindow:
 
     def __init__(self) -> None:
         check_display()
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        self._fitted = False
 
     def show(self, bgr: np.ndarray, wait: float = 0.0) -> bool:
         """Show a BGR frame, for at least so many seconds; tell whether the user wants more.
 
         Not after q, Escape, or when the window was closed.
         """
+        if not self._fitted:
+            cv2.resizeWindow(TITLE, bgr.shape[1], bgr.shape[0])
+            self._fitted = True
         cv2.imshow(TITLE, bgr)
         key = cv2.waitKey(max(1, round(1000 * wait))) & 0xFF
         return key not in (ord("q"), ord("Q"), 27) and self._is_open()

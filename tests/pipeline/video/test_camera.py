@@ -173,3 +173,23 @@ def test_frames_are_shown_in_a_window_in_their_time(clip):
     (seconds,) = re.findall(r"10 frames in ([\d.]+)", done.stdout)
     assert 0.3 < float(seconds) < 5  # 0.45 s from first to last frame; machines may be busy
     assert "display" in done.stdout
+    assert done.stderr == ""  # no greetings of LiteRT or Qt
+
+
+SIZE = """
+import cv2, numpy as np
+from affectkit.pipeline.video.camera import TITLE, CameraWindow
+with CameraWindow() as window:
+    window.show(np.zeros((360, 800, 3), np.uint8), 0.3)
+    print(*cv2.getWindowImageRect(TITLE))
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("xvfb-run") and os.environ.get("CI", "").lower() != "true",
+    reason="needs xvfb-run",
+)
+def test_the_window_has_the_size_of_the_video_and_no_toolbar():
+    command = ["xvfb-run", "-a", sys.executable, "-c", SIZE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["0", "0", "800", "360"]
