@@ -6,11 +6,11 @@ Usage::
 
 The camera is Chromium's own fake one, of 640x480 pixels and 30 frames a second, that plays a drawn
 face; the pipeline is the real one. A row of the table "ways" is a number of frames in flight, on a
-server with TCP_NODELAY (the extension `affectkit.widgets.low_latency`), or as Jupyter ships it. Latency goes from
-the moment when the page takes a frame to the one when its result is drawn, on the page's clock. No
-debugger is attached while frames are timed. Memory is read after the warm-up of the first way and
-after `--frames` more frames: the unique memory of the kernel's process, that of all of Chromium's
-processes, and the page's own heap, each after a garbage collection.
+server with TCP_NODELAY (the extension `affectkit.widgets.low_latency`), or as Jupyter ships it.
+Latency goes from the moment when the page takes a frame to the one when its result is drawn, on the
+page's clock. No debugger is attached while frames are timed. Memory is read after the warm-up of
+the first way and after `--frames` more frames: the unique memory of the kernel's process, that of
+all of Chromium's processes, and the page's own heap, each after a garbage collection.
 """
 
 from __future__ import annotations

@@ -53,15 +53,13 @@ def run(
 
     Always the newest frame is used. At the lower left: what each stage of it took.
     """
-    from affectkit.machine import hidden_native_errors
     from affectkit.pipeline.pipeline import AffectPipeline
     from affectkit.pipeline.predict.journal import Journal
     from affectkit.pipeline.video.camera import CameraWindow, run_camera
     from affectkit.pipeline.video.read import parse_source, read_video
 
     number = parse_source(source)
-    with hidden_native_errors():
-        pipeline = AffectPipeline(model, detector or "blazeface", threads, smoothing, track=True)
+    pipeline = AffectPipeline(model, detector or "blazeface", threads, smoothing, track=True)
     name = f"camera {number}" if isinstance(number, int) else source
     journal = on_faces = None
     with ExitStack() as stack:

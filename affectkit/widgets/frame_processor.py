@@ -10,7 +10,6 @@ from time import perf_counter
 
 import numpy as np
 
-from affectkit.machine import hidden_native_errors
 from affectkit.pipeline.pipeline import AffectPipeline, FaceAffect
 from affectkit.pipeline.stage_timer import END_TO_END, StageTimer
 from affectkit.widgets.frame_results import FrameTimes, Snapshot
@@ -39,8 +38,7 @@ class FrameProcessor:
         if not callable(pipeline):
             model = () if pipeline is None else (pipeline,)
             timer = StageTimer(keep=_KEPT_FRAMES)
-            with hidden_native_errors():
-                pipeline = AffectPipeline(*model, smoothing=smoothing, track=True, timer=timer)
+            pipeline = AffectPipeline(*model, smoothing=smoothing, track=True, timer=timer)
         self.pipeline, self.record = pipeline, record
         self.times = FrameTimes()
         self.snapshot: Snapshot | None = None

@@ -35,10 +35,10 @@ CONTRAST = """() => {
     return (high + 0.05) / (low + 0.05);
   };
   const texts = {}, bars = {};
-  document.querySelectorAll('.affect-camera details').forEach((details) => { details.open = true; });
+  for (const folded of document.querySelectorAll('.affect-camera details')) folded.open = true;
   for (const node of document.querySelectorAll('.affect-camera *')) {
     const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-    if (!own || !node.checkVisibility() || node.closest('[aria-disabled=true], :disabled')) continue;
+    if (!own || !node.checkVisibility() || node.closest('[aria-disabled=true]')) continue;
     const style = getComputedStyle(node), behind = ground(node);
     const colour = over(parse(node instanceof SVGElement ? style.fill : style.color), behind);
     const name = node.className.baseVal ?? node.className;
