@@ -341,7 +341,7 @@ def photograph(path: Path) -> None:
             page.wait_for_timeout(350)  # from the weak to the strong expression
             root = page.locator(".affect-camera")
             box = root.bounding_box()
-            clip = {"x": box["x"] - 6, "y": box["y"], "width": 710, "height": box["height"]}
+            clip = {"x": box["x"] - 6, "y": box["y"], "width": 970, "height": box["height"]}
             picture = page.screenshot(clip=clip)
     Image.open(io.BytesIO(picture)).convert("RGB").save(path, quality=90, method=6)
 

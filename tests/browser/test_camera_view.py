@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+import affectkit.widgets
 from affectkit.labels import EXPRESSION_COLOURS, EXPRESSIONS
 from affectkit.pipeline import FaceAffect
 from affectkit.widgets import AffectCamera
 from affectkit.widgets.frame_results import face_messages
 
 ADDRESS = "http://localhost/"
+SCRIPTS = Path(affectkit.widgets.__file__).parent / "page"
 LONG = 60_000  # milliseconds
 WIDTHS, THEMES = (360, 800, 1280), ("light", "dark")
 RED, BLUE, GREY = (200, 20, 20), (20, 20, 200), (120, 120, 120)
@@ -511,3 +514,39 @@ def test_the_face_of_the_bars_is_told_and_times_are_folded_away(show, tmp_path):
     thin = (overlay[row, :, :3] == hex_colour("Anger")).all(axis=-1).sum()
     assert thick > thin > 0
     expect(page.locator(".times p")).not_to_be_visible()
+
+
+# ---- the seam: the view asks whatever source of answers it is given ----
+
+LOCAL = """async ([state, faces]) => {
+  const { makeView } = await import("./page/camera.js");
+  document.getElementById("place").replaceChildren();
+  let hear;
+  makeView(document.getElementById("place"), {
+    settings: { get: (name) => state[name], set: () => {}, watch: () => {}, unwatch: () => {} },
+    tell: () => true,
+    ask: async () => true,
+    look: (canvas, { number }) => {
+      queueMicrotask(() => hear({ type: "result", number, faces, milliseconds: {}, kernel: 0 }));
+      return { picture: new Uint8Array(), encode: 0, heard: true };
+    },
+    listen: (listener) => { hear = listener; },
+    close: () => {},
+  });
+}"""
+
+
+def test_the_view_takes_another_source_and_its_files_are_modules(show, sent_to_pages):
+    page = show()
+    page.route(
+        f"{ADDRESS}page/*.js",
+        lambda route: route.fulfill(
+            path=SCRIPTS / route.request.url.rsplit("/", 1)[1], content_type="text/javascript"
+        ),
+    )
+    page.evaluate(LOCAL, [sent_to_pages[2], ANSWERS["red"]])
+    press(page, "Start the camera")
+    page.wait_for_function("document.querySelector('.affect-camera').dataset.results > 5")
+    expect(page.locator(".side")).to_contain_text("Face: Happy 90 %")
+    press(page, "Stop and release")
+    wait_for(page, "idle")
