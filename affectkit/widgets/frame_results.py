@@ -60,6 +60,7 @@ def face_messages(faces: Sequence[FaceAffect], height: int, width: int) -> list[
             "score": round(face.score, 3),
             "expression": face.expression,
             "unsure": face.unsure,
+            "plausible": list(face.plausible),
             "probabilities": [
                 round(face.probabilities[name], 4) for name in EXPRESSIONS if face.probabilities
             ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -488,15 +489,23 @@ def test_a_page_whose_policy_forbids_the_camera_is_told_from_a_user_who_does(sho
 
 
 def test_an_answer_that_is_more_likely_wrong_is_marked(show, tmp_path):
-    unsure = face_messages([face("Happy", 0.41)], 1, 1)
+    unsure = face_messages([replace(face("Happy", 0.41), plausible=("Happy", "Sad"))], 1, 1)
     page = show(answers=ANSWERS | {"blue": unsure})
     for colour, text in ((RED, "Happy 90 %"), (BLUE, "Happy? 41 %")):
         open_picture(page, colour, tmp_path)
         expect(page.locator(".side")).to_contain_text(f"Face: {text}")
+    expect(page.locator(".side")).to_contain_text("Also plausible: Sad.")
     page.locator("summary", has_text="mean?").click()
     meanings = page.locator(".meanings p")
     expect(meanings).to_be_visible()
-    for word in ("valence", "arousal", "0 is", "below 50 %", "not what somebody feels"):
+    for word in (
+        "valence",
+        "arousal",
+        "0 is",
+        "below 50 %",
+        "nine of ten",
+        "not what somebody feels",
+    ):
         expect(meanings).to_contain_text(word)
 
 

@@ -8,8 +8,9 @@ const SLOW_WIRE = 15; // milliseconds of the way from which the remedy is told
 const MEANINGS =
   "V is valence, from \u22121 (unpleasant) to +1 (pleasant). A is arousal, from \u22121 (calm) to +1 " +
   "(excited). 0 is in between: neither one nor the other. A question mark, as in \u201cHappy?\u201d, marks an " +
-  "answer whose probability is below 50 %: by the model\u2019s own estimate it is more likely wrong than right. Of " +
-  "several faces each has the number that it has in the record. The answer is the word that onlookers would choose for the picture, not what somebody feels.";
+  "answer whose probability is below 50 %: by the model\u2019s own estimate it is more likely wrong than right. Those " +
+  "that are also plausible hold, together with the answer, what raters say in nine of ten cases, for faces like those " +
+  "that the model was checked on. Of several faces each has the number that it has in the record. The answer is the word that onlookers would choose for the picture, not what somebody feels.";
 const REMEDY =
   " Most of this is the way between page and kernel. Where affectkit is installed " +
   "beside the Jupyter server, its extension affectkit.widgets.low_latency sends answers at once; " +
@@ -22,6 +23,7 @@ export function makeResults(names, colours, colourOf) {
   const swatch = element("span", { className: "swatch" }, { "aria-hidden": "true" });
   const words = element("span", { className: "words" });
   const answer = element("p", { className: "answer" }, {}, [swatch, words]);
+  const others = element("p", { className: "others" });
   const spoken = element("div", { className: "spoken" }, { "aria-live": "polite" });
   const meanings = element("details", { className: "meanings" }, {}, [
     element("summary", { textContent: "What do V, A and \u201c?\u201d mean?" }),
@@ -32,7 +34,7 @@ export function makeResults(names, colours, colourOf) {
     element("summary", { textContent: "Times" }), line,
   ]);
   const side = element("div", { className: "side" }, {}, [
-    element("div", { className: "readout" }, {}, [answer, bars.list]), plane.plane,
+    element("div", { className: "readout" }, {}, [answer, others, bars.list]), plane.plane,
   ]);
   let recent = [], ends = [], written = 0, announced = 0, timer = null;
 
@@ -54,6 +56,8 @@ export function makeResults(names, colours, colourOf) {
     if (first) swatch.style.background = colourOf(first.expression);
     words.textContent = !first ? "No face found."
       : `${faces.length > 1 ? "Largest face (thick box)" : "Face"}: ${text || "found"}`;
+    const plausible = ((first && first.plausible) || []).filter((name) => name !== first.expression);
+    others.textContent = plausible.length ? `Also plausible: ${plausible.join(", ")}.` : "";
     const word = !first || !first.expression ? ""
       : ` ${faces.length > 1 ? "Largest: " : ""}${first.unsure ? "perhaps " : ""}${first.expression}.`;
     const count = faces.length > 1 ? `${faces.length} faces.` : "1 face.";
@@ -84,7 +88,7 @@ export function makeResults(names, colours, colourOf) {
     bars.show([]);
     plane.clear();
     swatch.hidden = true;
-    words.textContent = spoken.textContent = line.textContent = "";
+    words.textContent = others.textContent = spoken.textContent = line.textContent = "";
   }
 
   clear();
