@@ -5,12 +5,17 @@ import { describeFace, element, makeBars, makePlane } from "./drawing.js";
 const SPEAK = 1000; // milliseconds between two announcements, at least
 const TIMES = 400; // between two lines of times
 const SLOW_WIRE = 15; // milliseconds of the way from which the remedy is told
-const MEANINGS =
-  "V is valence, from \u22121 (unpleasant) to +1 (pleasant). A is arousal, from \u22121 (calm) to +1 " +
-  "(excited). 0 is in between: neither one nor the other. A question mark, as in \u201cHappy?\u201d, marks an " +
-  "answer whose probability is below 50 %: by the model\u2019s own estimate it is more likely wrong than right. Those " +
-  "that are also plausible hold, together with the answer, what raters say in nine of ten cases, for faces like those " +
-  "that the model was checked on. Of several faces each has the number that it has in the record. The answer is the word that onlookers would choose for the picture, not what somebody feels.";
+const MEANINGS = [
+  "V is valence, from \u22121 (unpleasant) to +1 (pleasant).",
+  "A is arousal, from \u22121 (calm) to +1 (excited).",
+  "0 is in between: neither one nor the other.",
+  "A question mark, as in \u201cHappy?\u201d, marks an answer whose probability is below 50 %: by the",
+  "model\u2019s own estimate it is more likely wrong than right.",
+  "What is also plausible holds, together with the answer, what raters say in nine of ten cases, for",
+  "faces like those that the model was checked on.",
+  "Of several faces, each has the number that it has in the record.",
+  "The answer is the word that onlookers would choose for the picture, not what somebody feels.",
+].join(" ");
 const REMEDY =
   " Most of this is the way between page and kernel. Where affectkit is installed " +
   "beside the Jupyter server, its extension affectkit.widgets.low_latency sends answers at once; " +
