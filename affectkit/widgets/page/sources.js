@@ -45,9 +45,8 @@ function policyForbids() { // of browsers that can tell
 }
 
 export function cameraFault() { // what makes asking pointless, or ""
-  if (policyForbids()) return "blocked";
-  if (navigator.mediaDevices && navigator.mediaDevices.getUserMedia) return "";
-  return window.isSecureContext ? "blocked" : "insecure";
+  if (!window.isSecureContext) return "insecure";
+  return policyForbids() || !navigator.mediaDevices ? "blocked" : "";
 }
 
 export async function openCamera([width, height], deviceId) { // its stream, or a fault and its text
