@@ -338,7 +338,11 @@ def photograph(path: Path) -> None:
                         " === name",
                         arg=expression,
                     )
-            page.wait_for_timeout(350)  # from the weak to the strong expression
+            page.wait_for_function(  # the strong expression after the weak one
+                "document.querySelector('.affect-camera .answer').textContent.match(/\\d+/) >= 85"
+            )
+            page.get_by_role("button", name="Freeze").click()
+            page.wait_for_timeout(300)
             root = page.locator(".affect-camera")
             box = root.bounding_box()
             clip = {"x": box["x"] - 6, "y": box["y"], "width": 970, "height": box["height"]}

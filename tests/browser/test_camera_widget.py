@@ -274,12 +274,14 @@ def test_keys_on_a_control_are_not_jupyterlab_s(notebook, view):
       const { content } = window.jupyterapp.shell.currentWidget;
       return [content.widgets.length, content.activeCellIndex];
     }"""
-    before = notebook.page.evaluate(state)
     for control in (
         view.root.get_by_role("button", name="Play the sample clip"),
         view.root.get_by_role("checkbox", name="Mirror the picture"),
+        view.root.locator("summary").first,
     ):
         control.focus()
+        notebook.page.wait_for_timeout(200)
+        before = notebook.page.evaluate(state)
         for key in ("x", "d", "d", "ArrowDown", "b"):
             notebook.page.keyboard.press(key)
         notebook.page.wait_for_timeout(200)
@@ -492,7 +494,7 @@ def test_voila_opens_on_the_camera(room, tools):
         assert view.root.bounding_box()["y"] < 80
         whole = page.evaluate("document.body.innerText")
         rest = whole.replace(view.root.inner_text(), "")
-        assert [line for line in rest.splitlines() if line and "XNNPACK" not in line] == []
+        assert [line for line in rest.splitlines() if line] == []
         view.start()
         view.wait_for_results(5)
         assert view.value("expression") == "Happy"
@@ -506,6 +508,7 @@ def test_a_saved_page_shows_a_still_and_turns_no_camera_on(room, tools):
     NotebookClient(saved, timeout=120).execute()
     nbformat.write(saved, path)
     (output,) = [out for out in saved.cells[0].outputs if out.output_type == "execute_result"]
+    assert len(saved.cells[0].outputs) == 1  # no greeting of LiteRT
     still = cv2.imdecode(np.frombuffer(b64decode(output.data["image/png"]), np.uint8), 1)
     assert still.shape == (360, 480, 3)
     assert "A drawn face. 0 Happy" in output.metadata["image/png"]["alt"]

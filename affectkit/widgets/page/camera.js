@@ -44,9 +44,7 @@ export function makeView(el, answers) {
   const controls = makeControls(), stage = makeStage(colourOf);
   const results = makeResults(names, colours, colourOf);
   const notice = element("p", { className: "notice", hidden: true }, { role: "alert" });
-  const root = element("div", { className: "affect-camera" }, {
-    "data-lm-suppress-shortcuts": "true", // JupyterLab's keys, such as x: cut the cell
-  }, [
+  const root = element("div", { className: "affect-camera" }, {}, [
     element("div", { className: "bar" }, { role: "toolbar", "aria-label": "Camera controls" }, [
       controls.start, controls.stop, controls.sample,
       element("label", { className: "file" }, {}, ["Open file", controls.file]),
@@ -57,6 +55,10 @@ export function makeView(el, answers) {
     results.spoken, notice, results.meanings, results.times,
     element("p", { className: "privacy", textContent: PRIVACY }),
   ]);
+  for (const control of root.querySelectorAll("button, input, select, summary")) {
+    // JupyterLab's keys, such as x, which cuts the cell: it asks the focused element itself
+    control.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
   el.append(root);
 
   const { video } = stage;

@@ -173,6 +173,7 @@ def test_frames_are_shown_in_a_window_in_their_time(clip):
     (seconds,) = re.findall(r"10 frames in ([\d.]+)", done.stdout)
     assert 0.3 < float(seconds) < 5  # 0.45 s from first to last frame; machines may be busy
     assert "display" in done.stdout
+    assert done.stderr == ""  # no greetings of LiteRT or Qt
 
 
 SIZE = """
