@@ -3,7 +3,7 @@
 # make test-all then whole courses, kills, old TensorFlows, several workers, all hostile inputs
 # make lab      set everything up in .venv and open the notebooks in JupyterLab
 # make outputs  run the notebooks anew for the cells that keep their outputs, strip the others
-# make front-page  run all notebooks, and renew the pictures in README.md
+# make front-page  run all notebooks, and renew the pictures and results in README.md
 # make licences write data_cards/dependencies.md: what is installed, under which licence
 # make platforms write data_cards/platforms.md: where it installs; needs the network
 # make audit    look for known security holes in what is installed; needs the network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text("utf-8")
 FLAT = " ".join(TEXT.split())
 CARD = (ROOT / "affectkit/assets/checkpoints/affectkit-real.md").read_text("utf-8")
+COURSE = json.loads((ROOT / "benchmarks" / "course.json").read_text("utf-8"))
 NETWORKS = "affectkit-real", "affectkit-real-int8"
 
 
@@ -37,6 +39,15 @@ def card_row(name, section):
 
 def test_it_is_short():
     assert len(TEXT.split()) <= 1500
+
+
+def test_results_are_those_of_the_committed_run():
+    assert COURSE["status"] == "completed"
+    assert (COURSE["dataset"], COURSE["profile"], COURSE["seed"]) == ("affectfaces", "quick", 0)
+    assert (COURSE["limit"], COURSE["epochs"], COURSE["root"]) == (0, 0, "")
+    results = front_page.results(COURSE)
+    assert results.count("\n") >= 8
+    assert f"<!-- results -->\n{results}\n<!-- /results -->" in TEXT
 
 
 def expected_sentences():
@@ -74,7 +85,9 @@ def test_figures_are_those_of_committed_files(number):
 
 
 def test_no_other_figure_is_claimed():
-    rest = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", TEXT, flags=re.S)
+    rest = re.sub(
+        r"<!-- results -->.*<!-- /results -->|```.*?```|`[^`]*`|\]\([^)]*\)", "", TEXT, flags=re.S
+    )
     rest = " ".join(rest.split())
     for sentence in expected_sentences():
         rest = rest.replace(" ".join(re.sub(r"`[^`]*`", "", sentence).split()), "")
