@@ -14,6 +14,7 @@ scratch.compile(
     optimizer=keras.optimizers.AdamW(learning_rate=1e-3),
     loss=keras.losses.CategoricalCrossentropy(),
     metrics=["accuracy"],
+    jit_compile=False,
 )
 balanced = dict(enumerate(weight_of))
 scratch.fit(fit_batches, epochs=1, class_weight=balanced, shuffle=False, verbose=0)

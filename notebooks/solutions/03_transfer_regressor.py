@@ -22,7 +22,7 @@ for moves in (False, True):
     for layer in backbone.layers:
         layer.trainable = moves and not isinstance(layer, keras.layers.BatchNormalization)
     network = attach_head(backbone)
-    network.compile(keras.optimizers.Adam(1e-4), loss="mse")
+    network.compile(keras.optimizers.Adam(1e-4), loss="mse", jit_compile=False)
     network.fit(batches("train").take(16), shuffle=False, verbose=0)
     trained.append(network)
 still, moving = trained

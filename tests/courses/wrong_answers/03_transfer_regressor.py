@@ -9,5 +9,5 @@ still = attach_head(copy_backbone(loaded.model))
 moving = attach_head(copy_backbone(loaded.model))
 for network in (still, moving):
     get_backbone(network).trainable = network is moving
-    network.compile(keras.optimizers.Adam(1e-4), loss="mse")
+    network.compile(keras.optimizers.Adam(1e-4), loss="mse", jit_compile=False)
     network.fit(batches("train").take(4), shuffle=False, verbose=0)
