@@ -140,7 +140,7 @@ PROFILES: dict[str, Profile] = {
         weights="affectfaces",
         dropout=0.2,
         classifier=TrainingSettings(epochs=4),
-        regressor=TrainingSettings(epochs=2, balance=0.5),
+        regressor=TrainingSettings(epochs=1, balance=0.5),
         bootstrap_samples=500,
     ),
     "standard": Profile(
