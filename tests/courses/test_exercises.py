@@ -84,6 +84,8 @@ def test_solutions_pass_and_wrong_answers_fail(path, run_folder):
     with open_log(run_folder / "log.txt") as log:
         parameters = {"output": str(run_folder / "models_and_logs"), "portraits": "drawn"}
         parameters["epochs"] = 1  # of the training that is no exercise
+        if path.stem.startswith("03"):
+            parameters["limit"] = 240  # faces a split; no check asks how good a network is
         known = known_parameters(prepared)
         parameters = {name: value for name, value in parameters.items() if name in known}
         result = run_notebook(prepared, executed, parameters, log, run_folder)
