@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from textwrap import shorten
 
 from typing_extensions import TypedDict
 
@@ -24,7 +23,7 @@ class _Record(TypedDict):
 
 
 def record(name: str, value: object) -> None:
-    """Show a value and store it in the output of the cell; outside of IPython only check it.
+    """Store a value in the output of the cell, unseen; outside of IPython only check it.
 
     Parameters
     ----------
@@ -51,8 +50,7 @@ def record(name: str, value: object) -> None:
     from IPython.display import display
 
     if get_ipython() is not None:
-        text = shorten(f"{name} = {json.dumps(value)}", 400, placeholder=" ...")
-        content = {RECORD_TYPE: {"name": name, "value": value}, "text/plain": text}
+        content = {RECORD_TYPE: {"name": name, "value": value}, "text/html": "", "text/plain": ""}
         display(content, raw=True)
 
 

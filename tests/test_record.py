@@ -43,6 +43,8 @@ def test_a_real_kernel_records_and_the_values_are_read_back(tmp_path):
         "note": "seen",
     }
     assert list(records) == ["accuracy", "table", "note"]
+    outputs = [out for cell in nbformat.read(executed, 4).cells[1:] for out in cell.outputs]
+    assert all(not output.data["text/plain"] for output in outputs), "nobody sees them"
 
 
 def test_outside_of_ipython_nothing_is_shown(capsys):
