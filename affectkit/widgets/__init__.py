@@ -1,4 +1,4 @@
-"""Widgets for notebooks: the camera."""
+"""Widgets for notebooks: the camera, and figures with controls."""
 
 import lazy_loader
 

@@ -55,7 +55,7 @@ def test_each_widget_has_a_still(executed):
     cells = [
         cell
         for cell in notebook.cells
-        if cell.cell_type == "code" and "interact" in cell.source and "widgets." in cell.source
+        if cell.cell_type == "code" and "live_figure(" in cell.source
     ]
     assert len(cells) == 4
     for cell in cells:
