@@ -47,7 +47,7 @@ from affectkit.pipeline import (
     draw_faces,
     process_video,
 )
-from affectkit.pipeline.video.read import open_file
+from affectkit.pipeline.video.open import open_file
 from affectkit.pipeline.video.write import CODECS
 
 MOST = 1.15

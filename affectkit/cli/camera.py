@@ -56,7 +56,8 @@ def run(
     from affectkit.pipeline.pipeline import AffectPipeline
     from affectkit.pipeline.predict.journal import Journal
     from affectkit.pipeline.video.camera import CameraWindow, run_camera
-    from affectkit.pipeline.video.read import parse_source, read_video
+    from affectkit.pipeline.video.open import parse_source
+    from affectkit.pipeline.video.read import read_video
 
     number = parse_source(source)
     pipeline = AffectPipeline(model, detector or "blazeface", threads, smoothing, track=True)

@@ -9,7 +9,8 @@ from time import monotonic
 
 import numpy as np
 
-from affectkit.pipeline.video.read import VideoFrame, parse_source, read_video
+from affectkit.pipeline.video.open import parse_source
+from affectkit.pipeline.video.read import VideoFrame, read_video
 from affectkit.widgets.sample_clip import RATE, sample_frames
 
 BROWSER = "browser"

@@ -13,7 +13,7 @@ from affectkit import AffectPipeline
 from affectkit.cli import app
 from affectkit.pipeline import VideoWriter, process_video, read_video
 from affectkit.pipeline.predict.inputs import find_inputs
-from affectkit.pipeline.video.read import parse_source
+from affectkit.pipeline.video.open import parse_source
 from affectkit.pipeline.video.tracks import early_tracks
 
 

@@ -17,7 +17,7 @@ from affectkit.files.kinds import (
     name_kind,
 )
 from affectkit.pipeline.predict.journal import file_key
-from affectkit.pipeline.video.read import source_refusal
+from affectkit.pipeline.video.open import source_refusal
 from affectkit.pipeline.video.write import CODECS, check_video_name
 
 DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png")

@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 
 from affectkit.files.atomic import left_partials, partial_path
-from affectkit.pipeline.video.read import WAITING_FRAMES, FrameQueue, quietly
+from affectkit.pipeline.video.frame_queue import FrameQueue
+from affectkit.pipeline.video.open import quietly
+from affectkit.pipeline.video.read import WAITING_FRAMES
 
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 """By the end of the file's name: what every OpenCV wheel can write."""
