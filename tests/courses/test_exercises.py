@@ -1,6 +1,7 @@
 """Every exercise: its solution passes, a planted wrong answer does not, nbgrader agrees."""
 
 import copy
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -106,9 +107,11 @@ def test_solutions_pass_and_wrong_answers_fail(path, run_folder):
 
 
 def nbgrader(folder, *arguments):
-    """Run a command of nbgrader in its course folder."""
+    """Run a command of nbgrader in its course folder, as in an activated environment."""
     command = [sys.executable, "-m", "nbgrader", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # alembic's
+    environment = os.environ | {"PATH": path}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
