@@ -9,7 +9,7 @@
 # make audit    look for known security holes in what is installed; needs the network
 # make lint | format | lock | clean
 #
-# The set-up is repeated only when requirements.lock or pyproject.toml has changed.
+# The set-up is repeated only when requirements.lock, pyproject.toml or the version has changed.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -35,7 +35,7 @@ help:
 install: $(INSTALLED)
 
 # Tries each name by running it: some machines have commands that only say "not installed".
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml affectkit/version.py
 	@if ! $(BIN)/python -c '' 2> /dev/null; then \
 	  for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
 	    if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \

@@ -131,7 +131,7 @@ def git_commit(folder: Path) -> str | None:
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
         return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=10
+            command, capture_output=True, encoding="utf-8", check=True, timeout=10
         ).stdout.strip()
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import re
@@ -18,6 +19,8 @@ COMPLETED, FAILED = "completed", "failed"
 LONGEST_ERROR = 2000
 KERNEL_ENDS = 20
 """Seconds within which a kernel has to notice that its parent was killed."""
+EXTRAS = {"onnxruntime": "onnx"}
+"""Module that a notebook imports -> the extra that installs it."""
 PACKAGE = Path(__file__).resolve().parents[1]
 _KERNEL_DIED = (
     "the kernel died, most likely because memory ran out; close other programs, or take fewer rows "
@@ -101,6 +104,16 @@ def check_parameters(notebook: Path, names: set[str]) -> None:
         )
 
 
+def check_extras(notebook: Path) -> None:
+    """Raise ImportError if a notebook imports a module of an extra that is not installed."""
+    text = notebook.read_text("utf-8")
+    for module, extra in EXTRAS.items():
+        if re.search(rf'"import {module}\b', text) and importlib.util.find_spec(module) is None:
+            raise ImportError(
+                f'notebook {notebook.name} needs {module}: pip install "affectkit[{extra}]"'
+            )
+
+
 @contextmanager
 def open_log(path: Path) -> Iterator[TextIO]:
     """Open the log of a course to append to, locked for this process and its kernels.
@@ -117,6 +130,9 @@ def open_log(path: Path) -> Iterator[TextIO]:
                     "choose another output"
                 )
             time.sleep(0.1)
+        if not file.tell():  # Windows locks the first byte, which then only this handle may write
+            print("The course's log: what papermill, the cells and the kernels print.", file=file)
+            file.flush()
         yield file
 
 

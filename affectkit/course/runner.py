@@ -11,6 +11,7 @@ from typing import TextIO
 from affectkit.course.notebooks import (
     COMPLETED,
     FAILED,
+    check_extras,
     find_notebooks,
     known_parameters,
     notebook_number,
@@ -116,6 +117,8 @@ def run_course(
         one that is still running.
     FileNotFoundError
         If there are no notebooks, no `root`, or no earlier run to go on from.
+    ImportError
+        If a notebook needs an extra that is not installed.
     """
     if cell_timeout < 0:
         raise ValueError(f"expected cell_timeout of 0 (the default) or more, got {cell_timeout}")
@@ -130,6 +133,8 @@ def run_course(
             + ("" if everything or notebooks else "; with everything (--all) there are later ones")
         )
     _check_taken(settings, chosen)
+    for path in chosen:
+        check_extras(path)
     cut_off = cut_off_run(chain, output, settings) if chosen == chain else None
     earlier = [] if cut_off else earlier_notebooks(chain, chosen, output, settings)
     folder = open_run_folder(output or new_run_path())

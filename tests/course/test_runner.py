@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,7 +134,10 @@ def test_a_failing_cell_stops_the_chain_and_from_goes_on(chain, tmp_path, monkey
     assert repr(("folder", root, "quick", str(folder), 7, 3, 0, weights)) in first
     assert "no row is left" in (folder / "notebooks" / "02_second.ipynb").read_text()
     assert not (folder / "notebooks" / "04_third.ipynb").exists()
-    assert "02_second" in (folder / "logs" / "course.log").read_text()
+    log = (folder / "logs" / "course.log").read_text()
+    assert "02_second" in log
+    assert log.startswith("The course's log: ")
+    assert log.count("The course's log: ") == 1
 
     with pytest.raises(FileNotFoundError, match="no file absent.h5; give none, affectfaces"):
         run_course(replace(settings, weights="absent.h5"), start=2, **common)
@@ -231,3 +235,11 @@ def test_a_summary_without_results_fits_the_schema(tmp_path):
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     assert check_schema(tmp_path)["versions"]["numpy"]
     assert summary_metrics(summary) == {}
+
+
+def test_an_extra_that_is_not_installed_is_named_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    remedy = r'05_convert_for_nano.ipynb needs onnxruntime: pip install "affectkit\[onnx\]"'
+    with pytest.raises(ImportError, match=remedy):
+        run_course(output=tmp_path / "run", everything=True)
+    assert not (tmp_path / "run").exists()

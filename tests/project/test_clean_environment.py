@@ -38,10 +38,21 @@ def test_every_command_of_the_wheel_works_outside_a_checkout(install_wheel, shar
     assert metrics["rows"] == 40
     run("export", "affectkit-synthetic", "--format", "saved-model", "--output", "exported")
     assert len(list((run.folder / "exported").iterdir())) == 2
+    video = shared / "data" / "videos" / "single_face.mp4"
+    run("camera", "--headless", "--source", video, "--record", "camera.csv")
+    assert (run.folder / "camera.csv").read_text().count("\n") > 10
 
 
 def test_a_short_course_with_the_oldest_packages_that_are_allowed(install_wheel):
-    check_course(install_wheel("--resolution", "lowest-direct"))
+    """What needs an extra, which is not installed here, names it at once."""
+    run = install_wheel("--resolution", "lowest-direct")
+    check_course(run)
+    onnx = 'pip install "affectkit[onnx]"'
+    assert onnx in run("course", *SHORT, "--all", "--output", "everything", exit_code=2)
+    export = ("export", "affectkit-synthetic", "--format", "onnx", "--output", "exported")
+    assert onnx in run(*export, exit_code=2)
+    sweep = run("sweep", "02", "-p", "seed", 0, "--output", "sweep", exit_code=2)
+    assert 'affectkit sweep needs Dask: pip install "affectkit[cluster]"' in sweep
 
 
 def test_pip_installs_what_conda_gives_it(tmp_path):

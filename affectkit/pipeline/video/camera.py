@@ -83,7 +83,8 @@ def check_display() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import cv2; cv2.namedWindow('affectkit')"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:
