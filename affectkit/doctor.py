@@ -85,6 +85,8 @@ def check_environment() -> list[Check]:
     return [
         *package_checks,
         _attempt("TensorFlow computes", compute_with_tensorflow, REINSTALL),
+        _attempt("LiteRT computes", answer_with_litert, REINSTALL),
+        _attempt("Tables", write_and_read_table, REINSTALL),
         _attempt("Image files", write_and_read_images, REINSTALL),
         _attempt("Video files", write_and_read_video, REINSTALL),
         _attempt("Jupyter kernel", find_kernel, KERNEL_REMEDY),
@@ -218,6 +220,37 @@ def compute_with_tensorflow() -> str:
         raise RuntimeError(f"a matrix product came out as {product} instead of [3.0, 7.0]")
     devices = f"{len(gpus)} GPU" if gpus else "CPU, no GPU found (none is needed)"
     return f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {devices}"
+
+
+def answer_with_litert() -> str:
+    """Show a black picture to the network of `predict`; RuntimeError if its shares aren't 1."""
+    import numpy as np
+
+    path = ASSETS / "checkpoints" / "affectkit-real.int8.tflite"
+    with hidden_chatter():
+        from ai_edge_litert.interpreter import Interpreter
+
+        network = Interpreter(str(path)).get_signature_runner()
+        ((name, face),) = network.get_input_details().items()
+        shares = network(**{name: np.zeros(face["shape"], face["dtype"])})["expression"]
+    if abs(shares.sum() - 1) > 0.05:
+        raise RuntimeError(f"the shares of expressions are {shares.round(3).tolist()}")
+    return f"LiteRT runs {path.name}"
+
+
+def write_and_read_table() -> str:
+    """Write a small table as Parquet and read it back; RuntimeError where it differs."""
+    import pandas as pd
+    import pyarrow as pa  # pandas would not say what is wrong with it
+
+    table = pd.DataFrame({"file": ["é.jpg", None], "valence": [-0.5, None]})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.parquet"
+        table.to_parquet(path)
+        found = pd.read_parquet(path)
+    if not found.equals(table):
+        raise RuntimeError(f"a table came back from Parquet as {found.to_dict('list')}")
+    return f"pandas {pd.__version__} and pyarrow {pa.__version__} read and write Parquet"
 
 
 def write_and_read_images() -> str:

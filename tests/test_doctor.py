@@ -104,11 +104,13 @@ def run_check_environment(python_path: Path) -> dict[str, dict]:
 
 
 def test_a_library_that_does_not_load_is_a_finding(tmp_path):
-    """OpenCV's system library is missing, as in a slim container, and TensorFlow is broken."""
+    """OpenCV's system library is missing, as in a slim container, and others are broken."""
     message = "libGL.so.1: cannot open shared object file: No such file or directory"
     (tmp_path / "cv2.py").write_text(f"raise ImportError({message!r})\n")
     (tmp_path / "tensorflow.py").write_text("raise ImportError('no\\nsuch symbol')\n")
     (tmp_path / "keras.py").write_text("")
+    for name in ("ai_edge_litert", "pyarrow"):
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name}: no such symbol')\n")
     checks = run_check_environment(tmp_path)
     for name in ("Image files", "Video files"):
         assert not checks[name]["ok"]
@@ -117,7 +119,15 @@ def test_a_library_that_does_not_load_is_a_finding(tmp_path):
     assert not checks["TensorFlow computes"]["ok"]
     assert checks["TensorFlow computes"]["detail"] == "no such symbol"
     assert "make course" in checks["TensorFlow computes"]["remedy"]
+    assert checks["LiteRT computes"]["detail"] == "ai_edge_litert: no such symbol"
+    assert checks["Tables"]["detail"] == "pyarrow: no such symbol"
     assert checks["Jupyter kernel"]["ok"]
+
+
+def test_litert_and_tables_work(capfd):
+    assert doctor.answer_with_litert() == "LiteRT runs affectkit-real.int8.tflite"
+    assert "read and write Parquet" in doctor.write_and_read_table()
+    assert capfd.readouterr().err == ""
 
 
 def test_pictures_and_video_come_back(capfd):
