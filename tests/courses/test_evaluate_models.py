@@ -43,6 +43,10 @@ def test_metrics_written_out_equal_the_helpers(executed):
         ("arousal_ccc", "arousal_ccc_written_out"),
     ):
         assert records[written] == pytest.approx(records[name], abs=1e-4), name
+    coverage, names, nameless = records["prediction_sets"]["1 - p / first"]
+    assert coverage == pytest.approx(0.9, abs=0.1)
+    assert 1 <= names <= 8
+    assert nameless == 0
     assert records["dummy_alpha"] < -0.2
     assert records["class_is_simulated"] is True
     assert len(records["slice_columns_drawn"]) == 6
