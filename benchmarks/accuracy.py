@@ -1,4 +1,4 @@
-"""Measure networks on real faces: a checkpoint, its confidence, the stages and parts of a training.
+"""Measure networks on real faces: a checkpoint and its exports, its confidence, its training.
 
 Usage::
 
@@ -6,6 +6,7 @@ Usage::
         --output FOLDER
     python benchmarks/accuracy.py confidence affectkit-real --ferplus FERPLUS --press PRESS_FACES \\
         --london LONDON_FACES --output FOLDER
+    python benchmarks/accuracy.py exports affectkit-real --ferplus FERPLUS --output FOLDER
     python benchmarks/accuracy.py stages runs/real runs/real_without_smiles --ferplus FERPLUS \\
         --london LONDON_FACES --output FOLDER
     python benchmarks/accuracy.py recipe --root FERPLUS --weights imagenet --output FOLDER
@@ -23,6 +24,10 @@ them into the card, and what they are worth on other faces between the two `conf
 float16, whose answers are float32's within .02, and of int8. ECE is reported with the temperature
 of all pictures, with one for which the whole source was unseen, and with FER+'s. London's portraits
 and PublicTest are only reported on.
+
+`exports` writes the ONNX files of `affectkit export` into the folder and asks them, in ONNX Runtime
+on the CPU, and Keras about the same faces: FER+'s PublicTest and the bundled drawings. How far
+apart the answers are stands between the two `exports` marks of the card.
 
 `stages`: each stage of `affectkit train checkpoint` leaves a network in models/. This tests them
 all on both sets, and writes FOLDER/stages.md. A network that several runs share (the same weights)
@@ -67,6 +72,7 @@ from affectkit.evaluation import (
     expected_calibration_error,
     fit_plausible_share,
 )
+from affectkit.export import export_model
 from affectkit.files import write_atomically, write_json
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import (
@@ -97,6 +103,7 @@ from affectkit.training.recipes.shift import (
 )
 from affectkit.training.recipes.stages import PROFILE
 
+ONNX_FORMS = ("onnx", "onnx-float16", "onnx-int8")
 ADDED = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 SHARES = (0.5, 0.2, 0.1)
 Results = dict[tuple[str, str, str], dict]
@@ -514,10 +521,7 @@ def evened(labels: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def probabilities(loaded: Model, pixels: np.ndarray) -> np.ndarray:
     """Ask about faces, uint8 (n, size, size, 3): before temperature scaling, (n, 8)."""
-    parts = np.split(pixels, range(256, len(pixels), 256))
-    return np.concatenate(
-        [loaded(scale_pixels(part.astype(np.float32)))["expression"] for part in parts]
-    )
+    return answers_of(loaded, pixels)["expression"]
 
 
 def confidence_row(
@@ -610,6 +614,62 @@ def confidence(command: list[str]) -> None:
         write_between(path.with_suffix(".md"), "confidence", tables)
 
 
+def exports(command: list[str]) -> None:
+    """Compare the ONNX files of a checkpoint with Keras, for its card unless `--limit` is given."""
+    parser = new_parser("accuracy.py exports", exports.__doc__, threads=None)
+    parser.add_argument("name", choices=checkpoint_names()[::3])
+    add_data(parser)
+    arguments = parser.parse_args(command)
+    sets = data_sets(arguments) | {"AffectFaces test": {"dataset": "affectfaces"}}
+    sets.pop("London faces", None)  # too few to tell shares of a hundred
+    source = open_model(arguments.name)
+    faces = {}
+    for title, place in sets.items():
+        table = load_table(**place, split="test", limit=arguments.limit)
+        pixels, table = load_faces(table, source.preprocessing)
+        faces[title] = table["expression"].to_numpy(int), pixels, answers_of(source, pixels)
+    rows = []
+    for form in ONNX_FORMS:
+        manifest = export_model(arguments.name, form, arguments.output)
+        exported = open_model(manifest)
+        size = model_file(str(manifest))["bytes"]
+        for title, (labels, pixels, expected) in faces.items():
+            found = answers_of(exported, pixels)
+            rows.append(parity_row(title, labels, expected, found) | {"file": form, "MB": size})
+    columns = ["file", "MB", *(name for name in rows[0] if name not in ("file", "MB"))]
+    table = pd.DataFrame(rows)[columns]
+    table["MB"] = (table["MB"] / 1e6).map("{:.2f}".format)
+    text = grid(columns, table.to_dict("split")["data"])
+    print(text)
+    if arguments.limit is None and arguments.ferplus:
+        write_between(FOLDER / f"{arguments.name}.md", "exports", text)
+
+
+def answers_of(loaded: Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """Ask about faces, uint8 (n, size, size, 3), 256 at a time."""
+    parts = np.split(pixels, range(256, len(pixels), 256))
+    answers = [loaded(scale_pixels(part.astype(np.float32))) for part in parts]
+    return {name: np.concatenate([one[name] for one in answers]) for name in answers[0]}
+
+
+def parity_row(
+    title: str, labels: np.ndarray, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]
+) -> dict[str, object]:
+    """Tell how far answers for faces are from those of Keras."""
+    firsts = found["expression"].argmax(axis=1)
+    row: dict[str, object] = {
+        "faces": title,
+        "rows": len(labels),
+        "same expression": f"{(firsts == expected['expression'].argmax(axis=1)).mean():.4f}",
+        "accuracy": float((firsts == labels).mean()),
+    }
+    for output, name in (("expression", "probabilities"), ("valence_arousal", "valence, arousal")):
+        apart = np.abs(found[output] - expected[output])
+        row[f"{name}: greatest difference"] = f"{apart.max():.1e}"
+        row[f"{name}: mean"] = f"{apart.mean():.1e}"
+    return row
+
+
 def stages(command: list[str]) -> None:
     """Measure every classifier that trainings of affectkit-real left in their run folders."""
     parser = new_parser("accuracy.py stages", stages.__doc__, threads=None)
@@ -655,7 +715,13 @@ def main(command: list[str]) -> None:
     choose(
         "accuracy.py",
         __doc__,
-        {"card": card, "confidence": confidence, "stages": stages, "recipe": recipe},
+        {
+            "card": card,
+            "confidence": confidence,
+            "exports": exports,
+            "stages": stages,
+            "recipe": recipe,
+        },
         command,
     )
 

@@ -74,14 +74,14 @@ def _export_bundle(model: str, output: Path, faces: Path | None) -> None:
     folder = write_bundle(model, output, faces)
     description = read_description(folder)
     for name, forms in description["verification"].items():
-        worst = max(
-            values["maximum_difference"]
-            for result in forms.values()
-            for values in result["outputs"].values()
-        )
+        worst = {
+            form: max(values["maximum_difference"] for values in result["outputs"].values())
+            for form, result in forms.items()
+        }
+        differences = ", ".join(f"{form} by {most:.2g}" for form, most in worst.items())
         tell(
-            f"{name}: {description['networks'][name]['nodes']} nodes; {', '.join(forms)} differ "
-            f"from Keras by {worst:.2g} at most on {description['golden']['faces']} faces "
+            f"{name}: {description['networks'][name]['nodes']} nodes; differs from Keras at most: "
+            f"{differences} on {description['golden']['faces']} faces "
             f"({description['golden']['source']})"
         )
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

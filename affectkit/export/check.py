@@ -43,9 +43,13 @@ class Tolerance:
 
 
 EXACT = Tolerance(1e-4, 1e-5, 0.99)
+HALF = Tolerance(0.03, 0.003, 0.98)
+INTEGERS = Tolerance(1.0, 0.05, 0.9)
 TOLERANCES = {
-    "tflite-int8": Tolerance(1.0, 0.05, 0.9),
-    "tflite-float16": Tolerance(0.03, 0.003, 0.98),
+    "tflite-int8": INTEGERS,
+    "onnx-int8": INTEGERS,
+    "tflite-float16": HALF,
+    "onnx-float16": HALF,
     "saved-model": EXACT,
     "onnx": EXACT,
     "frozen-graph": EXACT,

@@ -25,7 +25,14 @@ from affectkit.export.formats import check_packages, convert, describe_tensors
 from affectkit.files.atomic import replace_path, temporary_folder
 from affectkit.files.hashes import describe_files
 from affectkit.labels import EXPRESSIONS
-from affectkit.models.cards import SUFFIXES, check_format, make_card, write_card
+from affectkit.models.cards import (
+    SUFFIXES,
+    check_format,
+    checkpoint_names,
+    find_model,
+    make_card,
+    write_card,
+)
 from affectkit.models.opening import Model, open_model
 from affectkit.models.runtimes import OUTPUTS, KerasNetwork, load_network
 from affectkit.pipeline.detect.boxes import add_face_boxes
@@ -94,7 +101,8 @@ def export_model(
     output : str or Path
         Folder; gets NAME with the format's suffix, and NAME.FORMAT.json.
     dataset, root
-        As in `affectkit.data.datasets.load_table`: int8 is calibrated on its training faces.
+        As in `affectkit.data.datasets.load_table`: int8 is calibrated on its training faces, but
+        for onnx-int8 of a checkpoint, which has the numbers of the int8 file that ships with it.
     pictures : str or Path, optional
         Folder of pictures whose faces are compared too.
 
@@ -120,13 +128,17 @@ def export_model(
         faces[f"pictures in {Path(pictures).name}"] = faces_of_pictures(
             pictures, source.preprocessing
         )
-    calibration = None
-    if format == "tflite-int8":
+    calibration, described, tflite = None, None, None
+    if format == "onnx-int8" and str(model) in checkpoint_names():
+        tflite = find_model(f"{model}-int8").path
+        described = {"file": tflite.name}
+    elif format.endswith("int8"):
         calibration = _calibration_faces(source, dataset, root)
+        described = {"dataset": dataset, "faces": len(calibration)}
     output = Path(output).expanduser()
     with temporary_folder(output) as folder:
         path = folder / (source.name + SUFFIXES[format])
-        convert(source.model, format, path, calibration)
+        convert(source.model, format, path, calibration, tflite)
         verification = verify_export(path, format, source, faces)
         tensors = describe_tensors(source.model, format, path)
         manifest = make_card(
@@ -136,9 +148,7 @@ def export_model(
             source.preprocessing,
             source.temperature,
             input=tensors["input"],
-            calibration=None
-            if calibration is None
-            else {"dataset": dataset, "faces": len(calibration)},
+            calibration=described,
             verification=verification,
             **({"confidence": source.confidence} if source.confidence else {}),
             **describe_source(source),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from affectkit.export.onnx_files import write_float16, write_float32, write_int8
 from affectkit.export.weight_rounding import round_weights
 from affectkit.models.cards import KINDS, LABELS
-
-OPSET = 13
-"""Of ONNX: of 2020, so that old runtimes read the file too."""
 
 ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 
@@ -24,7 +21,7 @@ ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 def check_packages(format: str) -> None:
     """Raise ImportError if a package that the format needs is not installed."""
     missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
-    if format == "onnx" and missing:
+    if format.startswith("onnx") and missing:
         raise ImportError(
             f"exporting to ONNX needs {', '.join(missing)}: "
             'pip install "affectkit[onnx]" (or choose another format)'
@@ -32,19 +29,32 @@ def check_packages(format: str) -> None:
 
 
 def convert(
-    model: keras.Model, format: str, path: Path, calibration_faces: np.ndarray | None = None
+    model: keras.Model,
+    format: str,
+    path: Path,
+    calibration_faces: np.ndarray | None = None,
+    tflite: Path | None = None,
 ) -> None:
     """Write a network with a dict of outputs, whose keys name the file's, in a format.
 
     TFLite takes one face at a time, the others any number. For int8, faces are needed as in
-    `convert_to_tflite`.
+    `convert_to_tflite`; onnx-int8 takes an int8 file `tflite` of the network instead.
     """
     if format == "saved-model":
         _write_saved_model(model, path)
     elif format == "frozen-graph":
         path.write_bytes(freeze(model))
     elif format == "onnx":
-        _write_onnx(model, path)
+        write_float32(model, path)
+    elif format == "onnx-float16":
+        write_float16(model, path)
+    elif format == "onnx-int8" and tflite is not None:
+        write_int8(tflite, tflite_tensor_names(tflite), path)
+    elif format == "onnx-int8":
+        with tempfile.TemporaryDirectory() as folder:
+            tflite = Path(folder) / "network.tflite"
+            convert(model, "tflite-int8", tflite, calibration_faces)
+            convert(model, format, path, tflite=tflite)
     else:
         kind = format.removeprefix("tflite-")
         path.write_bytes(convert_to_tflite(model, kind, calibration_faces))
@@ -86,20 +96,6 @@ def _write_saved_model(model: keras.Model, path: Path) -> None:
     module.weights = [variable.value for variable in model.variables]
     module.answer = _trace(model)
     tf.saved_model.save(module, str(path), signatures={"serving_default": module.answer})
-
-
-def _write_onnx(model: keras.Model, path: Path) -> None:
-    import onnx
-
-    signature = [keras.InputSpec(shape=model.input_shape, dtype="float32", name="face")]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-        model.export(path, "onnx", False, signature, opset_version=OPSET)
-    content = onnx.load(path)
-    for tensor in (*content.graph.input, *content.graph.output):
-        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
-    onnx.checker.check_model(content)
-    onnx.save(content, path)
 
 
 def convert_to_tflite(

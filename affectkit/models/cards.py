@@ -34,10 +34,12 @@ SUFFIXES = {
     "tflite-int8": ".int8.tflite",
     "tflite-float16": ".float16.tflite",
     "saved-model": ".saved-model",
+    "onnx-int8": ".int8.onnx",
+    "onnx-float16": ".float16.onnx",
     "onnx": ".onnx",
     "frozen-graph": ".pb",
 }
-"""How the exported file of each format ends; a SavedModel is a folder."""
+"""How the exported file of each format ends, longer endings first; a SavedModel is a folder."""
 
 FORMS = {"keras": ".keras", "weights": ".weights.h5", **SUFFIXES}
 """How the file of each form of a model ends; weights are for the network of `Architecture`."""

@@ -65,7 +65,7 @@ def load_network(path: Path, format: str, threads: int = 1) -> Network:
         return SavedModelNetwork(path)
     if format == "frozen-graph":
         return FrozenGraphNetwork(path)
-    if format == "onnx":
+    if format.startswith("onnx"):
         return OnnxNetwork(path, threads)
     return LiteRTNetwork(path, threads)
 

@@ -1,4 +1,7 @@
-"""The course that is exported: its networks are small and tell faces apart well."""
+"""The course that is exported, whose networks are small and tell faces apart well; its exports."""
+
+import json
+from pathlib import Path
 
 import keras
 import pytest
@@ -7,7 +10,9 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from affectkit.data import load_faces, load_table
+from affectkit.export import export_model
 from affectkit.models import build_regressor, get_backbone, save_model
+from affectkit.models.cards import SUFFIXES
 from affectkit.preprocess import Preprocessing, scale_pixels
 
 PREPROCESSING = Preprocessing(32, crop_margin=0.05, grey=True)
@@ -49,3 +54,45 @@ def course(tmp_path_factory):
         path, facts = folder / "models" / f"{name}.keras", {"dataset": "affectfaces"}
         save_model(model, path, PREPROCESSING, facts, 1.5 if name == "classifier" else 1.0)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exports(course, tmp_path_factory):
+    """The manifest of the course's networks in each format."""
+    output = tmp_path_factory.mktemp("exports")
+    return {name: export_model(course, name, output) for name in SUFFIXES}
+
+
+@pytest.fixture(scope="session")
+def tensorrt_problems():
+    """Tell what in an ONNX model a version of TensorRT does not take, by NVIDIA's lists."""
+    from onnx import TensorProto, numpy_helper
+
+    listed = json.loads((Path(__file__).parent / "tensorrt.json").read_text("utf-8"))
+
+    def find(model, version):
+        known = listed[version]
+        oldest, newest = known["opsets"]
+        operators = set(" ".join(known["operators"]).split())
+        problems = [
+            f"opset {one.version}"
+            for one in model.opset_import
+            if not one.domain and not oldest <= one.version <= newest
+        ]
+        weights = {one.name: one for one in model.graph.initializer}
+        types = {TensorProto.DataType.Name(one.data_type) for one in weights.values()}
+        problems += sorted(types - set(known["weights"]))
+        for node in model.graph.node:
+            if node.domain or node.op_type not in operators:
+                problems.append(f"{node.domain}{node.op_type}")
+            elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                value, *rest = (weights.get(name) for name in node.input)
+                if None in rest or numpy_helper.to_array(rest[-1]).any():
+                    problems.append(f"{node.op_type} with a zero point")
+                elif value is not None and value.data_type != TensorProto.INT8:
+                    problems.append(
+                        f"{node.op_type} of {TensorProto.DataType.Name(value.data_type)}"
+                    )
+        return sorted(set(problems))
+
+    return find

@@ -16,7 +16,7 @@ from affectkit import AffectPipeline
 from affectkit.cli import app
 from affectkit.data import load_faces, load_table
 from affectkit.evaluation import read_metrics
-from affectkit.export import export_model, open_source
+from affectkit.export import open_source
 from affectkit.export.export import verify_export
 from affectkit.export.formats import check_packages, convert
 from affectkit.faces import render_face
@@ -32,7 +32,7 @@ from affectkit.pipeline import Face
 from affectkit.preprocess import Preprocessing, scale_pixels
 
 PREPROCESSING = Preprocessing(32, crop_margin=0.05, grey=True)  # of the course in conftest.py
-TOLERANCES = {"tflite-int8": 0.1, "tflite-float16": 0.01}
+TOLERANCES = {"tflite-int8": 0.1, "onnx-int8": 0.1, "tflite-float16": 0.01, "onnx-float16": 0.01}
 """Greatest difference; of the exact formats 1e-5."""
 
 
@@ -41,13 +41,6 @@ def run(*arguments, exit_code=0):
     assert result.exit_code == exit_code, result.output
     assert "Traceback" not in result.output
     return " ".join(result.output.split())
-
-
-@pytest.fixture(scope="module")
-def exports(course, tmp_path_factory):
-    """The manifest of the course's networks in each format."""
-    output = tmp_path_factory.mktemp("exports")
-    return {name: export_model(course, name, output) for name in SUFFIXES}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +92,7 @@ def test_a_manifest_tells_size_hash_and_origin_of_all_files(course, exports):
         assert (manifest["temperature"], manifest["training"]["dataset"]) == (1.5, "affectfaces")
         assert manifest["verification"]["affectfaces, test"]["faces"] == 256
         assert manifest["versions"]["keras"] == keras.__version__
-        assert (manifest["calibration"] is None) == (name != "tflite-int8")
+        assert (manifest["calibration"] is None) == (not name.endswith("-int8"))
     assert len(list(exports["onnx"].parent.iterdir())) == 2 * len(SUFFIXES)
 
 
@@ -120,10 +113,11 @@ def test_tensors_have_the_names_and_shapes_of_the_manifest(exports):
         details = interpreter.get_input_details() + interpreter.get_output_details()
         assert {one["name"]: one["shape"].tolist() for one in details} == described(name)
         assert {one["dtype"] for one in details} == {np.float32}
-    session = onnxruntime.InferenceSession(read["onnx"].path)
-    tensors = [*session.get_inputs(), *session.get_outputs()]
-    assert {one.shape[0] for one in tensors} == {"batch"}
-    assert {one.name: [None, *one.shape[1:]] for one in tensors} == described("onnx")
+    for name in ("onnx", "onnx-float16", "onnx-int8"):
+        session = onnxruntime.InferenceSession(read[name].path)
+        tensors = [*session.get_inputs(), *session.get_outputs()]
+        assert {(one.shape[0], one.type) for one in tensors} == {("batch", "tensor(float)")}
+        assert {one.name: [None, *one.shape[1:]] for one in tensors} == described(name)
     signature = tf.saved_model.load(read["saved-model"].path).signatures["serving_default"]
     tensors = [*signature.structured_input_signature[1].items()]
     tensors += signature.structured_outputs.items()
@@ -314,8 +308,9 @@ def test_missing_packages_are_named(monkeypatch):
     check_packages("onnx")
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     check_packages("frozen-graph")
-    with pytest.raises(ImportError, match=r'needs tf2onnx: pip install "affectkit\[onnx\]"'):
-        check_packages("onnx")
+    for name in ("onnx", "onnx-int8"):
+        with pytest.raises(ImportError, match=r'needs tf2onnx: pip install "affectkit\[onnx\]"'):
+            check_packages(name)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from affectkit.export.formats import freeze
+from affectkit.export.onnx_files import rename, to_float16
 
 INPUT = "face"
 """Name of the graphs' placeholder."""
@@ -136,15 +137,21 @@ def convert_to_onnx(graph: bytes, outputs: list[str]) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
+def halve_onnx(content: bytes) -> bytes:
+    """Give an ONNX file of `convert_to_onnx` that computes in float16."""
+    import onnx
+
+    model = onnx.load_from_string(content)
+    to_float16(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(deterministic=True)
+
+
 def _drop_ports(graph: object, names: dict[str, str]) -> None:
     """Rename the inputs and outputs of an ONNX graph: "face:0" becomes "face"."""
     taken = {name for node in graph.node for name in (*node.input, *node.output)}
     free = {old: new for old, new in names.items() if new not in taken}
-    for value in (*graph.input, *graph.output):
-        value.name = free.get(value.name, value.name)
-    for node in graph.node:
-        node.input[:] = [free.get(name, name) for name in node.input]
-        node.output[:] = [free.get(name, name) for name in node.output]
+    rename(graph, free)
 
 
 def _parse(graph: bytes) -> object:

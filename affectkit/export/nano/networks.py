@@ -1,6 +1,7 @@
-"""The networks of a Nano's bundle: each in three forms, compared with Keras.
+"""The networks of a Nano's bundle: each in four forms, compared with Keras.
 
-The ONNX file is written without the weights that the SavedModel of the same network holds already.
+The ONNX files are written without the weights that the SavedModel of the same network holds
+already.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from affectkit.export.check import EXACT, check_comparison, compare_networks
+from affectkit.export.check import TOLERANCES, check_comparison, compare_networks
 from affectkit.export.formats import describe_tensors, tflite_tensor_names
-from affectkit.export.nano.device.bundle import put_in_weights
+from affectkit.export.nano.device.bundle import SUFFIXES, TYPES, put_in_weights
 from affectkit.export.nano.graph import (
     convert_to_onnx,
     convert_to_tflite_float,
+    halve_onnx,
     locate_graph,
     portable_graph,
     quiet,
@@ -39,7 +41,7 @@ NAMES = {"expression": "classifier", "valence_arousal": "regressor"}
 """What a network with one output is called."""
 
 LEAST_BYTES = 1024
-"""Smaller weights stay in the ONNX file."""
+"""Smaller weights, in float32, stay in the ONNX files."""
 
 
 def split_networks(model: keras.Model) -> dict[str, keras.Model]:
@@ -71,18 +73,21 @@ def write_network(
     write_saved_model(graph, outputs, saved_model)
     tflite.write_bytes(convert_to_tflite_float(saved_model))
     file = f"{paths['saved_model']}/saved_model.pb"
-    onnx, place = _write_onnx(convert_to_onnx(graph, outputs), graph, name, folder, file)
     written = {
         "saved_model": OneByOne(SavedModelNetwork(saved_model)),
         "tflite": LiteRTNetwork(tflite),
-        "onnx": OneByOne(onnx),
     }
+    content, places = convert_to_onnx(graph, outputs), {}
+    for form, one in (("onnx", content), ("onnx_float16", halve_onnx(content))):
+        network, places[form] = _write_onnx(one, form, graph, name, folder, file)
+        written[form] = OneByOne(network)
     original, verification = KerasNetwork(model), {}
     for form, network in written.items():
         verification[form] = compare_networks(network, original, faces)
-        check_comparison(verification[form], EXACT, f"{name} as {form}")
+        tolerance = TOLERANCES["onnx-float16" if form == "onnx_float16" else "onnx"]
+        check_comparison(verification[form], tolerance, f"{name} as {form}")
     described = {
-        "onnx": place,
+        **places,
         **describe_tensors(model, "frozen-graph", saved_model, batch=1),
         "tflite_tensors": tflite_tensor_names(tflite),
         **_describe_graph(graph, folder, file),
@@ -121,42 +126,45 @@ def _describe_graph(graph: bytes, folder: Path, file: str) -> dict[str, object]:
 
 
 def _write_onnx(
-    content: bytes, graph: bytes, name: str, folder: Path, file: str
+    content: bytes, form: str, graph: bytes, name: str, folder: Path, file: str
 ) -> tuple[OnnxNetwork, dict[str, object]]:
     """Write what remains of an ONNX file without the weights in a SavedModel's `file`.
 
     Gives the network as the device puts it together, and how it does so, for bundle.json.
     """
     saved_model = (folder / file).read_bytes()
-    rest, weights = take_out_weights(content, saved_model, graph)
-    path = folder / "trtexec" / f"{name}.onnx.rest"
+    kind = "float16" if form == "onnx_float16" else "float32"
+    rest, weights = take_out_weights(content, saved_model, graph, kind)
+    name += SUFFIXES[form]
+    path = folder / "trtexec" / f"{name}.rest"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(rest)
     with tempfile.TemporaryDirectory() as temporary:
-        whole = Path(temporary) / f"{name}.onnx"
-        whole.write_bytes(put_in_weights(rest, saved_model, weights))
+        whole = Path(temporary) / name
+        whole.write_bytes(put_in_weights(rest, saved_model, weights, kind))
         network = OnnxNetwork(whole)
     return network, {
         "rest": path.relative_to(folder).as_posix(),
         "weights_in": file,
         "weights": weights,
+        "type": kind,
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
 
 
 def take_out_weights(
-    content: bytes, saved_model: bytes, graph: bytes
+    content: bytes, saved_model: bytes, graph: bytes, kind: str = "float32"
 ) -> tuple[bytes, list[dict[str, object]]]:
     """Take out of a file the weights in a SavedModel's graph; `put_in_weights` puts them back.
 
-    They must be little-endian float32, uncompressed; the axes may have another order. Gives the
-    rest of the file, and where each weight belongs: see `put_in_weights`.
+    They must be little-endian, uncompressed, and here rounded to `kind`; the axes may have another
+    order. Gives the rest of the file, and where each weight belongs: see `put_in_weights`.
     """
     found = {}
     for weight, start in _weights(saved_model, graph):
         for axes in itertools.permutations(range(weight.ndim)):
-            at = content.find(weight.transpose(axes).tobytes())
+            at = content.find(weight.transpose(axes).astype(TYPES[kind]).tobytes())
             if at >= 0:
                 found[at] = {
                     "at": at,
@@ -171,7 +179,7 @@ def take_out_weights(
             continue
         rest.append(content[end:at])
         taken.append(one)
-        end = at + 4 * int(np.prod(one["shape"]))
+        end = at + np.dtype(TYPES[kind]).itemsize * int(np.prod(one["shape"]))
     rest.append(content[end:])
     return b"".join(rest), taken
 

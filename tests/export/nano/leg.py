@@ -154,7 +154,9 @@ def main():
         content["bundles"][bundle.description["name"]] = {
             "differences": differences(bundle, golden),
             "onnx": {
-                name: hashlib.sha256(bundle.onnx(name)).hexdigest() for name in bundle.networks
+                "{} {}".format(name, form): hashlib.sha256(bundle.onnx(name, form)).hexdigest()
+                for name in bundle.networks
+                for form in ("onnx", "onnx_float16")
             },
             "crop_difference": crop_difference(golden, bundle.description["preprocessing"]),
             "conversion": convert_bundle(bundle, golden, work / str(number)),

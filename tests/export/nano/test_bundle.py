@@ -68,10 +68,12 @@ def test_one_network_with_two_heads_is_one_graph(real_bundle):
     assert network["operations"]["Relu6"] == network["operations"]["Conv2D"] == 35
     assert network["operations"]["DepthwiseConv2dNative"] == 17
     assert not network["operations"].keys() & {"FusedBatchNormV3", "DisableCopyOnRead"}
-    assert sorted(description["verification"]["affect"]) == ["onnx", "saved_model", "tflite"]
-    for form in description["verification"]["affect"].values():
-        for differences in form["outputs"].values():
-            assert differences["maximum_difference"] < 1e-4
+    verified = description["verification"]["affect"]
+    assert sorted(verified) == ["onnx", "onnx_float16", "saved_model", "tflite"]
+    for form, result in verified.items():
+        for differences in result["outputs"].values():
+            most = differences["maximum_difference"]
+            assert most < (1e-2 if form == "onnx_float16" else 1e-4)
 
 
 @pytest.mark.slow

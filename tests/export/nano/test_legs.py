@@ -72,8 +72,11 @@ def test_every_file_answers_as_keras(result):
 def test_onnx_is_put_together_as_exported(result, bundle, real_bundle):
     for folder in (bundle, real_bundle):
         description = read_description(folder)
-        networks = description["networks"].items()
-        expected = {name: network["onnx"]["sha256"] for name, network in networks}
+        expected = {
+            f"{name} {form}": network[form]["sha256"]
+            for name, network in description["networks"].items()
+            for form in ("onnx", "onnx_float16")
+        }
         assert result["bundles"][description["name"]]["onnx"] == expected
 
 

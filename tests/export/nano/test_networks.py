@@ -18,14 +18,19 @@ def onnx_files(bundle, run_script, tmp_path_factory):
     """The ONNX files that a bundle's own script puts together."""
     folder = tmp_path_factory.mktemp("onnx")
     text = run_script(sys.executable, bundle / "bundle.py", "--onnx", folder)
-    assert f"wrote {folder / 'classifier.onnx'}" in text
+    for name in ("classifier.onnx", "regressor.float16.onnx"):
+        assert f"wrote {folder / name}" in text
+    assert f"build it: trtexec --onnx={folder / 'classifier.float16.onnx'} --stronglyT" in text
     return folder
 
 
-def test_onnx_is_of_opset_11_for_one_face(onnx_files):
+@pytest.mark.parametrize("file", ["classifier.onnx", "classifier.float16.onnx"])
+def test_onnx_is_of_opset_11_for_one_face(onnx_files, file, tensorrt_problems):
     import onnx
 
-    model = onnx.load(onnx_files / "classifier.onnx")
+    model = onnx.load(onnx_files / file)
+    assert tensorrt_problems(model, "10") == []
+    assert tensorrt_problems(model, "8.2") == (["FLOAT16"] if "float16" in file else [])
     assert [(entry.domain, entry.version) for entry in model.opset_import if not entry.domain] == [
         ("", 11)
     ]
@@ -34,22 +39,28 @@ def test_onnx_is_of_opset_11_for_one_face(onnx_files):
     assert (face.name, shape, expression.name) == ("face", [1, 32, 32, 3], "expression")
 
 
-def test_onnx_is_put_together_from_what_the_saved_model_holds(bundle, onnx_files):
+@pytest.mark.parametrize(
+    ("form", "end", "size", "tolerance"),
+    [("onnx", ".onnx", 4, 1e-4), ("onnx_float16", ".float16.onnx", 2, 1e-2)],
+)
+def test_onnx_is_put_together_from_what_the_saved_model_holds(
+    bundle, onnx_files, form, end, size, tolerance
+):
     description = read_description(bundle)
     for name, network in description["networks"].items():
-        content = (onnx_files / f"{name}.onnx").read_bytes()
-        place = network["onnx"]
-        assert len(content) == place["bytes"] > 4 * 24_000  # float32, after folding
+        content = (onnx_files / f"{name}{end}").read_bytes()
+        place = network[form]
+        assert len(content) == place["bytes"] > size * 24_000  # after folding
         assert hashlib.sha256(content).hexdigest() == place["sha256"]
         rest = (bundle / place["rest"]).stat().st_size
-        assert rest + sum(4 * np.prod(one["shape"]) for one in place["weights"]) == len(content)
+        assert rest + sum(size * np.prod(one["shape"]) for one in place["weights"]) == len(content)
         assert rest < len(content) / 5
-        answer = OnnxNetwork(onnx_files / f"{name}.onnx")
+        answer = OnnxNetwork(onnx_files / f"{name}{end}")
         with np.load(bundle / "golden.npz") as golden:
             (output,) = network["outputs"]
             for face, expected in zip(golden["faces"], golden[output], strict=True):
                 found = answer(scale_pixels(face[None].astype(np.float32)))[output]
-                np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-4)
+                np.testing.assert_allclose(found[0], expected, rtol=0, atol=tolerance)
 
 
 def test_weights_are_taken_out_and_put_back():
@@ -73,3 +84,7 @@ def test_weights_are_taken_out_and_put_back():
     ]
     assert put_in_weights(rest, b"before" + graph, weights) == content
     assert take_out_weights(b"none", graph, graph) == (b"none", [])
+    halves = b"".join([b"head", dense.T.astype("<f2").tobytes(), b"end"])
+    rest, weights = take_out_weights(halves, graph, graph, "float16")
+    assert (rest, [one["at"] for one in weights]) == (b"headend", [4])
+    assert put_in_weights(rest, graph, weights, "float16") == halves

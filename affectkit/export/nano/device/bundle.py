@@ -24,7 +24,15 @@ REFUSED = 2
 RELEASES = {"R32": (8, 2), "R34": (8, 4), "R35": (8, 4), "R36": (8, 6), "R38": (10, 13)}
 """At least so new is TensorRT in a release of Jetson Linux: JetPack 4.6, 5, 6 and 7."""
 
-FORMS = {"frozen_graph": "frozen graph", "onnx": "ONNX file"}
+FORMS = {
+    "frozen_graph": "frozen graph",
+    "onnx": "ONNX file",
+    "onnx_float16": "ONNX file in float16",
+}
+SUFFIXES = {"frozen_graph": ".pb", "onnx": ".onnx", "onnx_float16": ".float16.onnx"}
+
+TYPES = {"float32": "<f4", "float16": "<f2"}
+"""Of weights in an ONNX file."""
 
 DAMAGED = (
     OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, RuntimeError,
@@ -123,15 +131,16 @@ class Bundle(object):
 
         return self._read_checked(name, "frozen_graph", read)
 
-    def onnx(self, name):
+    def onnx(self, name, form="onnx"):
         """Give the bytes of a network's ONNX file: its rest, and the weights of the SavedModel."""
 
         def read(place):
             rest = self.place(place["rest"]).read_bytes()
             saved_model = self.place(place["weights_in"]).read_bytes()
-            return put_in_weights(rest, saved_model, place["weights"])
+            kind = place.get("type", "float32")
+            return put_in_weights(rest, saved_model, place["weights"], kind)
 
-        return self._read_checked(name, "onnx", read)
+        return self._read_checked(name, form, read)
 
     def _read_checked(self, name, form, read):
         """Read a form of a network from where bundle.json says it is, and compare the hash."""
@@ -154,11 +163,12 @@ class Bundle(object):
         return content
 
 
-def put_in_weights(rest, saved_model, weights):
+def put_in_weights(rest, saved_model, weights, kind="float32"):
     """Put a file together from its rest and the weights that lie in a SavedModel's file.
 
     Of each weight, in the file's order: "at", its place in the file; "from", its place there;
-    "shape", of float32 there; "axes", their order in the file. ValueError if that does not fit.
+    "shape", of float32 there; "axes", their order in the file, where they are of a type of `TYPES`.
+    ValueError if that does not fit.
     """
     pieces, used, length = [], 0, 0
     for one in weights:
@@ -169,12 +179,10 @@ def put_in_weights(rest, saved_model, weights):
         if not (0 <= gap <= len(rest) - used and 0 < count <= len(saved_model) // 4):
             raise ValueError("a weight has no place at {!r}".format(one["at"]))
         weight = np.frombuffer(saved_model, "<f4", count, one["from"])
-        pieces += [
-            rest[used : used + gap],
-            weight.reshape(one["shape"]).transpose(one["axes"]).tobytes(),
-        ]
+        weight = weight.reshape(one["shape"]).transpose(one["axes"]).astype(TYPES[kind]).tobytes()
+        pieces += [rest[used : used + gap], weight]
         used += gap
-        length = one["at"] + 4 * count
+        length = one["at"] + len(weight)
         if length - used > len(saved_model):
             raise ValueError("the weights are more than {} bytes".format(len(saved_model)))
     return b"".join([*pieces, rest[used:]])
@@ -195,14 +203,14 @@ def find_tensorrt(root="/"):
     return RELEASES.get(release.strip("# ").split(" ")[0])
 
 
-def trtexec_command(path, version):
-    """Give the command line that builds an engine from an ONNX file; of new TensorRT if None."""
-    options = ["--onnx={}".format(path)]
-    if version is None or version < (11, 0):
-        options.append("--fp16")  # later ones take the precision from the file: float32
+def trtexec_command(stem, version):
+    """Give the command line that builds an engine in float16; of new TensorRT if None."""
+    typed = version is None or version >= (10, 0)  # those before round float32 themselves
+    suffix = SUFFIXES["onnx_float16" if typed else "onnx"]
+    options = ["--onnx={}{}".format(stem, suffix), "--stronglyTyped" if typed else "--fp16"]
     old = version is not None and version < (8, 4)
     options.append("--workspace=64" if old else "--memPoolSize=workspace:64")
-    options.append("--saveEngine={}".format(path.with_suffix(".engine")))
+    options.append("--saveEngine={}.engine".format(stem))
     return " ".join(["trtexec", *options, "--warmUp=500", "--iterations=1000"])
 
 
@@ -226,23 +234,27 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_bundle_option(parser)
     parser.add_argument("--frozen-graphs", type=Path, help="folder for NAME.pb of each network")
-    parser.add_argument("--onnx", type=Path, help="folder for NAME.onnx of each network")
+    parser.add_argument(
+        "--onnx", type=Path, help="folder for NAME.onnx and NAME.float16.onnx of each network"
+    )
     options = parser.parse_args(arguments)
     bundle = Bundle(options.bundle)
     bundle.check()
     print("{} files are as they were exported".format(len(bundle.description["files"])))
-    for folder, suffix, read in (
-        (options.frozen_graphs, ".pb", bundle.frozen_graph),
-        (options.onnx, ".onnx", bundle.onnx),
+    for folder, read, forms in (
+        (options.frozen_graphs, lambda name, _: bundle.frozen_graph(name), ["frozen_graph"]),
+        (options.onnx, bundle.onnx, ["onnx", "onnx_float16"]),
     ):
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
             for name in sorted(bundle.networks):
-                path = folder / (name + suffix)
-                path.write_bytes(read(name))
-                print("wrote {}".format(path))
-                if suffix == ".onnx":
-                    print("build it: {}".format(trtexec_command(path, find_tensorrt())))
+                for form in forms:
+                    path = folder / (name + SUFFIXES[form])
+                    path.write_bytes(read(name, form))
+                    print("wrote {}".format(path))
+    if options.onnx:
+        for name in sorted(bundle.networks):
+            print("build it: {}".format(trtexec_command(options.onnx / name, find_tensorrt())))
     return 0
 
 

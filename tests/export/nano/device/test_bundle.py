@@ -47,18 +47,19 @@ def test_tensorrt_is_told_by_its_module_first(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("version", "options"),
+    ("version", "file", "options"),
     [
-        ((8, 2), "--fp16 --workspace=64"),
-        ((8, 4), "--fp16 --memPoolSize=workspace:64"),
-        ((10, 3), "--fp16 --memPoolSize=workspace:64"),
-        ((11, 0), "--memPoolSize=workspace:64"),
-        (None, "--fp16 --memPoolSize=workspace:64"),
+        ((8, 2), "b.onnx", "--fp16 --workspace=64"),
+        ((8, 4), "b.onnx", "--fp16 --memPoolSize=workspace:64"),
+        ((8, 6), "b.onnx", "--fp16 --memPoolSize=workspace:64"),
+        ((10, 3), "b.float16.onnx", "--stronglyTyped --memPoolSize=workspace:64"),
+        ((11, 0), "b.float16.onnx", "--stronglyTyped --memPoolSize=workspace:64"),
+        (None, "b.float16.onnx", "--stronglyTyped --memPoolSize=workspace:64"),
     ],
 )
-def test_trtexec_gets_the_options_that_it_knows(version, options):
-    assert trtexec_command(Path("a/b.onnx"), version) == (
-        f"trtexec --onnx=a/b.onnx {options} --saveEngine=a/b.engine --warmUp=500 --iterations=1000"
+def test_trtexec_gets_the_file_and_the_options_that_it_knows(version, file, options):
+    assert trtexec_command(Path("a/b"), version) == (
+        f"trtexec --onnx=a/{file} {options} --saveEngine=a/b.engine --warmUp=500 --iterations=1000"
     )
 
 
@@ -118,6 +119,8 @@ def test_put_in_weights_by_hand():
     one = {"at": 1, "from": 4, "shape": [2, 2], "axes": [1, 0]}
     expected = b"a" + np.array([1, 3, 2, 4], "<f4").tobytes() + b"b"
     assert put_in_weights(b"ab", HELD, [one]) == expected
+    halves = b"a" + np.array([1, 3, 2, 4], "<f2").tobytes() + b"b"
+    assert put_in_weights(b"ab", HELD, [one], "float16") == halves
     assert put_in_weights(b"ab", HELD, []) == b"ab"
     for change in ({"at": -1}, {"at": 3}, {"from": 12}, {"shape": [-1]}, {"axes": [0, 0]}):
         with pytest.raises(ValueError):  # noqa: PT011 - NumPy's words, or ours
