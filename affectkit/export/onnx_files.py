@@ -70,7 +70,7 @@ def to_float16(graph: onnx.GraphProto) -> None:
     """Make weights and activations of a float32 graph float16, from its third convolution on.
 
     Input and outputs stay float32. Of MobileNetV2's weights it is the first depthwise ones whose
-    rounding shifts answers most (half of the greatest difference); they are few, and stay, too.
+    rounding shifts answers most; they are few, and stay, too.
     """
     from onnx import TensorProto, helper, numpy_helper
 
