@@ -35,7 +35,7 @@ def test_the_notebook_keeps_what_its_prose_promises(tmp_path):
     assert sum(found["megabytes"].values()) < 20
     weights = [found["megabytes"][part] for part in ("saved_model", "tflite")]
     assert max(weights) < 1.1 * min(weights)
-    assert found["megabytes"]["onnx"] < 0.1 * min(weights)
+    assert found["megabytes"]["onnx"] < 0.2 * min(weights)  # what remains of two files
     assert 1e-4 < found["largest_difference"].pop("onnx_float16") < 0.03
     assert sorted(found["largest_difference"]) == ["onnx", "saved_model", "tflite"]
     assert max(found["largest_difference"].values()) < 1e-5
