@@ -282,6 +282,9 @@ def course(folder: Path) -> dict[str, str]:
     for name in [name for name in found if name.endswith(".ipynb")]:
         outputs = json.loads((folder / name).read_text())["cells"]
         found[name] = str([cell.get("execution_count") for cell in outputs])
+        page = Path(name).with_suffix(".html").as_posix()  # has the run folder's name in it
+        whole = (folder / page).read_text("utf-8").rstrip().endswith("</html>")
+        found[page] = "whole" if whole else "cut off"
     summary = json.loads((folder / "summary.json").read_text())
     found["status"] = summary["status"] + str([e["status"] for e in summary["notebooks"]])
     return found

@@ -23,6 +23,8 @@ from random import Random
 from time import perf_counter
 from typing import TextIO
 
+from affectkit.machine import peak_memory
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 SECONDS_A_CASE = 60
@@ -93,7 +95,7 @@ def run_target(name: str, first: int, count: int, folder: Path, report: TextIO) 
                 report.write(json.dumps({"target": name, "case": number} | failure) + "\n")
         os.close(progress)
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
     report.write(json.dumps({"target": name} | counts | {"slowest": slowest, "peak": peak}) + "\n")
     report.flush()
 
