@@ -15,7 +15,7 @@ from affectkit.files.json_forms import OPEN, Integer, Number, read_json
 SCHEMA_VERSION = 1
 BENCHMARKS = (
     *("stages", "runtimes", "throughput", "peers", "scaling", "webcam"),
-    *("input_pipeline", "cost_growth"),
+    *("input_pipeline", "cost_growth", "stress"),
 )
 """What was measured, as it stands in the files, in the order in which they are read."""
 

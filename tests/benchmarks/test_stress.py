@@ -1,13 +1,16 @@
 """The stress card: what moves, how far answers move, and whether tools agree."""
 
+from pathlib import Path
+
 import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
 
-from affectkit.course import read_run
+from affectkit.course import load_runs, read_run
 from affectkit.labels import EXPRESSIONS
 
+ROOT = Path(__file__).resolve().parents[2]
 TOOL = """
 import numpy as np
 
@@ -103,3 +106,43 @@ def test_unusable_tools_are_told(script, tmp_path, monkeypatch):
         script.open_tool("facex", None)
     with pytest.raises(ValueError, match="expected 8 probabilities from other_tool:wrong"):
         script.open_tool("other_tool:wrong", None)(np.zeros((1, 9, 9, 3), np.uint8))
+
+
+def test_agreement_of_tools_and_raters_by_hand(script):
+    """Two faces, two tools: both say Neutral of the first, of the second one says Happy.
+
+    Values that are paired: Neutral twice with Neutral, Neutral and Happy once each way. So 2 of 4
+    pairs differ, where 3 Neutral and 1 Happy in one pot differ in 2 * 3 * 1 / (4 * 3) of the pairs:
+    alpha is 1 - (2 / 4) / (1 / 2) = 0. The raters, three a face, agree on both faces: 1.
+    """
+    firsts = {"a": np.array([0, 0]), "b": np.array([0, 1])}
+    votes = np.zeros((2, 8))
+    votes[0, 0] = votes[1, 1] = 3
+    rows = script.agreement_rows("two faces", firsts, np.array([0, 1]), votes)
+    assert {row["between"]: row["alpha"] for row in rows} == {
+        "the raters": pytest.approx(1),
+        "a and b": pytest.approx(0),
+        "a and the labels": pytest.approx(0),
+        "b and the labels": pytest.approx(1),
+    }
+    assert {row["rows"] for row in rows} == {2}
+
+
+def test_figures_in_words_are_the_committed_runs():
+    run = load_runs()["stress"]
+    agreement = run.table("agreement").query("data == 'FER+ PublicTest'").set_index("between")
+    alpha = agreement["alpha"].map("{:.3f}".format)
+    readme, card = (
+        " ".join((ROOT / name).read_text("utf-8").split())
+        for name in ("benchmarks/README.md", "affectkit/assets/checkpoints/affectkit-real.md")
+    )
+    assert (agreement["rows"] == 3199).all()
+    assert f"PublicTest faces with a majority is {alpha['all tools']}, of the raters'" in readme
+    assert f"votes on them {alpha['the raters']}, of affectkit-real and fer" in readme
+    assert f"Training images, {alpha['affectkit-real and fer']}." in readme
+    assert f"on these PublicTest faces is {alpha['all tools']}; of affectkit-real and fer" in card
+    assert f"Training images, {alpha['affectkit-real and fer']}; of FER+'s raters" in card
+    assert f"on the same faces, {alpha['the raters']} (`benchmarks/stress.py`" in card
+    flipped = {ratio["name"].partition(":")[0]: ratio["value"] for ratio in run.content["ratios"]}
+    for tool, share in flipped.items():
+        assert f"{share:.3f} for {tool}" in readme
