@@ -43,6 +43,7 @@ def test_every_command_of_the_wheel_works_outside_a_checkout(install_wheel, shar
     assert (run.folder / "camera.csv").read_text().count("\n") > 10
 
 
+@pytest.mark.timeout(1800)  # installs 3 GB, on a busy machine perhaps
 def test_a_short_course_with_the_oldest_packages_that_are_allowed(install_wheel):
     """What needs an extra, which is not installed here, names it at once."""
     run = install_wheel("--resolution", "lowest-direct")
