@@ -7,6 +7,8 @@ Usage::
     python benchmarks/accuracy.py confidence affectkit-real --ferplus FERPLUS --press PRESS_FACES \\
         --london LONDON_FACES --output FOLDER
     python benchmarks/accuracy.py exports affectkit-real --ferplus FERPLUS --output FOLDER
+    python benchmarks/accuracy.py ledger --ferplus FERPLUS --peer-python VENV/bin/python \\
+        --output FOLDER
     python benchmarks/accuracy.py stages runs/real runs/real_without_smiles --ferplus FERPLUS \\
         --london LONDON_FACES --output FOLDER
     python benchmarks/accuracy.py recipe --root FERPLUS --weights imagenet --output FOLDER
@@ -28,6 +30,11 @@ and PublicTest are only reported on.
 `exports` writes the ONNX files of `affectkit export` into the folder and asks them, in ONNX Runtime
 on the CPU, and Keras about the same faces: FER+'s PublicTest and the bundled drawings. How far
 apart the answers are stands between the two `exports` marks of the card.
+
+`ledger` sets beside one another what papers claim, what others found, what is measured here, and
+what raters reach, into affectkit-real's card; and counts FER+'s test faces whose pixels are those
+of a Training face, into FER+'s card, with all of that without them. A new panel is ten raters drawn
+from the votes that a face got, which takes these for all that people would say, and flatters it.
 
 `stages`: each stage of `affectkit train checkpoint` leaves a network in models/. This tests them
 all on both sets, and writes FOLDER/stages.md. A network that several runs share (the same weights)
@@ -61,10 +68,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pandas as pd
-from report import add_data, choose, data_sets, markdown_grid, model_file, new_parser, write_between
+from peers import PEERS, ask_checkpoint, ask_peer
+from report import (
+    ROOT,
+    add_data,
+    choose,
+    data_sets,
+    markdown_grid,
+    model_file,
+    new_parser,
+    write_between,
+)
 from sklearn.metrics import roc_curve
 
-from affectkit.data import SOFT_LABEL_COLUMNS, load_faces, load_table
+from affectkit.data import SOFT_LABEL_COLUMNS, SkippedRows, load_faces, load_table
+from affectkit.data.sets.ferplus import load_ferplus
+from affectkit.data.table import STANDARD_COLUMNS
 from affectkit.evaluation import (
     EvaluationSettings,
     evaluate_classification,
@@ -72,6 +91,7 @@ from affectkit.evaluation import (
     expected_calibration_error,
     fit_plausible_share,
 )
+from affectkit.evaluation.results import LEDGER
 from affectkit.export import export_model
 from affectkit.files import write_atomically, write_json
 from affectkit.labels import EXPRESSIONS
@@ -669,6 +689,80 @@ def parity_row(
     return row
 
 
+def are_copies(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Tell of each face (n, side, side) whether one of the others has the same pixels."""
+    known = {face.tobytes() for face in others}
+    return np.array([face.tobytes() in known for face in faces], bool)
+
+
+def raters_reach(shares: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Give for each face how often raters, drawn from the shares of its votes, say its label."""
+    rows = np.arange(len(labels))
+    panels = np.random.default_rng(0).multinomial(10, shares / shares.sum(axis=1, keepdims=True))
+    return {
+        "one rater": shares[rows, labels],
+        "a new panel of ten, its favourite": (panels.argmax(axis=1) == labels).astype(float),
+        "a new panel of ten, its majority": (panels[rows, labels] > 5).astype(float),
+    }
+
+
+def ledger_table(measured: dict[str, tuple[float, float]]) -> str:
+    """Write the ledger: what is claimed, then what is measured on all faces and without copies."""
+    header = ("set", "who", "claimed", "found by others", "here", "here, without copies")
+    rows = [
+        (data, system, f"{claimed:g}", found, "", "") for _, data, system, claimed, found in LEDGER
+    ]
+    rows += [("FER+ PublicTest", name, "", "", *values) for name, values in measured.items()]
+    return "\n".join(markdown_grid(header, rows, left=4))
+
+
+def ledger(command: list[str]) -> None:
+    """Set claims, what others found, ours and what raters reach side by side; count copies."""
+    parser = new_parser("accuracy.py ledger", ledger.__doc__, threads=None)
+    add_data(parser)
+    parser.add_argument("--peer-python", type=Path, help="Python with fer and facex")
+    arguments = parser.parse_args(command)
+    table = load_ferplus(arguments.ferplus, SkippedRows())
+    table = table.reindex(columns=[*dict.fromkeys([*table, *STANDARD_COLUMNS])])
+    table = table.groupby("split").head(arguments.limit or len(table))
+    faces, table = load_faces(table.reset_index(drop=True), Preprocessing(48))
+    tested = {"validation": "PublicTest", "test": "PrivateTest"}
+    if "validation" not in set(table["split"]):
+        tested = {"test": "PublicTest"}
+    counts, known = [], faces[(table["split"] == "train").to_numpy()]
+    for split, name in tested.items():
+        rows = (table["split"] == split).to_numpy()
+        copied = are_copies(faces[rows], known)
+        labels = table.loc[rows, "expression"].to_numpy(int)
+        clear = labels < len(EXPRESSIONS)
+        numbers = len(copied), copied.sum(), clear.sum(), (copied & clear).sum()
+        counts.append([name, *map(int, numbers)])
+        if name == "PublicTest":
+            shown, labels, kept = faces[rows][clear], labels[clear], ~copied[clear]
+            shares = table.loc[rows, list(SOFT_LABEL_COLUMNS)].to_numpy(float)[clear]
+    right = {
+        f"{form}, ours": ask_checkpoint(form, shown).argmax(axis=1) == labels
+        for form in ("affectkit-real", "affectkit-real-int8")
+    }
+    for peer in PEERS if arguments.peer_python else ():
+        answers = ask_peer(arguments.peer_python, peer, np.ascontiguousarray(shown[..., 0]))
+        trained = {"fer": "learnt from FER2013's Training", "facex": "learnt from an unnamed set"}
+        right[f"{peer}, {trained[peer]}"] = answers.argmax(axis=1) == labels
+    right |= raters_reach(shares, labels)
+    measured = {name: (float(one.mean()), float(one[kept].mean())) for name, one in right.items()}
+    columns = ("FER+ split", "faces", "copies of a Training face", "with a majority", "copies")
+    tables = ledger_table(measured), grid(columns, counts)
+    print(*tables, sep="\n\n")
+    found = {
+        "measured": measured,
+        "copies": [dict(zip(columns, row, strict=True)) for row in counts],
+    }
+    write_json(found, arguments.output / "ledger.json")
+    if arguments.limit is None:
+        write_between(FOLDER / "affectkit-real.md", "ledger", tables[0])
+        write_between(ROOT / "data_cards" / "ferplus.md", "copies", tables[1])
+
+
 def stages(command: list[str]) -> None:
     """Measure every classifier that trainings of affectkit-real left in their run folders."""
     parser = new_parser("accuracy.py stages", stages.__doc__, threads=None)
@@ -718,6 +812,7 @@ def main(command: list[str]) -> None:
             "card": card,
             "confidence": confidence,
             "exports": exports,
+            "ledger": ledger,
             "stages": stages,
             "recipe": recipe,
         },

@@ -1,17 +1,26 @@
 """Accuracy: the tables of a card, and what each stage of a training left behind."""
 
 import argparse
+import json
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
+from affectkit.evaluation.results import LEDGER
 from affectkit.labels import EXPRESSIONS
 from affectkit.models import build_classifier, save_model
 from affectkit.preprocess import Preprocessing
 from affectkit.training.recipes.stages import AGAIN, SETTLING
+
+ROOT = Path(__file__).resolve().parents[2]
+CARDS = {
+    "ledger": ROOT / "affectkit/assets/checkpoints/affectkit-real.md",
+    "copies": ROOT / "data_cards/ferplus.md",
+}
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +156,54 @@ def test_the_table_tells_stage_and_accuracies(script, runs, shared, tmp_path):
     cells = line.strip("| ").split(" | ")
     assert cells[:6] == ["two/classifier", "checkpoint-settling", "3", "0.0", "strong", "7"]
     assert float(cells[6]) == pytest.approx(row["FER+ accuracy"], abs=5e-4)
+
+
+def card_rows(mark):
+    """The cells of the lines of a table that the ledger writes into a card."""
+    text = CARDS[mark].read_text("utf-8").partition(f"<!-- {mark} -->")[2]
+    lines = text.partition(f"<!-- /{mark} -->")[0].strip().splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_copies_are_found_by_their_pixels(script):
+    faces = np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2)
+    others = np.stack([faces[2], faces[0] + 1])
+    assert script.are_copies(faces, others).tolist() == [False, False, True]
+
+
+def test_what_raters_reach_by_hand(script):
+    """Nine faces on which all agree; one of which half of the raters say its label."""
+    shares = np.zeros((10, 8))
+    shares[:, 1] = 1
+    shares[9, :2] = 0.5
+    reach = script.raters_reach(shares, np.full(10, 1))
+    assert reach["one rater"].mean() == pytest.approx(0.95)
+    favourite, majority = (reach[f"a new panel of ten, its {name}"] for name in
+                           ("favourite", "majority"))  # fmt: skip
+    assert favourite[:9].tolist() == majority[:9].tolist() == [1] * 9
+    many = script.raters_reach(np.repeat(shares[9:], 20_000, axis=0), np.full(20_000, 1))
+    # of ten throws of a coin more than five: (1024 - 252) / 2 of 1024
+    assert many["a new panel of ten, its majority"].mean() == pytest.approx(386 / 1024, abs=0.01)
+
+
+def test_the_card_tells_every_claim_with_what_others_found():
+    told = [row[:4] for row in card_rows("ledger")]
+    for _, data, system, claimed, found in LEDGER:
+        assert [data, system, f"{claimed:g}", found] in told
+
+
+@pytest.mark.slow
+@pytest.mark.needs_shared
+def test_the_cards_tell_what_the_ledger_measures(script, shared, tmp_path):
+    """A limit above all rows: everything is counted, and no card is written."""
+    command = ["--ferplus", str(shared / "data" / "ferplus"), "--output", str(tmp_path)]
+    script.ledger([*command, "--limit", "1000000"])
+    found = json.loads((tmp_path / "ledger.json").read_text("utf-8"))
+    told = {row[1]: row[4:] for row in card_rows("ledger") if row[4]}
+    for name, values in found["measured"].items():
+        assert [float(cell) for cell in told[name]] == pytest.approx(values, abs=0.002), name
+    counted = {split: cells for split, *cells in card_rows("copies")}
+    for row in found["copies"]:
+        split, *numbers = row.values()
+        assert [int(cell.replace(",", "")) for cell in counted[split]] == numbers
+        assert split != "PublicTest" or numbers[:2] == [3579, 279]

@@ -24,7 +24,8 @@ FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 ROOT_MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 BELOW_THE_FOLDER = {
-    "accuracy": {"models", "pipeline", "training"},  # the recipe of what ships, and its cards
+    # the recipe of what ships, its cards, and what others claim
+    "accuracy": {"data", "evaluation", "models", "pipeline", "training"},
     "figures": {"plots"},  # its axes
     "measure_faces": {"training"},  # where FER2013 cuts
     "report": {"course", "files"},  # the form of its own files
