@@ -2,6 +2,7 @@
 # make test     set everything up in .venv and run what a change needs: lint and the quick tests
 # make test-all then whole courses, kills, old TensorFlows, several workers, all hostile inputs
 # make lab      set everything up in .venv and open the notebooks in JupyterLab
+# make page     write the camera that needs no kernel into build/page; needs npm and the network
 # make outputs  run the notebooks anew for the cells that keep their outputs, strip the others
 # make front-page  run all notebooks, and renew the pictures and results in README.md
 # make licences write data_cards/dependencies.md: what is installed, under which licence
@@ -27,7 +28,7 @@ PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/pytest --dura
 # The notebooks whose kept outputs are compared with a new run; the others are run with papermill.
 KEPT_OUTPUTS := $(wildcard notebooks/00_*.ipynb notebooks/01_*.ipynb)
 
-.PHONY: help install course test test-all lab outputs front-page licences platforms audit lint format lock clean
+.PHONY: help install course test test-all lab page outputs front-page licences platforms audit lint format lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -76,6 +77,9 @@ test-all: test
 
 lab: $(INSTALLED)
 	$(BIN)/jupyter lab notebooks
+
+page: $(INSTALLED)
+	$(BIN)/affectkit export affectkit-real-int8 --format page --output build/page
 
 outputs: $(INSTALLED)
 	$(BIN)/python .ci/keep_outputs.py

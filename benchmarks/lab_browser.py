@@ -9,6 +9,8 @@ README's picture of the camera widget, with the drawn sample clip::
 from __future__ import annotations
 
 import argparse
+import functools
+import http.server
 import io
 import os
 import secrets
@@ -17,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -103,6 +106,21 @@ def voila_server(notebook: Path) -> Iterator[str]:
         command = ["voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1"]
         with _running(command, Path(name), notebook.parent, "voila/static/") as (url, _):
             yield url
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def folder_server(folder: Path) -> Iterator[str]:
+    """Serve a folder's files, as any web host does; gives its address."""
+    handler = functools.partial(_QuietHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
 
 
 @contextmanager

@@ -11,6 +11,9 @@ Latency goes from the moment when the page takes a frame to the one when its res
 page's clock. No debugger is attached while frames are timed. Memory is read after the warm-up of
 the first way and after `--frames` more frames: the unique memory of the kernel's process, that of
 all of Chromium's processes, and the page's own heap, each after a garbage collection.
+
+The way "page" is the page that needs no kernel (`make page`): its networks run in Chromium, so that
+all of its latency is the browser's. It needs npm.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from lab_browser import (
     FAKE_CAMERA,
     LabNotebook,
     RunningChromium,
+    folder_server,
     lab_server,
     undebugged_chromium,
     write_film,
@@ -40,11 +44,14 @@ from lab_browser import (
 from report import Report, new_parser, summary_rows
 
 from affectkit.pipeline import END_TO_END
-from affectkit.widgets import sample_frames
+from affectkit.widgets import sample_frames, write_page
 from affectkit.widgets.frame_results import PAGE_STAGES
 
 FASTEST, SLOWEST_LATENCY, MOST_GROWTH = 25, 60, 20
 """Frames a second at least, milliseconds of the median latency and MB of growth at most."""
+
+SLOWEST_PAGE = 30
+"""Milliseconds of the median latency of the page that needs no kernel, at most."""
 
 WARM_UP, SHORT_WARM_UP = 600, 90
 """Frames before the measured ones, of the first way and of the others.
@@ -57,7 +64,7 @@ LONGEST = 1800
 """Seconds to wait for the frames of a way."""
 
 EXTENSION = "--ServerApp.jpserver_extensions={{'affectkit.widgets.low_latency': {}}}"
-JUPYTER, NODELAY = "as shipped", "TCP_NODELAY"
+JUPYTER, NODELAY, PAGE = "as shipped", "TCP_NODELAY", "page"
 
 CELL = """
 import gc, json, os, time
@@ -81,6 +88,21 @@ class Marked(AffectPipeline):
 camera = AffectCamera(Marked(MODEL, track=True), max_in_flight=IN_FLIGHT, frames_per_second=60)
 camera
 """
+VIEW = """async () => { // the page's own parts, with each frame's times kept
+  const { makeView } = await import("./camera.js");
+  const { connectWorker } = await import("./local.js");
+  const settings = await (await fetch("settings.json")).json();
+  const answers = connectWorker({ ...settings, frames_per_second: 60 });
+  window.rows = [];
+  const look = (canvas, content) => {
+    for (const times of content.times) rows.push([performance.now(), ...times]);
+    return answers.look(canvas, content);
+  };
+  const style = Object.assign(document.createElement("link"),
+    { rel: "stylesheet", href: "camera.css" });
+  document.body.replaceChildren(style);
+  makeView(document.body, { ...answers, look });
+}"""
 STAGES_BY_PLACE = {"browser": ("grab", "encode", "draw"), "wire": ("wire",)}
 
 
@@ -165,6 +187,45 @@ def benches(kind: str, model: str) -> Iterator[Bench]:
             yield Bench(folder, server, browser, model)
 
 
+def run_page(model: str, frames: int) -> pd.DataFrame:
+    """Let the page look at the film; gives the end and the times of each frame, in milliseconds."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = write_page(Path(name) / "page", model)
+        film = write_film(Path(name) / "film.y4m", sample_frames())
+        camera = [FAKE_CAMERA, f"--use-file-for-fake-video-capture={film}", ALLOW]
+        with folder_server(folder) as address, undebugged_chromium(camera) as browser:
+            with browser.page() as page:
+                page.goto(f"{address}card.html")  # which starts no view of its own
+                page.evaluate(VIEW)
+                page.get_by_role("button", name="Start the camera").click()
+            count, end = 0, time.monotonic() + LONGEST
+            while count < SHORT_WARM_UP + frames:
+                if time.monotonic() > end:
+                    raise RuntimeError(f"no more than {count} frames")
+                time.sleep(max(1, (SHORT_WARM_UP + frames - count) / 30))
+                with browser.page() as page:
+                    count = page.evaluate("rows.length")
+            with browser.page() as page:
+                rows = page.evaluate("rows")
+    table = pd.DataFrame(rows, columns=["end", "number", *PAGE_STAGES])
+    return table.iloc[SHORT_WARM_UP : SHORT_WARM_UP + frames]
+
+
+def page_row(times: pd.DataFrame) -> dict:
+    """Give the row of the way "page", one frame in flight."""
+    seconds = (times["end"].iloc[-1] - times["end"].iloc[0]) / 1e3
+    return {
+        "server": PAGE,
+        "in_flight": 1,
+        "frames": len(times),
+        "frames_a_second": (len(times) - 1) / seconds,
+        "latency_p50": times["latency"].median(),
+        "latency_p95": times["latency"].quantile(0.95),
+        "dropped": 0,
+        "errors": 0,
+    }
+
+
 def place_rows(times: pd.DataFrame) -> pd.DataFrame:
     """Add the stages up by place: browser, wire, kernel; and the latency as the whole."""
     kernel = [name for name in times if name not in PAGE_STAGES]
@@ -194,12 +255,17 @@ def main(command: list[str]) -> Path:
     parser.add_argument("--model", default="affectkit-real-int8")
     parser.add_argument("--frames", type=int, default=2000, help="of the first way")
     parser.add_argument("--short", type=int, default=300, help="frames of every other way")
-    parser.add_argument("--ways", nargs="+", default=["nodelay:2", "nodelay:1", "shipped:2",
-                        "shipped:1"], help="server and frames in flight")  # fmt: skip
+    ways = ["nodelay:2", "nodelay:1", "shipped:2", "shipped:1", PAGE]
+    told = "server and frames in flight, or page"
+    parser.add_argument("--ways", nargs="+", default=ways, help=told)
     report = Report.begin("webcam", parser, command)
     arguments = report.arguments
     tables: dict[str, list[dict]] = {name: [] for name in ("ways", "places", "stages", "memory")}
     for number, text in enumerate(arguments.ways):
+        if text == PAGE:
+            tables["ways"].append(page_row(run_page(arguments.model, arguments.short)))
+            add_page_targets(report, tables["ways"][-1])
+            continue
         kind = {"shipped": JUPYTER, "nodelay": NODELAY}[text.split(":")[0]]
         in_flight = int(text.split(":")[1])
         frames = arguments.short if number else arguments.frames
@@ -216,7 +282,8 @@ def main(command: list[str]) -> Path:
             tables["memory"] = way.memory
     add_ratios(report, tables)
     report.tables = tables
-    report.figures = {"places": plot_stage_bars(pd.DataFrame(tables["places"]))}
+    if tables["places"]:
+        report.figures = {"places": plot_stage_bars(pd.DataFrame(tables["places"]))}
     report.notes.append(
         "Latency goes from the moment when the page takes a frame to the one when its result is "
         "drawn. Memory is in bytes, unique to the processes."
@@ -237,6 +304,12 @@ def add_ratios(report: Report, tables: dict[str, list[dict]]) -> None:
     for row in others:
         name = f"{row['server']}, {row['in_flight']} in flight / default, latency p50"
         report.ratio(name, row["latency_p50"] / first["latency_p50"])
+
+
+def add_page_targets(report: Report, row: dict) -> None:
+    """Hold the page against what it has to reach."""
+    report.target("frames a second, page", row["frames_a_second"], f">= {FASTEST}")
+    report.target("latency p50, page, ms", row["latency_p50"], f"<= {SLOWEST_PAGE}")
 
 
 def add_targets(report: Report, row: dict, memory: list[dict]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,7 +24,10 @@ def run(
     ],
     format: Annotated[
         FormatName,
-        typer.Option(help="nano is a folder with all that a Jetson Nano needs."),
+        typer.Option(
+            help="nano is a folder with all that a Jetson Nano needs; page one with the camera as "
+            "a web page that needs no kernel, its network in int8."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the exported file and its manifest.")
@@ -52,6 +56,9 @@ def run(
 
     if format == "nano":
         _export_bundle(model, output, faces)
+        return
+    if format == "page":
+        _export_page(model, output, dataset, root, faces)
         return
     path = export_model(model, format, output, dataset, root, faces)
     exported = find_model(path)
@@ -86,3 +93,24 @@ def _export_bundle(model: str, output: Path, faces: Path | None) -> None:
         )
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     tell(f"Exported: {folder} ({total / 1e6:.1f} MB). Its README.md tells how to go on")
+
+
+def _export_page(
+    model: str, output: Path, dataset: str, root: Path | None, faces: Path | None
+) -> None:
+    from affectkit.export.export import export_model
+    from affectkit.models.cards import checkpoint_names, find_model
+    from affectkit.widgets.local_page import write_page
+
+    with tempfile.TemporaryDirectory() as folder:
+        if f"{model}-int8" in checkpoint_names():
+            path = f"{model}-int8"
+        elif Path(model).is_dir() or not find_model(model).form.startswith("tflite"):
+            path = export_model(model, "tflite-int8", folder, dataset, root, faces)
+        else:
+            path = model
+        write_page(output, path)
+    total = sum(path.stat().st_size for path in output.iterdir())
+    tell(f"Exported: {output} ({total / 1e6:.1f} MB)")
+    tell(f"Try it with `python -m http.server --bind localhost --directory {output}`, or copy it")
+    tell("to any host of https pages")

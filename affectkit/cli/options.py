@@ -15,7 +15,7 @@ MODEL_HELP = (
 DatasetName = Literal["affectfaces", "affectnet", "ferplus", "folder", "shards"]
 FormatName = Literal[
     "tflite-int8", "tflite-float16", "saved-model", "onnx-int8", "onnx-float16", "onnx",
-    "frozen-graph", "nano",
+    "frozen-graph", "nano", "page",
 ]  # fmt: skip
 ProfileName = Literal["quick", "standard", "full", "seed"]
 """Names are written out here, so that help and completion need not load what they name."""

@@ -52,6 +52,15 @@ def test_the_default_way_is_held_against_its_targets(webcam):
     }
 
 
+def test_the_page_s_row_and_targets(webcam):
+    times = pd.DataFrame({"end": [100.0, 150.0, 200.0], "latency": [18.0, 31.0, 40.0]})
+    row = webcam.page_row(times)
+    assert (row["frames"], row["frames_a_second"], row["latency_p50"]) == (3, 20.0, 31.0)
+    report = webcam.Report("webcam", argparse.Namespace(), [])
+    webcam.add_page_targets(report, row)
+    assert [target["reached"] for target in report.targets] == [False, False]
+
+
 def test_ratios_compare_places_and_ways(webcam):
     report = webcam.Report("webcam", argparse.Namespace(), [])
     places = [

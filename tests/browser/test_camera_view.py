@@ -539,6 +539,8 @@ LOCAL = """async ([state, faces]) => {
       queueMicrotask(() => hear({ type: "result", number, faces, milliseconds: {}, kernel: 0 }));
       return { picture: new Uint8Array(), encode: 0, heard: true };
     },
+    open: () => null,
+    privacy: "Nobody looks.",
     listen: (listener) => { hear = listener; },
     close: () => {},
   });
@@ -557,5 +559,6 @@ def test_the_view_takes_another_source_and_its_files_are_modules(show, sent_to_p
     press(page, "Start the camera")
     page.wait_for_function("document.querySelector('.affect-camera').dataset.results > 5")
     expect(page.locator(".side")).to_contain_text("Face: Happy 90 %")
+    expect(page.locator(".privacy")).to_have_text("Nobody looks.")
     press(page, "Stop and release")
     wait_for(page, "idle")

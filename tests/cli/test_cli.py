@@ -21,7 +21,7 @@ from affectkit.models.cards import SUFFIXES, checkpoint_names
 from affectkit.pipeline.detect.detectors import DETECTORS
 from affectkit.profiles import PROFILES
 
-FORMATS = [*SUFFIXES, "nano"]
+FORMATS = [*SUFFIXES, "nano", "page"]
 
 
 def run(*arguments, exit_code=0):

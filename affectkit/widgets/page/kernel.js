@@ -1,5 +1,6 @@
 // The kernel as the source of answers. Another source has the same members: `settings`, `tell`,
-// `look`, `ask`, `listen`, `close`.
+// `look`, `open` (a picture that `look` gave, or a part of a clip), `ask`, `listen`, `close`,
+// `privacy`; `widest`, if it takes pictures up to that width as they are.
 //
 // Frames and answers are custom messages with binary parts; only settings are traits, because a
 // trait is echoed to every page and saved in the notebook. `session` names the view.
@@ -8,6 +9,8 @@
 //   kernel to page: ready, result {number, faces, milliseconds, kernel} (+ JPEG), drop {number},
 //                   error {number, text} (+ JPEG), clip {rate} + JPEGs, start, stop {text},
 //                   nothing (is needed by ipykernel, see page_link.py)
+
+import { openJpeg } from "./sources.js";
 
 const ANNOUNCEMENTS = 10;
 const JPEG_QUALITY = 0.8;
@@ -66,7 +69,8 @@ export function connectKernel(model) {
 
   model.on("msg:custom", onMessage);
   return {
-    settings, tell, look, ask,
+    settings, tell, look, ask, open: openJpeg,
+    privacy: "Frames are processed in your kernel and not stored.",
     listen: (hear) => { listener = hear; },
     close: () => model.off("msg:custom", onMessage),
   };

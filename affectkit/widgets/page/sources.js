@@ -6,8 +6,8 @@ export const TEXTS = {
   asking: "Waiting for the permission to use the camera.",
   loading: "Drawing the clip.",
   insecure:
-    "Browsers give the camera to https:// pages and localhost only. Open Jupyter by https or " +
-    "through an SSH tunnel to localhost, or use a file or the sample.",
+    "Browsers give the camera to https:// pages and localhost only. Open this page by https, or " +
+    "Jupyter through an SSH tunnel to localhost, or use a file or the sample.",
   blocked:
     "The page that shows this widget forbids the camera; nobody was asked. VS Code and some " +
     "embedded viewers do so. Open the notebook in JupyterLab in a browser, or use a file or the sample.",
@@ -52,6 +52,7 @@ export function cameraFault() { // what makes asking pointless, or ""
 export async function openCamera([width, height], deviceId) { // its stream, or a fault and its text
   const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 } };
   if (deviceId) wanted.deviceId = { exact: deviceId };
+  else wanted.facingMode = "user";
   try {
     return { stream: await navigator.mediaDevices.getUserMedia({ audio: false, video: wanted }) };
   } catch (error) {
