@@ -112,12 +112,12 @@ def press(page, name):
     page.get_by_role("button", name=name).click()
 
 
-def hold_against_python(found, expected):
-    """Same faces, boxes within a pixel, and answers as near as the issue asks; gives the faces."""
+def hold_against_python(found, expected, pixels=1):
+    """Same faces, boxes within so many pixels, answers as near as the issue asks; gives pairs."""
     assert [len(faces) for faces in found] == [len(faces) for faces in expected]
     pairs = [pair for two in zip(found, expected, strict=True) for pair in zip(*two, strict=True)]
     boxes = np.array([(one["box"], other.box) for one, other in pairs])
-    np.testing.assert_allclose(boxes[:, 0], boxes[:, 1], rtol=0, atol=1)
+    np.testing.assert_allclose(boxes[:, 0], boxes[:, 1], rtol=0, atol=pixels)
     same = [one["expression"] == other.expression for one, other in pairs]
     assert np.mean(same) >= 0.95
     probabilities = np.array(
@@ -178,7 +178,8 @@ def test_a_video_s_faces_are_followed_and_smoothed_as_in_python(page):
     beside = np.concatenate([clip[0], clip[1][:, ::-1]], axis=1)
     frames = [*clip, nobody, clip[3], beside, *[nobody] * 11, clip[0]]
     expected = [tracking(frame) for frame in frames]
-    pairs = hold_against_python(look(page, map(encode, frames), alone=False), expected)
+    found = look(page, map(encode, frames), alone=False)
+    pairs = hold_against_python(found, expected, pixels=4)  # a hundredth of these large faces
     tracks = [other.track for _, other in pairs]
     assert [one["track"] for one, _ in pairs] == tracks
     assert len(set(tracks)) == 3  # the first, the one beside it, and the first forgotten
@@ -303,9 +304,9 @@ def test_a_video_and_the_last_frame_stays(page, shared):
     expect(page.locator(".side")).to_contain_text("Face: ")
 
 
-def test_without_a_camera_there_is_a_still(tools, address):
-    with tools.chromium([tools.ALLOW]) as browser:
-        page = browser.new_page()
+def test_without_a_camera_there_is_a_still(tools, browser, address):
+    with tools.launch(browser.browser_type, [tools.ALLOW]) as other:
+        page = other.new_page()
         page.goto(address)
         press(page, "Start the camera")
         root = page.locator(".affect-camera")

@@ -31,7 +31,8 @@ function findShares(from, to, byArea) { // of each new pixel: its first old one,
     }
     const place = Math.min(Math.max((at + 0.5) * scale - 0.5, 0), from - 1);
     const first = Math.min(Math.floor(place), Math.max(from - 2, 0));
-    return { first, weights: from > 1 ? [first + 1 - place, place - first] : [1] };
+    const share = Math.round(2048 * (place - first)); // OpenCV counts in these
+    return { first, weights: from > 1 ? [2048 - share, share] : [2048] };
   });
 }
 
@@ -52,8 +53,11 @@ function resize({ data, width, height, channels }, wide, high, byArea) {
   findShares(height, high, byArea).forEach(({ first, weights }, y) => {
     for (let at = 0; at < row; at += 1) {
       let sum = 0;
-      for (let i = 0; i < weights.length; i += 1) sum += weights[i] * between[(first + i) * row + at];
-      resized[y * row + at] = sum;
+      for (let i = 0; i < weights.length; i += 1) {
+        const value = between[(first + i) * row + at];
+        sum += byArea ? weights[i] * value : (weights[i] * (value >> 4)) >> 16;
+      }
+      resized[y * row + at] = byArea ? sum : (sum + 2) >> 2;
     }
   });
   return { data: resized, width: wide, height: high, channels };
