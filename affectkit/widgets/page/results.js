@@ -41,7 +41,7 @@ export function makeResults(names, colours, colourOf) {
   const side = element("div", { className: "side" }, {}, [
     element("div", { className: "readout" }, {}, [answer, others, bars.list]), plane.plane,
   ]);
-  let recent = [], ends = [], written = 0, announced = 0, timer = null;
+  let recent = [], ends = [], written = -TIMES, announced = 0, timer = null;
 
   function announce(text) {
     clearTimeout(timer);
@@ -89,7 +89,7 @@ export function makeResults(names, colours, colourOf) {
     clearTimeout(timer);
     recent = [];
     ends = [];
-    written = 0;
+    written = -TIMES;
     bars.show([]);
     plane.clear();
     swatch.hidden = true;
