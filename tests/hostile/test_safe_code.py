@@ -37,6 +37,10 @@ ALLOWED = {
         "subprocess.run",
     ): "a fixed command that opens a window; no input gets there",
     ("machine.py", "subprocess.run"): "git, in a source checkout; arguments are fixed",
+    (
+        "widgets/local_page.py",
+        "subprocess.run",
+    ): "npm, for what the lock names; a fixed command, without the packages' scripts",
     ("training/workers.py", "import socket"): "free ports of this machine, for its own workers",
     (
         "export/nano/device/benchmark.py",
