@@ -6,7 +6,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 settings.register_profile("busy", deadline=None)  # no test may depend on an idle machine
 settings.load_profile("busy")
+
+
+@pytest.fixture(autouse=True)
+def loudness_put_back() -> Iterator[None]:
+    """Put back what -v and -q of commands that ran in this process tell processes to come."""
+    before = {name: os.environ.get(name) for name in ("TF_CPP_MIN_LOG_LEVEL", "TQDM_DISABLE")}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,7 @@ def _write_runtime(folder: Path) -> None:
         for lock in ("package.json", "package-lock.json"):
             shutil.copy(PAGE / lock, name)
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=name, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=name, capture_output=True, encoding="utf-8")
         if done.returncode:
             raise RuntimeError(f"npm could not fetch LiteRT: {done.stderr[-1000:]}")
         packages = Path(name) / "node_modules/@litertjs"
