@@ -134,7 +134,7 @@ def test_forms_of_affectkit_real_agree_on_photographs(real_exports, shared):
     faces = scale_pixels(load_faces(table, source.preprocessing)[0].astype(np.float32))
     expected = source(faces)
     firsts = expected["expression"].argmax(axis=1)
-    for form, least, tolerance in zip(FORMS, (1, 0.99, 0.98), (1e-4, 1e-2, 1), strict=True):
+    for form, least, tolerance in zip(FORMS, (1, 0.99, 0.98), (1e-4, 1e-2, 0.4), strict=True):
         found = open_model(real_exports[form])(faces)
         assert (found["expression"].argmax(axis=1) == firsts).mean() >= least
         for output, answers in expected.items():
