@@ -43,6 +43,9 @@ SCRIPTS = (*MODULES, "faces", "worker", "local", "page")
 """Of `page/`: those of the widget, and those of the page alone."""
 
 ASSETS = Path(__file__).parents[1] / "assets"
+NETWORK = "network.tflite"
+"""As an address, whatever the run folder that it comes from is called."""
+
 WIDEST = 4096
 """Pixels of a picture's width, which is made smaller if it is wider."""
 
@@ -96,8 +99,9 @@ def write_page(output: str | Path, model: str | Path = "affectkit-real-int8") ->
         folder.mkdir()
         _write_runtime(folder)
         detectors = {name: detector_file(name) for name in ("short", "full")}
-        for path in (found.path, *detectors.values()):
+        for path in detectors.values():
             shutil.copyfile(path, folder / path.name)
+        shutil.copyfile(found.path, folder / NETWORK)
         settings = _settings(found, {name: path.name for name, path in detectors.items()})
         settings["clip"] = _write_sample(folder, AffectPipeline(found.path))
         (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
@@ -167,7 +171,7 @@ def _settings(found: ModelFile, detectors: dict[str, str]) -> dict[str, object]:
             "overlap": _default(FaceTracker, "overlap"),
             "patience": _default(FaceTracker, "patience"),
         },
-        "network": {"file": found.path.name, **found.preprocessing.to_dict()},
+        "network": {"file": NETWORK, **found.preprocessing.to_dict()},
         "temperature": found.temperature,
         "smallest": SMALLEST_PROBABILITY,
         "plausible_share": confidence.get("plausible_share"),

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 PAGE = Path(__file__).parent / "page"
-MODULES = ("drawing", "results", "stage", "sources", "kernel", "camera")
+MODULES = ("markup", "drawing", "results", "stage", "sources", "kernel", "camera")
 """Each one after those that it imports. No name stands at the top of two of them."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import re
 import shutil
@@ -15,8 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import expect
+from typer.testing import CliRunner
 
 import affectkit.widgets
+from affectkit.cli import app
+from affectkit.export import export_model
 from affectkit.faces import render_face
 from affectkit.files import file_hash
 from affectkit.labels import EXPRESSIONS
@@ -56,10 +58,14 @@ LOOK = """async pictures => { // this page's source of answers, without the view
 
 
 @pytest.fixture(scope="module")
-def folder(tools, tmp_path_factory):
+def registry():
     npm = shutil.which("npm")
     if npm is None or subprocess.run([npm, "ping"], capture_output=True, timeout=120).returncode:
         pytest.skip("needs npm, and a registry of its packages that can be reached")
+
+
+@pytest.fixture(scope="module")
+def folder(tools, registry, tmp_path_factory):
     return write_page(tmp_path_factory.mktemp("build") / "page", MODEL)
 
 
@@ -110,6 +116,12 @@ def press(page, name):
     page.get_by_role("button", name=name).click()
 
 
+def read_record(page):
+    with page.expect_download() as download:
+        press(page, "Save the record")
+    return pd.read_csv(download.value.path())
+
+
 def hold_against_python(found, expected, least_same=0.95):
     """Same faces, boxes within a pixel, answers about the same; gives the pairs."""
     assert [len(faces) for faces in found] == [len(faces) for faces in expected]
@@ -121,7 +133,8 @@ def hold_against_python(found, expected, least_same=0.95):
     probabilities = np.array(
         [(one["probabilities"], list(other.probabilities.values())) for one, other in pairs]
     )
-    assert np.abs(probabilities[:, 0] - probabilities[:, 1]).max() <= 0.2
+    off = np.abs(probabilities[:, 0] - probabilities[:, 1]).max(initial=0)  # a regressor has none
+    assert off <= 0.2
     affect = np.array(
         [((one["valence"], one["arousal"]), (other.valence, other.arousal)) for one, other in pairs]
     )
@@ -130,8 +143,7 @@ def hold_against_python(found, expected, least_same=0.95):
     assert np.mean(plausible) >= 0.9
     print(
         f"{len(pairs)} faces: boxes {np.abs(boxes[:, 0] - boxes[:, 1]).max():.3f} px, "
-        f"{np.mean(same):.3f} same, probabilities "
-        f"{np.abs(probabilities[:, 0] - probabilities[:, 1]).max():.4f}, "
+        f"{np.mean(same):.3f} same, probabilities {off:.4f}, "
         f"V/A {np.abs(affect[:, 0] - affect[:, 1]).mean():.4f}, plausible {np.mean(plausible):.3f}"
     )
     return pairs
@@ -195,6 +207,8 @@ def test_it_asks_its_own_host_only_and_starts_soon(browser, address, folder):
         expect(page.locator(".affect-camera")).to_have_attribute("data-status", "idle")
         started = page.evaluate("performance.now()")
         press(page, "Start the camera")
+        wait_for_results(page, r"\d")
+        answered = page.evaluate("performance.now()")
         wait_for_results(page)
         press(page, "Stop and release")
         press(page, "Play the sample clip")
@@ -206,7 +220,9 @@ def test_it_asks_its_own_host_only_and_starts_soon(browser, address, folder):
         assert names <= own | {""}
         assert {name for name in own if name.endswith((".wasm", ".tflite"))} <= names
         assert problems == []
-        assert started < 5000  # two seconds on a quiet machine
+        print(f"{started:.0f} ms to the controls, {answered:.0f} to the first answer")
+        assert started < 2000
+        assert answered < 8000
 
 
 def test_every_file_is_hashed_and_none_too_many(folder):
@@ -241,9 +257,7 @@ def test_the_record_is_a_table(page):
     press(page, "Play the sample clip")
     wait_for_results(page)
     press(page, "Stop and release")
-    with page.expect_download() as download:
-        press(page, "Save the record")
-    table = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
+    table = read_record(page)
     assert tuple(table) == COLUMNS
     assert len(table) >= 10
     assert (table[list(EXPRESSIONS)].idxmax(axis=1) == table["expression"]).all()
@@ -261,6 +275,23 @@ def test_it_opens_without_a_network_once_it_was_there(browser, address):
         page.reload()
         press(page, "Play the sample clip")
         wait_for_results(page)
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280])
+def test_nothing_is_wider_than_the_window(page, address, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    for name in ("card.html", ""):
+        page.goto(address + name)
+        expect(page.locator("pre, .affect-camera").first).to_be_visible()
+        for folded in page.locator("details:visible").all():
+            folded.evaluate("node => { node.open = true; }")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    press(page, "Play the sample clip")
+    wait_for_results(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    stage, boxes = (page.locator(name).bounding_box() for name in (".stage", ".boxes"))
+    assert boxes == pytest.approx(stage)
+    assert stage["x"] + stage["width"] <= width
 
 
 DROP = """async ([node, text]) => {
@@ -338,9 +369,31 @@ def test_networks_that_fail_are_told(browser, address):
         page = context.new_page()
         page.route("**/*.tflite", lambda route: route.fulfill(body=b"no network"))
         page.goto(address)
-        press(page, "Start the camera")
         message = page.locator(".message")
-        expect(message).to_contain_text("The networks can't be loaded", timeout=LONG)
+        for _ in range(2):
+            press(page, "Start the camera")
+            expect(message).to_contain_text("The networks can't be loaded", timeout=LONG)
+
+
+@pytest.mark.parametrize("which", ["", "models/regressor.keras"])
+def test_a_student_s_own_networks_get_python_s_answers(tools, browser, course, tmp_path, which):
+    model = shutil.copytree(course, tmp_path / "my run #1") / which  # "#" would end an address
+    options = [str(model), "--format", "page", "--output", str(tmp_path / "page")]
+    assert CliRunner().invoke(app, ["export", *options]).exit_code == 0
+    pipeline = AffectPipeline(export_model(model, "tflite-int8", tmp_path / "exported"))
+    pictures = drawn_pictures()[:12]
+    with tools.folder_server(tmp_path / "page") as address, browser.new_page() as page:
+        page.set_default_timeout(LONG)
+        page.goto(address)
+        found = look(page, map(encode, pictures))
+        press(page, "Play the sample clip")
+        wait_for_results(page)
+        press(page, "Stop and release")
+        table = read_record(page)
+    hold_against_python(found, [pipeline(picture) for picture in pictures])
+    assert tuple(table) == COLUMNS
+    assert table["expression"].isna().all() == bool(which)
+    assert table["valence"].between(-1, 1).all()
 
 
 def test_other_files_are_not_replaced(tmp_path):

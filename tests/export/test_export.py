@@ -31,7 +31,7 @@ from affectkit.models.cards import SUFFIXES
 from affectkit.pipeline import Face
 from affectkit.preprocess import Preprocessing, scale_pixels
 
-PREPROCESSING = Preprocessing(32, crop_margin=0.05, grey=True)  # of the course in conftest.py
+PREPROCESSING = Preprocessing(32, crop_margin=0.05, grey=True)  # of the course in tests/conftest.py
 TOLERANCES = {"tflite-int8": 0.1, "onnx-int8": 0.1, "tflite-float16": 0.01, "onnx-float16": 0.01}
 """Greatest difference; of the exact formats 1e-5."""
 

@@ -6,6 +6,8 @@ function round(value) { // as Python does: a half goes to the even neighbour
   return near - value === 0.5 && near % 2 ? near - 1 : near;
 }
 
+const sum = (values) => values.reduce((whole, value) => whole + value, 0);
+
 function halve({ data, width, height, channels }) {
   const wide = width >> 1, high = height >> 1, row = width * channels;
   const halved = new Uint8ClampedArray(wide * high * channels);
@@ -52,12 +54,12 @@ function resize({ data, width, height, channels }, wide, high, byArea) {
   const resized = new Uint8ClampedArray(high * row); // which rounds
   findShares(height, high, byArea).forEach(({ first, weights }, y) => {
     for (let at = 0; at < row; at += 1) {
-      let sum = 0;
+      let whole = 0;
       for (let i = 0; i < weights.length; i += 1) {
         const value = between[(first + i) * row + at];
-        sum += byArea ? weights[i] * value : (weights[i] * (value >> 4)) >> 16;
+        whole += byArea ? weights[i] * value : (weights[i] * (value >> 4)) >> 16;
       }
-      resized[y * row + at] = byArea ? sum : (sum + 2) >> 2;
+      resized[y * row + at] = byArea ? whole : (whole + 2) >> 2;
     }
   });
   return { data: resized, width: wide, height: high, channels };
@@ -110,9 +112,9 @@ function mergeOverlapping(found, shared) { // points of one face: their mean by 
   while (left.length) {
     const [best] = left;
     const group = left.filter((one) => one === best || overlap(best.box, one.box) > shared);
-    const whole = group.reduce((sum, one) => sum + one.score, 0);
+    const whole = sum(group.map((one) => one.score));
     const points = best.points.map((_, at) =>
-      group.reduce((sum, one) => sum + one.score * one.points[at], 0) / whole);
+      sum(group.map((one) => one.score * one.points[at])) / whole);
     faces.push({ points, score: best.score });
     left = left.filter((one) => !group.includes(one));
   }
@@ -122,7 +124,8 @@ function mergeOverlapping(found, shared) { // points of one face: their mean by 
 // BlazeFace: `run` gives a network's outputs for its square, `frame` has the shares of a face's
 // side: distance of the eyes, their height, BlazeFace's box.
 function makeDetector(run, { strides, minimum_score: minimum, margin, overlap: shared }, frame) {
-  const { size } = run, anchors = makeAnchors(size, strides), least = Math.log(minimum / (1 - minimum));
+  const { size } = run, anchors = makeAnchors(size, strides);
+  const least = Math.log(minimum / (1 - minimum));
   return async (image) => {
     const scale = size / (Math.max(image.width, image.height) * (1 + 2 * margin));
     const sides = [image.width, image.height];
@@ -153,8 +156,8 @@ function makeDetector(run, { strides, minimum_score: minimum, margin, overlap: s
       const distance = Math.hypot(otherX - eyeX, otherY - eyeY);
       const boxSide = (points[2] + points[3]) / 2 / scale;
       const side = Math.max(distance / frame.eye_distance, boxSide / frame.box_side);
-      const corner = [(eyeX + otherX) / 2 - side / 2, (eyeY + otherY) / 2 - frame.eye_height * side];
-      return { box: [...corner, side, side], score };
+      const x = (eyeX + otherX - side) / 2, y = (eyeY + otherY) / 2 - frame.eye_height * side;
+      return { box: [x, y, side, side], score };
     }).sort((one, other) => other.box[2] - one.box[2]);
   };
 }
@@ -162,19 +165,22 @@ function makeDetector(run, { strides, minimum_score: minimum, margin, overlap: s
 function makeTracker({ smoothing, overlap: least, patience }) { // numbers faces, smooths answers
   let known = [], next = 0;
   return (faces) => {
-    const pairs = faces.flatMap((face) => known.map((one) => [overlap(face.box, one.box), face, one]))
-      .filter(([share]) => share >= least).sort((one, other) => other[0] - one[0]);
-    const before = new Map();
-    for (const [, face, one] of pairs) {
-      if (!before.has(face) && ![...before.values()].includes(one)) before.set(face, one);
+    const pairs = faces.flatMap((face) => known.map((one) =>
+      ({ face, one, share: overlap(face.box, one.box) })));
+    const before = new Map(), taken = new Set();
+    for (const { face, one, share } of pairs.sort((a, b) => b.share - a.share)) {
+      if (share < least || before.has(face) || taken.has(one)) continue;
+      before.set(face, one);
+      taken.add(one);
     }
     const seen = faces.map((face) => {
-      const one = before.get(face), mean = (now, old) => smoothing * old + (1 - smoothing) * now;
-      const smooth = (name) => (one ? face[name].map((now, at) => mean(now, one[name][at])) : face[name]);
-      return { ...face, track: one ? one.track : next++, missing: 0,
+      const one = before.get(face) || { ...face, track: next++ };
+      const smooth = (name) => face[name].map((now, at) =>
+        smoothing * one[name][at] + (1 - smoothing) * now);
+      return { ...face, track: one.track, missing: 0,
         expression: smooth("expression"), valence_arousal: smooth("valence_arousal") };
     });
-    const lost = known.filter((one) => ![...before.values()].includes(one))
+    const lost = known.filter((one) => !taken.has(one))
       .map((one) => ({ ...one, missing: one.missing + 1 }));
     known = [...seen, ...lost.filter((one) => one.missing <= patience)];
     return seen;
@@ -183,7 +189,7 @@ function makeTracker({ smoothing, overlap: least, patience }) { // numbers faces
 
 function calibrate(probabilities, { temperature, smallest }) {
   const powers = probabilities.map((one) => Math.max(one, smallest) ** (1 / temperature));
-  const whole = powers.reduce((sum, one) => sum + one, 0);
+  const whole = sum(powers);
   return powers.map((one) => one / whole);
 }
 

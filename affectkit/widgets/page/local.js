@@ -4,23 +4,14 @@
 const KEPT_ROWS = 100_000; // about an hour of one face
 
 export function connectWorker(state) {
+  const texts = { connecting: "Loading the networks.", waiting: "Waiting for the answer." };
   const worker = new Worker("worker.js"), watchers = {};
-  const settings = {
-    get: (name) => state[name],
-    set: (name, value) => {
-      state[name] = value;
-      (watchers[name] || []).forEach((change) => change());
-    },
-    watch: (name, change) => { watchers[name] = [...(watchers[name] || []), change]; },
-    unwatch: (name, change) => {
-      watchers[name] = (watchers[name] || []).filter((other) => other !== change);
-    },
-  };
   let listener = () => {}, run = 0, kept = null, rows = [], sheet = null, started;
   const ready = new Promise((resolve) => { started = resolve; });
 
   function fail(text) {
-    listener({ type: "stop", text: `The networks can't be loaded: ${text}` }, []);
+    texts.disconnected = `The networks can't be loaded: ${text}`;
+    listener({ type: "stop", text: texts.disconnected }, []);
     started(false);
   }
 
@@ -50,7 +41,8 @@ export function connectWorker(state) {
 
   function record({ number, time, faces }) {
     for (const { track, expression, probabilities, valence, arousal } of faces) {
-      rows.push([time, number, track, expression, ...probabilities, valence, arousal].join());
+      const shares = state._expressions.map((_, code) => probabilities[code]); // none: empty
+      rows.push([time, number, track, expression, ...shares, valence, arousal].join());
     }
     if (rows.length > KEPT_ROWS) rows = rows.slice(-0.9 * KEPT_ROWS);
   }
@@ -66,7 +58,15 @@ export function connectWorker(state) {
     listener(data, []);
   };
   return {
-    settings, tell, look, widest: state.widest,
+    settings: {
+      get: (name) => state[name],
+      set: (name, value) => {
+        state[name] = value;
+        watchers[name]?.();
+      },
+      watch: (name, change) => { watchers[name] = change; },
+    },
+    tell, look, texts, widest: state.widest,
     privacy: "Frames are processed on this device, by this page, and not stored.",
     ask: () => ready,
     open: (picture) => { // the frame of that number, or that part of the clip's sheet

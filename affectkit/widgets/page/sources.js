@@ -2,7 +2,6 @@
 
 export const TEXTS = {
   idle: "The camera is off.",
-  connecting: "",
   asking: "Waiting for the permission to use the camera.",
   loading: "Drawing the clip.",
   insecure:
@@ -10,20 +9,15 @@ export const TEXTS = {
     "Jupyter through an SSH tunnel to localhost, or use a file or the sample.",
   blocked:
     "The page that shows this widget forbids the camera; nobody was asked. VS Code and some " +
-    "embedded viewers do so. Open the notebook in JupyterLab in a browser, or use a file or the sample.",
+    "embedded viewers do so. Open the notebook in JupyterLab, or use a file or the sample.",
   denied:
     "The permission for the camera was denied. Click the camera in the address bar, allow it for " +
     "this page and press Start again, or use a file or the sample.",
   "no camera": "No camera was found on this computer. Use a file or the sample.",
-  "in use":
-    "The camera can't be started: another program or tab may use it. Close that and press Start " +
-    "again.",
+  "in use": "Another program or tab may use the camera. Close that and press Start again.",
   unplugged: "The camera was disconnected.",
-  disconnected:
-    "The kernel was restarted or shut down, so the camera was released. Run the cell again.",
-  stalled:
-    "The kernel has not answered for 20 seconds, so nothing runs any more. Press Start, or run the " +
-    "cell again.",
+  disconnected: "The kernel was restarted or shut down. Run the cell again.",
+  stalled: "No answer came for 20 seconds, so nothing runs any more. Press Start again.",
   waiting: "The kernel is busy. Waiting for its answer.",
   "no kernel":
     "No kernel has answered, so the camera stays off: this is a drawn face. In a saved page, open " +
@@ -68,10 +62,7 @@ export async function openCamera([width, height], deviceId) { // its stream, or 
   }
 }
 
-export async function listCameras() {
-  const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
-  return devices.filter((device) => device.kind === "videoinput");
-}
+export const closeCamera = (stream) => stream?.getTracks().forEach((track) => track.stop());
 
 export const openPicture = (file) => createImageBitmap(file).catch(() => null);
 

@@ -1,13 +1,9 @@
 // The picture: video or canvas, in the shape of what is shown, with boxes and a message over it.
 
-import { drawBoxes, element, resize } from "./drawing.js";
+import { drawBoxes, resize } from "./drawing.js";
 
-export function makeStage(colourOf) {
-  const video = element("video", { playsInline: true, muted: true }, { "aria-label": "Camera" });
-  const picture = element("canvas", { hidden: true }, { role: "img", "aria-label": "Picture" });
-  const overlay = element("canvas", { className: "boxes" }, { "aria-hidden": "true" });
-  const message = element("div", { className: "message" }, { role: "status" });
-  const stage = element("div", { className: "stage" }, {}, [video, picture, overlay, message]);
+export function makeStage(stage, colourOf) {
+  const [video, picture, overlay, message] = stage.children;
   const pen = picture.getContext("2d"), overlayPen = overlay.getContext("2d");
   const devicePixels = window.devicePixelRatio || 1;
   let faces = [], mirrored = false;
@@ -24,23 +20,21 @@ export function makeStage(colourOf) {
     if (width && height) stage.style.setProperty("--shape", (width / height).toFixed(4));
   };
 
+  function show(shown) {
+    video.hidden = shown !== video;
+    picture.hidden = shown !== picture;
+  }
+
   function showPicture(bitmap) {
     fit(bitmap.width, bitmap.height);
     resize(picture, bitmap.width, bitmap.height);
     pen.drawImage(bitmap, 0, 0);
-    picture.hidden = false;
-    video.hidden = true;
-  }
-
-  function showVideo() {
-    picture.hidden = true;
-    video.hidden = false;
+    show(picture);
   }
 
   function mirror(wanted) {
     mirrored = wanted;
-    video.classList.toggle("mirrored", wanted);
-    picture.classList.toggle("mirrored", wanted);
+    for (const one of [video, picture]) one.classList.toggle("mirrored", wanted);
     draw();
   }
 
@@ -49,17 +43,15 @@ export function makeStage(colourOf) {
     draw();
   }
 
-  function say(text) {
-    message.textContent = text;
-    message.hidden = !text;
-  }
-
-  const onVideoSize = () => fit(video.videoWidth, video.videoHeight); // a phone may be turned
-  video.addEventListener("resize", onVideoSize);
-  const watcher = new ResizeObserver(draw);
-  watcher.observe(stage);
+  video.muted = true;
+  // a phone may be turned
+  video.addEventListener("resize", () => fit(video.videoWidth, video.videoHeight));
+  new ResizeObserver(draw).observe(stage);
   return {
-    stage, video, showPicture, showVideo, mirror, showFaces, say,
-    close: () => watcher.disconnect(),
+    video, showPicture, mirror, showFaces,
+    say: (text) => { message.textContent = text; },
+    showVideo: () => show(video),
+    shown: () => (picture.hidden ? [video, video.videoWidth, video.videoHeight]
+      : [picture, picture.width, picture.height]),
   };
 }

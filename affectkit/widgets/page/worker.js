@@ -22,10 +22,13 @@ const opened = (async () => {
     return Object.assign(run, { size: shape[1] });
   }
   const networks = {};
-  for (const { file } of [...settings.detectors, settings.network]) networks[file] = await open(file);
+  for (const { file } of [...settings.detectors, settings.network]) {
+    networks[file] = await open(file);
+  }
   return makeLook(settings, networks);
 })();
-const canvas = new OffscreenCanvas(1, 1), pen = canvas.getContext("2d", { willReadFrequently: true });
+const canvas = new OffscreenCanvas(1, 1);
+const pen = canvas.getContext("2d", { willReadFrequently: true });
 
 function readPixels(bitmap) {
   const { width, height } = bitmap;
@@ -39,10 +42,9 @@ async function answer({ bitmap, ...place }) {
   if (!bitmap) return begin();
   const start = performance.now();
   const image = readPixels(bitmap), decode = performance.now() - start;
-  const { faces, milliseconds } = await look(image);
-  const kernel = performance.now() - start;
-  postMessage({ type: "result", ...place, bitmap, faces, milliseconds: { decode, ...milliseconds }, kernel },
-    [bitmap]);
+  const { faces, milliseconds } = await look(image), kernel = performance.now() - start;
+  const times = { milliseconds: { decode, ...milliseconds }, kernel };
+  postMessage({ type: "result", ...place, bitmap, faces, ...times }, [bitmap]);
 }
 
 onmessage = ({ data }) => answer(data).catch((error) => {
