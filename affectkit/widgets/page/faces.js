@@ -8,61 +8,75 @@ function round(value) { // as Python does: a half goes to the even neighbour
 
 const sum = (values) => values.reduce((whole, value) => whole + value, 0);
 
-function halve({ data, width, height, channels }) {
+function halve({ data, width, height, channels }) { // without the alpha channel
   const wide = width >> 1, high = height >> 1, row = width * channels;
-  const halved = new Uint8ClampedArray(wide * high * channels);
+  const kept = Math.min(channels, 3), halved = new Uint8ClampedArray(wide * high * kept);
   for (let y = 0, at = 0; y < high; y += 1) {
-    for (let x = 0, from = 2 * y * row; x < wide; x += 1, from += channels) {
-      for (let c = 0; c < channels; c += 1, at += 1, from += 1) {
-        halved[at] = (data[from] + data[from + channels]
+    for (let x = 0; x < wide; x += 1) {
+      for (let c = 0, from = 2 * (y * row + x * channels); c < kept; c += 1, from += 1) {
+        halved[at++] = (data[from] + data[from + channels]
           + data[from + row] + data[from + row + channels] + 2) >> 2;
       }
     }
   }
-  return { data: halved, width: wide, height: high, channels };
+  return { data: halved, width: wide, height: high, channels: kept };
 }
 
-function findShares(from, to, byArea) { // of each new pixel: its first old one, and their weights
-  const scale = from / to;
-  return Array.from({ length: to }, (_, at) => {
-    if (byArea) {
-      const start = at * scale, end = Math.min(start + scale, from), first = Math.floor(start);
-      const weights = Array.from({ length: Math.ceil(end) - first }, (__, index) =>
-        (Math.min(end, first + index + 1) - Math.max(start, first + index)) / scale);
-      return { first, weights };
-    }
-    const place = Math.min(Math.max((at + 0.5) * scale - 0.5, 0), from - 1);
-    const first = Math.min(Math.floor(place), Math.max(from - 2, 0));
+function findShares(from, to, byArea) { // of each new pixel: its first old one, weights of `taps`
+  const scale = from / to, taps = Math.min(from, byArea ? Math.ceil(scale) + 1 : 2);
+  const firsts = new Int32Array(to), weights = new Float64Array(to * taps);
+  for (let at = 0; at < to; at += 1) {
+    const start = at * scale, end = Math.min(start + scale, from);
+    const place = byArea ? start : Math.min(Math.max((at + 0.5) * scale - 0.5, 0), from - 1);
+    const first = firsts[at] = Math.min(Math.floor(place), from - taps);
     const share = Math.round(2048 * (place - first)); // OpenCV counts in these
-    return { first, weights: from > 1 ? [2048 - share, share] : [2048] };
-  });
+    for (let i = 0; i < taps; i += 1) {
+      const covered = Math.min(end, first + i + 1) - Math.max(start, first + i);
+      weights[at * taps + i] = byArea ? Math.max(covered, 0) / scale : i ? share : 2048 - share;
+    }
+  }
+  return { firsts, weights, taps };
 }
 
 function resize({ data, width, height, channels }, wide, high, byArea) {
   const row = wide * channels, between = new Float32Array(height * row);
-  const columns = findShares(width, wide, byArea);
+  const across = findShares(width, wide, byArea), down = findShares(height, high, byArea);
   for (let y = 0, at = 0; y < height; y += 1) {
-    for (const { first, weights } of columns) {
+    const { firsts, weights, taps } = across;
+    for (let x = 0; x < wide; x += 1) {
+      const start = (y * width + firsts[x]) * channels;
       for (let c = 0; c < channels; c += 1, at += 1) {
-        for (let i = 0, from = (y * width + first) * channels + c; i < weights.length; i += 1) {
-          between[at] += weights[i] * data[from];
-          from += channels;
+        let whole = 0;
+        for (let i = 0, from = start + c; i < taps; i += 1, from += channels) {
+          whole = Math.fround(whole + weights[x * taps + i] * data[from]);
         }
+        between[at] = whole;
       }
     }
   }
   const resized = new Uint8ClampedArray(high * row); // which rounds
-  findShares(height, high, byArea).forEach(({ first, weights }, y) => {
-    for (let at = 0; at < row; at += 1) {
+  for (let y = 0, to = 0; y < high; y += 1) {
+    const { firsts, weights, taps } = down;
+    for (let at = 0; at < row; at += 1, to += 1) {
       let whole = 0;
-      for (let i = 0; i < weights.length; i += 1) {
-        const value = between[(first + i) * row + at];
-        whole += byArea ? weights[i] * value : (weights[i] * (value >> 4)) >> 16;
+      for (let i = 0, from = firsts[y] * row + at; i < taps; i += 1, from += row) {
+        const weight = weights[y * taps + i], value = between[from];
+        whole += byArea ? weight * value : (weight * (value >> 4)) >> 16;
       }
-      resized[y * row + at] = byArea ? whole : (whole + 2) >> 2;
+      resized[to] = byArea ? whole : (whole + 2) >> 2;
     }
-  });
+  }
   return { data: resized, width: wide, height: high, channels };
+}
+
+function makeInput({ data, width, height, channels }, size, left = 0, top = 0) { // of a network
+  const input = new Float32Array(size * size * 3); // beyond the pixels it is grey, which is 0
+  for (let y = 0, from = 0; y < height; y += 1) {
+    for (let x = 0, at = 3 * ((top + y) * size + left); x < width; x += 1, from += channels) {
+      for (let c = 0; c < 3; c += 1) input[at++] = data[channels > 1 ? from + c : from] / 127.5 - 1;
+    }
+  }
+  return input;
 }
 
 function cropFace(image, [x, y, boxSide], { image_size: size, crop_margin: margin, grey }) {
@@ -83,11 +97,7 @@ function cropFace(image, [x, y, boxSide], { image_size: size, crop_margin: margi
   let face = { data, width: side, height: side, channels };
   while (face.width >= 2 * size && face.width % 2 === 0) face = halve(face);
   if (face.width !== size) face = resize(face, size, size, face.width > size);
-  const input = new Float32Array(size * size * 3);
-  for (let at = 0; at < input.length; at += 1) {
-    input[at] = face.data[grey ? (at / 3) | 0 : at] / 127.5 - 1;
-  }
-  return input;
+  return makeInput(face, size);
 }
 
 function overlap(first, second) { // intersection over union of [x, y, width, height]
@@ -134,13 +144,7 @@ function makeDetector(run, { strides, minimum_score: minimum, margin, overlap: s
     let small = image;
     while (small.width >= 2 * wide && small.height >= 2 * high) small = halve(small);
     small = resize(small, wide, high, false);
-    const square = new Float32Array(size * size * 3); // its border is grey, which is 0
-    for (let y = 0, from = 0; y < high; y += 1) {
-      for (let x = 0, at = 3 * ((top + y) * size + left); x < wide; x += 1, from += 4) {
-        for (let c = 0; c < 3; c += 1) square[at++] = small.data[from + c] / 127.5 - 1;
-      }
-    }
-    const [boxes, logits] = Object.values(await run(square)).sort((a, b) => b.length - a.length);
+    const [boxes, logits] = Object.values(await run(makeInput(small, size, left, top))).sort((a, b) => b.length - a.length);
     const found = [];
     anchors.forEach((anchor, at) => {
       if (logits[at] <= least) return;
