@@ -12,8 +12,8 @@ page's clock. No debugger is attached while frames are timed. Memory is read aft
 the first way and after `--frames` more frames: the unique memory of the kernel's process, that of
 all of Chromium's processes, and the page's own heap, each after a garbage collection.
 
-The way "page" is the page that needs no kernel (`make page`): its networks run in Chromium, so that
-all of its latency is the browser's. It needs npm.
+The way "page" is the page that needs no kernel (`make page`): a worker in Chromium stands where the
+kernel is, so that all of its latency is the browser's. It needs npm.
 """
 
 from __future__ import annotations
@@ -93,15 +93,23 @@ VIEW = """async () => { // the page's own parts, with each frame's times kept
   const { connectWorker } = await import("./local.js");
   const settings = await (await fetch("settings.json")).json();
   const answers = connectWorker({ ...settings, frames_per_second: 60 });
+  const taken = {};
   window.rows = [];
   const look = (canvas, content) => {
-    for (const times of content.times) rows.push([performance.now(), ...times]);
+    for (const times of content.times) {
+      rows.push({ ...taken[times[0]], end: performance.now(), times: times.slice(1) });
+      delete taken[times[0]];
+    }
     return answers.look(canvas, content);
   };
+  const listen = (hear) => answers.listen((content, buffers) => {
+    if (content.type === "result") taken[content.number] = content.milliseconds;
+    hear(content, buffers);
+  });
   const style = Object.assign(document.createElement("link"),
     { rel: "stylesheet", href: "camera.css" });
   document.body.replaceChildren(style);
-  makeView(document.body, { ...answers, look });
+  makeView(document.body, { ...answers, look, listen });
 }"""
 STAGES_BY_PLACE = {"browser": ("grab", "encode", "draw"), "wire": ("wire",)}
 
@@ -207,7 +215,8 @@ def run_page(model: str, frames: int) -> pd.DataFrame:
                     count = page.evaluate("rows.length")
             with browser.page() as page:
                 rows = page.evaluate("rows")
-    table = pd.DataFrame(rows, columns=["end", "number", *PAGE_STAGES])
+    table = pd.DataFrame(rows)
+    table[list(PAGE_STAGES)] = table.pop("times").to_list()
     return table.iloc[SHORT_WARM_UP : SHORT_WARM_UP + frames]
 
 
@@ -263,7 +272,11 @@ def main(command: list[str]) -> Path:
     tables: dict[str, list[dict]] = {name: [] for name in ("ways", "places", "stages", "memory")}
     for number, text in enumerate(arguments.ways):
         if text == PAGE:
-            tables["ways"].append(page_row(run_page(arguments.model, arguments.short)))
+            times = run_page(arguments.model, arguments.short)
+            tables["ways"].append(page_row(times))
+            labels = {"mode": f"{PAGE}, 1 in flight", "threads": 1}
+            tables["places"] += summary_rows(place_rows(times.drop(columns="end")), **labels)
+            tables["stages"] += summary_rows(times.drop(columns="end"), **labels)
             add_page_targets(report, tables["ways"][-1])
             continue
         kind = {"shipped": JUPYTER, "nodelay": NODELAY}[text.split(":")[0]]
