@@ -21,7 +21,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-QUIET := $(if $(CI),--quiet,)
+# In CI modules are compiled when they are imported, as most never are.
+QUIET := $(if $(CI),--quiet --no-compile,)
 # Two files at a time, each on one core.
 PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/pytest --durations=25 \
   --numprocesses=2 --dist=loadfile --no-loadscope-reorder

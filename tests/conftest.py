@@ -149,6 +149,20 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def untraced(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let kernels run networks operation by operation.
+
+    TensorFlow traces a network before its first step, which takes as long as hundreds of faces.
+    """
+    folder = tmp_path_factory.mktemp("ipython")
+    startup = folder / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    code = "import tensorflow as tf\n\ntf.config.run_functions_eagerly(True)\n"
+    (startup / "00_untraced.py").write_text(code, "utf-8")
+    monkeypatch.setenv("IPYTHONDIR", str(folder))
+
+
 @pytest.fixture(scope="session")
 def variable_rate_video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
     """An MP4 of six dark frames that are shown for different times, and these times in seconds."""
@@ -184,13 +198,31 @@ def _set_durations(path: Path, durations: list[int]) -> None:
     path.write_bytes(content)
 
 
+LONGEST = [
+    "tests/courses/test_later_notebooks.py",
+    "tests/courses/test_exercises.py",
+    "tests/project/test_clean_environment.py",
+    "tests/export/nano/test_legs.py",
+    "tests/hostile/test_hostile_inputs.py",
+    "tests/courses/test_evaluate_models.py",
+    "tests/courses/test_affectnet_course.py",
+    "tests/crash/test_kills.py",
+    "tests/cli/test_cli.py",
+    "tests/courses/test_folder_course.py",
+    "tests/courses/test_ferplus_course.py",
+    "tests/project/test_windows.py",
+]
+"""The files of `make test-all` that take minutes, longest first."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with whole courses: they take longest, and pytest-xdist hands out files in order."""
+    """Begin with the longest files, so that both workers of pytest-xdist end at about one time."""
     for item in items:
         if item.path.suffix == ".ipynb":  # nbval's cells
             item.add_marker("notebooks")
-    items.sort(key=lambda item: "notebooks" not in item.keywords)  # stable
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.location[0], len(LONGEST)))  # stable
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -113,17 +113,29 @@ def test_train_writes_models_with_their_facts(trained):
     )
 
 
-def train_with(name, folder, *options):
-    """Train on a few bundled faces for an epoch, and give what the card says about it.
+TRAIN = """
+import json, sys
+import tensorflow as tf
+from affectkit.cli import app
+tf.config.run_functions_eagerly(True)  # to trace a network takes longer than its one step
+for command in json.loads(sys.argv[1]):
+    assert not app(["train", *command], standalone_mode=False), command
+"""
 
-    In a process of its own: the older system's batches take 6 GB, which a test runner would keep.
+
+def train_with(*commands):
+    """Train on a few bundled faces for an epoch each, and give what the cards say about it.
+
+    A command is a network's name, a folder and options. They run in a process of their own: the
+    older system's batches take 6 GB, which a test runner would keep.
     """
-    few = ["--limit", 16, "--epochs", 1, "--output", folder]
-    code = "from affectkit.cli import app; app()"
-    command = [sys.executable, "-c", code, "train", name, *few, *options]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    few = ["--limit", 16, "--epochs", 1, "--output"]
+    words = [[str(word) for word in (name, *few, *more)] for name, *more in commands]
+    command = [sys.executable, "-c", TRAIN, json.dumps(words)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return json.loads((folder / "models" / f"{name}.json").read_text())["training"]
+    cards = [folder / "models" / f"{name}.json" for name, folder, *_ in commands]
+    return [json.loads(card.read_text())["training"] for card in cards]
 
 
 @pytest.mark.slow
@@ -133,12 +145,14 @@ def test_a_regressor_is_trained_directly_from_each_start(tmp_path):
     from affectkit.models.build import BUNDLED_WEIGHTS
 
     starts = {"affectfaces": "affectfaces", "none": "none", str(BUNDLED_WEIGHTS): "SHA-256"}
+    folders = [tmp_path / str(number) for number in range(3)]
+    pairs = zip(folders, starts, strict=True)
+    trained = train_with(*(("regressor", folder, "--start", start) for folder, start in pairs))
     kernels = []
-    for number, (start, told) in enumerate(starts.items()):
-        facts = train_with("regressor", tmp_path / str(number), "--start", start)
+    for folder, facts, told in zip(folders, trained, starts.values(), strict=True):
         assert told in facts["weights"]
         assert "classifier_sha256" not in facts
-        model = open_model(tmp_path / str(number) / "models" / "regressor.keras").model
+        model = open_model(folder / "models" / "regressor.keras").model
         kernels.append(model.get_layer("backbone").layers[1].get_weights()[0])
     np.testing.assert_array_equal(kernels[0], kernels[2])
     assert not np.allclose(kernels[0], kernels[1], atol=0.05)
@@ -161,9 +175,11 @@ def test_the_older_systems_three_trainings_run_by_commands(tmp_path, shared):
     """Classifier, regressor from its features, direct regressor, each by its own recipe."""
     start = shared / "models" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
     seed = ["--profile", "seed"]
-    classifier = train_with("classifier", tmp_path / "two", *seed, "--weights", start)
-    transferred = train_with("regressor", tmp_path / "two", *seed)
-    direct = train_with("regressor", tmp_path / "one", *seed, "--start", start)
+    classifier, transferred, direct = train_with(
+        ("classifier", tmp_path / "two", *seed, "--weights", start),
+        ("regressor", tmp_path / "two", *seed),
+        ("regressor", tmp_path / "one", *seed, "--start", start),
+    )
     assert classifier["profile"]["classifier"]["batch_size"] == 64
     assert "classifier_sha256" in transferred
     assert start.name in direct["weights"]

@@ -7,6 +7,7 @@ picture, a line with what it lacks is written to a file. `tall_pictures` reads t
 from __future__ import annotations
 
 import base64
+import hashlib
 import inspect
 import json
 from pathlib import Path
@@ -35,9 +36,22 @@ def records():
 
 
 @pytest.fixture(scope="session")
+def timed_course(pytestconfig, wheel):
+    """Where the run folder of the timed course of this very wheel is kept for later tests."""
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return pytestconfig.cache.mkdir("timed_course") / digest[:16]
+
+
+@pytest.fixture(scope="session")
 def short():
     """Parameters of a course on few faces and for one epoch."""
     return {"limit": 240, "epochs": 1, "seed": 3}
+
+
+@pytest.fixture
+def shortest(short, untraced):
+    """The same of a course about data: what its networks learn is no matter."""
+    return short | {"limit": 64}
 
 
 def note_figures(path: str) -> None:
@@ -120,7 +134,31 @@ def tall_pictures(executed: Path) -> list[tuple[str, int]]:
     return found
 
 
+def check_figures(run_folder: Path, notes: Path) -> None:
+    """Check that the figures of a course have what they need, and fit a screen."""
+    noted = read_notes(notes)
+    assert len(noted) > 10
+    assert [note for note in noted if note["missing"]] == []
+    for path in sorted((run_folder / "notebooks").glob("*.ipynb")):
+        assert tall_pictures(path) == [], path.name
+
+
 @pytest.fixture(scope="session")
 def figures():
-    """What watches the figures of kernels, and what reads the notes and pictures."""
-    return SimpleNamespace(watch=watch_figures, read_notes=read_notes, tall_pictures=tall_pictures)
+    """What watches the figures of kernels, and what reads and checks the notes and pictures."""
+    return SimpleNamespace(
+        watch=watch_figures,
+        read_notes=read_notes,
+        tall_pictures=tall_pictures,
+        check=check_figures,
+    )
+
+
+@pytest.fixture(scope="module")
+def figure_notes(figures, tmp_path_factory):
+    """Where the kernels of a module's course note what its figures lack."""
+    environment, notes = figures.watch(tmp_path_factory.mktemp("ipython") / "watch")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield notes

@@ -22,12 +22,12 @@ def test_full_profile_on_affectnets_layout(shared, short, tmp_path):
         shutil.copy(bundled_faces() / name, root)
     (root / "Manually_Annotated_Images").symlink_to(bundled_faces() / "Manually_Annotated_Images")
     weights = shared / "models" / "mobilenet_v2_1.0_imagenet_notop.weights.h5"
-    short = short | {"limit": 48, "profile": "full", "weights": weights}
+    short = short | {"limit": 24, "profile": "full", "weights": weights}
     result = run_course(CourseSettings("affectnet", root, **short), tmp_path / "run")
     summary = read_summary(result.folder / "summary.json")
     assert summary["status"] == "completed", summary["failed"]
     assert summary["weights"] == str(weights.resolve())
-    assert summary["metrics"]["classifier"]["protocol"] == "affectnet-4000 (subset of 48)"
+    assert summary["metrics"]["classifier"]["protocol"] == "affectnet-4000 (subset of 24)"
     card = json.loads((result.folder / "models" / "classifier.json").read_text())
     assert card["preprocessing"]["image_size"] == 224
     assert (result.folder / "logs" / "head" / "classification_log.csv").is_file()

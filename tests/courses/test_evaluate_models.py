@@ -1,5 +1,6 @@
-"""Notebook 04: what it writes out equals the helpers; widgets have stills; a class is read."""
+"""Notebook 04: written out it equals the helpers, alone the chain; a class of raters is read."""
 
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -8,7 +9,10 @@ import pandas as pd
 import papermill
 import pytest
 
+from affectkit.course import CourseSettings, run_course
+from affectkit.course.summary import summary_metrics
 from affectkit.data import load_splits
+from affectkit.evaluation import read_metrics
 from affectkit.record import read_records
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "04_evaluate_models.ipynb"
@@ -16,12 +20,12 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "04_evaluate_models.ipynb"
 
 @pytest.fixture(scope="module")
 def run(short, tmp_path_factory):
-    """Runs the notebook in one run folder; gives the executed file."""
+    """Runs the notebook in one run folder, outside any checkout; gives the executed file."""
     folder = tmp_path_factory.mktemp("evaluate")
 
     def run(name, **parameters):
         given = short | {"output": str(folder / "run")} | parameters
-        papermill.execute_notebook(NOTEBOOK, folder / name, given, progress_bar=False)
+        papermill.execute_notebook(NOTEBOOK, folder / name, given, progress_bar=False, cwd=folder)
         return folder / name
 
     return run
@@ -66,6 +70,23 @@ def test_each_widget_has_a_still(executed):
         kinds = [set(output.get("data", {})) for output in cell.outputs]
         assert any("image/png" in kind for kind in kinds)
         assert any("application/vnd.jupyter.widget-view+json" in kind for kind in kinds)
+
+
+@pytest.mark.slow
+@pytest.mark.notebooks
+def test_alone_it_equals_the_chain(executed, short, tmp_path):
+    """It trains what it lacks; with one seed its metrics are the chain's to the last bit."""
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    for name in ("02_train_classifier", "03_transfer_regressor", NOTEBOOK.stem):
+        shutil.copy(NOTEBOOK.with_name(f"{name}.ipynb"), notebooks)
+    chain = run_course(CourseSettings(**short), tmp_path / "chain", notebooks=notebooks).summary
+    alone = {
+        task: read_metrics(executed.parent / "run" / "metrics" / f"{task}.json")
+        for task in ("classifier", "regressor")
+    }
+    assert len(summary_metrics(chain)) > 20
+    assert summary_metrics(chain | {"metrics": alone}) == summary_metrics(chain)
 
 
 @pytest.mark.slow

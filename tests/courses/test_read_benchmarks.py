@@ -21,25 +21,6 @@ def execute(folder, **parameters):
 
 @pytest.mark.slow
 @pytest.mark.notebooks
-def test_the_notebook_reads_the_baseline(tmp_path):
-    found = execute(tmp_path)
-    assert 0 < found["percentiles"][0] <= found["percentiles"][1] <= found["percentiles"][2]
-    assert found["samples_needed"] == {"p50": 2654, "p90": 23886, "p99": 262742}
-    assert found["benchmarks"] == list(BENCHMARKS)
-    assert found["busy_runs"] == 9
-    assert found["residual_share"] < 0.05
-    assert found["end_to_end_over_bare"] > 1
-    assert found["variation"]["ratio"] < found["variation"]["end to end, ms"]
-    assert min(found["times_the_best"].values()) == 1
-    assert found["times_the_best"]["LiteRT int8"] < found["times_the_best"]["Keras predict"]
-    assert {"affectkit", "fer", "fer-mtcnn", "facex", "face-api", "seed"} <= set(
-        found["frames_a_second"]
-    )
-    assert 0 < found["alpha"]["all tools"] < found["alpha"]["the raters"] < 1
-
-
-@pytest.mark.slow
-@pytest.mark.notebooks
 def test_ones_own_run_takes_the_place_of_the_committed_one(tmp_path):
     """With other machine, without accuracy, and with a peer that took no part."""
     runs = tmp_path / "runs"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = ("--limit", "240", "--epochs", "1")
+SHORT = ("--limit", "64", "--epochs", "1")
 
 pytestmark = pytest.mark.slow
 
@@ -22,25 +22,6 @@ def check_course(run) -> None:
     summary = json.loads((run.folder / "run" / "summary.json").read_text())
     assert summary["status"] == "completed"
     assert (run.folder / "run" / "report.html").stat().st_size > 100_000
-
-
-def test_every_command_of_the_wheel_works_outside_a_checkout(install_wheel, shared):
-    run = install_wheel("--constraint", str(ROOT / "environment.lock"))
-    assert "FAIL" not in run("doctor")
-    assert "affectfaces" in run("datasets")
-    pictures = run.folder / "pictures"
-    shutil.copytree(shared / "data" / "london_faces", pictures)
-    assert "40 faces in 40 files" in run("predict", pictures, "--output", "rows.csv")
-    assert (run.folder / "rows.csv").read_text().count("\n") == 41
-    arguments = ("--dataset", "folder", "--root", pictures, "--bootstrap", "0")
-    run("evaluate", "affectkit-real-int8", *arguments, "--output", "evaluated")
-    metrics = json.loads((run.folder / "evaluated" / "metrics.json").read_text())
-    assert metrics["rows"] == 40
-    run("export", "affectkit-synthetic", "--format", "saved-model", "--output", "exported")
-    assert len(list((run.folder / "exported").iterdir())) == 2
-    video = shared / "data" / "videos" / "single_face.mp4"
-    run("camera", "--headless", "--source", video, "--record", "camera.csv")
-    assert (run.folder / "camera.csv").read_text().count("\n") > 10
 
 
 @pytest.mark.timeout(1800)  # installs 3 GB, on a busy machine perhaps
@@ -72,7 +53,7 @@ def test_pip_installs_what_conda_gives_it(tmp_path):
     (copy / "condaenv.requirements.txt").write_text("\n".join(section["pip"]), encoding="utf-8")
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     home = tmp_path / "environment"
-    pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile"]
     for command in (
         [interpreter, "-m", "venv", home],
         [*pip, "--requirement", "condaenv.requirements.txt"],

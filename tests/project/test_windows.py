@@ -18,7 +18,7 @@ from affectkit.pipeline import VideoWriter
 
 RULES = Path(__file__).with_name("windows")
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = os.environ | {
+ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join([str(RULES), str(ROOT)]),
     "PYTHONWARNDEFAULTENCODING": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -27,13 +27,19 @@ ENVIRONMENT = os.environ | {
 
 def python(*arguments, cwd, exit_code=0):
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env=os.environ | ENVIRONMENT
+    )
     assert done.returncode == exit_code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
 
-def affectkit(*arguments, cwd):
-    return python("-c", "from affectkit.cli import app; app()", *arguments, cwd=cwd)
+def affectkit(*commands, cwd):
+    """Run commands in one process: what one leaves open is in the way of the next."""
+    words = [[str(word) for word in command] for command in commands]
+    run = "assert not app(command, standalone_mode=False), command"
+    code = f"from affectkit.cli import app\nfor command in {words}: {run}"
+    return python("-c", code, cwd=cwd)
 
 
 @pytest.mark.parametrize(
@@ -80,28 +86,34 @@ def pictures(tmp_path_factory):
 @pytest.mark.slow
 def test_predict_evaluate_and_export_keep_to_windows_rules(pictures, tmp_path):
     model = ("--model", "affectkit-synthetic-int8")
-    assert "0 é.png" in affectkit("predict", pictures, *model, cwd=tmp_path)
     with VideoWriter(tmp_path / "clip.mp4", 25) as writer:
         for _ in range(3):
             writer.write(np.asarray(Image.open(pictures / "Happy" / "0 é.png")))
-    arguments = ("predict", pictures, tmp_path / "clip.mp4", *model, "-o", "rows.csv",
-                 "--annotate", "drawn")  # fmt: skip
-    for more in ((), ("--overwrite",), ()):
-        affectkit(*arguments, *more, cwd=tmp_path)
+    copy = shutil.copytree(pictures, tmp_path / "copy")
+    predict = ("predict", pictures, tmp_path / "clip.mp4", *model, "-o", "rows.csv",
+               "--annotate", "drawn")  # fmt: skip
+    folder = ("--dataset", "folder", "--root", pictures)
+    evaluate = ("evaluate", model[1], *folder, "--bootstrap", 0, "-o", "out")
+    forms = ("tflite-float16", "saved-model")
+    told = affectkit(
+        ("predict", pictures, *model),
+        predict,
+        (*predict, "--overwrite"),
+        predict,
+        ("faces", "find", "--root", copy),
+        evaluate,
+        evaluate,
+        *(("export", "affectkit-synthetic", "--format", form, "-o", form) for form in forms),
+        ("faces", "render", "--count", 5, "--size", 32, "--workers", 1, "-o", "faces"),
+        ("shard", "--dataset", "affectnet", "--root", "faces", "--workers", 1, "-o", "shards"),
+        cwd=tmp_path,
+    )
+    assert "0 é.png" in told
     assert (tmp_path / "rows.csv").read_text("utf-8").count("\n") == 8
     assert len([path for path in (tmp_path / "drawn").rglob("*") if path.is_file()]) == 5
-    folder = ("--dataset", "folder", "--root", pictures)
-    affectkit("faces", "find", "--root", shutil.copytree(pictures, tmp_path / "copy"), cwd=tmp_path)
-    for _ in range(2):
-        affectkit("evaluate", model[1], *folder, "--bootstrap", 0, "-o", "out", cwd=tmp_path)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))["rows"] == 4
-    for form in ("tflite-float16", "saved-model"):
-        affectkit("export", "affectkit-synthetic", "--format", form, "-o", form, cwd=tmp_path)
+    for form in forms:
         assert len(list((tmp_path / form).iterdir())) == 2
-    affectkit("faces", "render", "--count", 5, "--size", 32, "--workers", 1, "-o", "faces",
-              cwd=tmp_path)  # fmt: skip
-    affectkit("shard", "--dataset", "affectnet", "--root", "faces", "--workers", 1, "-o", "shards",
-              cwd=tmp_path)  # fmt: skip
 
 
 SHORT_COURSE = """
@@ -113,7 +125,7 @@ raise SystemExit(course.exit_code)
 
 @pytest.mark.slow
 @pytest.mark.notebooks
-def test_a_short_course_keeps_to_windows_rules(tmp_path):
+def test_a_short_course_keeps_to_windows_rules(tmp_path, untraced):
     """04 trains the networks that it finds none of, with the code that 02 and 03 train with."""
     (tmp_path / "notebooks").mkdir()
     for name in ("00_check_setup", "04_evaluate_models"):
