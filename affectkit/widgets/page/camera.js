@@ -125,21 +125,23 @@ export function makeView(el, answers) {
     if (mode) stop(status);
     release();
     clear();
-    if (status) {
-      setStatus(status, "");
-      allow("stop");
-      asked = now();
-    }
+    setStatus(status, "");
+    allow("stop");
+    asked = now();
     return generation;
+  }
+
+  async function connect() { // gives what `prepare` does, or null if nobody looks at pictures
+    const mine = prepare("connecting"), there = await answers.ask();
+    if (mine === generation && !there) disconnected();
+    return mine === generation ? mine : null;
   }
 
   // ---- sources ----
 
   async function startCamera() {
-    const mine = prepare("connecting");
-    const there = await answers.ask(); // no camera goes on unless somebody looks at its pictures
-    if (mine !== generation) return;
-    if (!there) return disconnected();
+    const mine = await connect();
+    if (mine === null) return;
     if (settings.get("_source_name")) return begin("kernel");
     const fault = cameraFault();
     if (fault) return showStill(fault);
@@ -163,24 +165,26 @@ export function makeView(el, answers) {
       new Option(label || `Camera ${index + 1}`, id, false, id === current)));
   }
 
+  function refuse(text) { // a file
+    release();
+    setStatus("unreadable", text);
+  }
+
   async function openFile(file) {
-    const mine = prepare("");
+    const mine = await connect();
+    if (mine === null) return;
     if (file.type.startsWith("image/")) {
       const bitmap = await openPicture(file);
       if (mine !== generation) return;
-      if (!bitmap) return setStatus("unreadable", `${file.name} can't be read as a picture.`);
-      return playFrames("image", [bitmap]);
+      return bitmap ? playFrames("image", [bitmap])
+        : refuse(`${file.name} can't be read as a picture.`);
     }
     address = URL.createObjectURL(file);
     video.src = address;
     video.loop = true;
     const played = await video.play().then(() => true, () => false);
     if (mine !== generation) return;
-    if (!played) {
-      release();
-      return setStatus("unreadable",
-        `This browser can't play ${file.name}. Try an MP4 (H.264) or WebM.`);
-    }
+    if (!played) return refuse(`This browser can't play ${file.name}. Try an MP4 (H.264) or WebM.`);
     begin("video");
     watchVideo();
   }
@@ -367,7 +371,7 @@ export function makeView(el, answers) {
     if (!mode || frozen) return;
     if (stream && video.paused && video.isConnected) video.play().catch(() => {}); // cell moved
     for (const [frame, { taken }] of waiting) {
-      if (now() - taken < RETRY) continue;
+      if (answers.lossless || now() - taken < RETRY) continue;
       waiting.delete(frame);
       fresh = true;
       pump(); // finds out if the kernel is gone

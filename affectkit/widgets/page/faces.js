@@ -144,7 +144,8 @@ function makeDetector(run, { strides, minimum_score: minimum, margin, overlap: s
     let small = image;
     while (small.width >= 2 * wide && small.height >= 2 * high) small = halve(small);
     small = resize(small, wide, high, false);
-    const [boxes, logits] = Object.values(await run(makeInput(small, size, left, top))).sort((a, b) => b.length - a.length);
+    const outputs = await run(makeInput(small, size, left, top));
+    const [boxes, logits] = Object.values(outputs).sort((a, b) => b.length - a.length);
     const found = [];
     anchors.forEach((anchor, at) => {
       if (logits[at] <= least) return;

@@ -1,7 +1,7 @@
 // The kernel as the source of answers. Another source has the same members: `settings`, `tell`,
 // `look`, `open` (a picture that `look` gave, or a part of a clip), `ask`, `listen`, `close`,
-// `privacy`; if need be `texts` of its own by status, and `widest`, if it takes pictures up to that
-// width as they are.
+// `privacy`; if need be `texts` of its own by status; `lossless`, if every frame is answered;
+// `widest`, if it takes pictures up to that width as they are.
 //
 // Frames and answers are custom messages with binary parts; only settings are traits, because a
 // trait is echoed to every page and saved in the notebook. `session` names the view.

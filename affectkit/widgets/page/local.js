@@ -28,7 +28,7 @@ export function connectWorker(state) {
       rows = [];
       worker.postMessage({});
     }
-    if (type === "clip") sendClip();
+    if (type === "clip") ready.then(sendClip);
     if (type === "view" || type === "page") queueMicrotask(() => listener({ type: "nothing" }, []));
     return true;
   }
@@ -66,7 +66,7 @@ export function connectWorker(state) {
       },
       watch: (name, change) => { watchers[name] = change; },
     },
-    tell, look, texts, widest: state.widest,
+    tell, look, texts, lossless: true, widest: state.widest,
     privacy: "Frames are processed on this device, by this page, and not stored.",
     ask: () => ready,
     open: (picture) => { // the frame of that number, or that part of the clip's sheet

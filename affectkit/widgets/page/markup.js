@@ -40,7 +40,8 @@ export const VIEW = `<div class="affect-camera" data-status="idle">
     </div>
     <div class="side">
       <div class="readout">
-        <p class="answer"><span class="swatch" aria-hidden="true"></span><span class="words"></span></p>
+        <p class="answer"><span class="swatch" aria-hidden="true"></span>
+          <span class="words"></span></p>
         <p class="others"></p>
         <ul class="bars" aria-label="Probabilities of the largest face"></ul>
       </div>
