@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import inspect
 import json
 import re
@@ -41,6 +42,12 @@ from affectkit.widgets.session_record import COLUMNS
 
 SCRIPTS = (*MODULES, "faces", "worker", "local", "page")
 """Of `page/`: those of the widget, and those of the page alone."""
+
+RUNTIMES = ("litert_wasm_internal", "litert_wasm_compat_internal")
+"""Forms of LiteRT. They are packed: worker.js unpacks, whatever the host does with files.
+
+Their names do not end in .gz, because some hosts then say that the transfer alone is packed.
+"""
 
 ASSETS = Path(__file__).parents[1] / "assets"
 NETWORK = "network.tflite"
@@ -116,7 +123,7 @@ def write_page(output: str | Path, model: str | Path = "affectkit-real-int8") ->
 
 
 def _write_runtime(folder: Path) -> None:
-    """Fetch LiteRT for browsers; its form without relaxed SIMD, which Safari lacks."""
+    """Fetch LiteRT for browsers: with relaxed SIMD, and without it, which Safari lacks."""
     npm = shutil.which("npm")
     if npm is None:
         raise FileNotFoundError("the page needs npm: apt-get install npm, or take it from Node.js")
@@ -128,9 +135,11 @@ def _write_runtime(folder: Path) -> None:
         if done.returncode:
             raise RuntimeError(f"npm could not fetch LiteRT: {done.stderr[-1000:]}")
         packages = Path(name) / "node_modules/@litertjs"
-        for end in ("js", "wasm"):
-            source = packages / f"core/wasm/litert_wasm_compat_internal.{end}"
-            shutil.copyfile(source, folder / source.name)
+        for form in RUNTIMES:
+            shutil.copy((packages / "core/wasm" / form).with_suffix(".js"), folder)
+            runtime = (packages / "core/wasm" / form).with_suffix(".wasm")
+            packed = gzip.compress(runtime.read_bytes(), mtime=0)
+            (folder / f"{runtime.name}.packed").write_bytes(packed)
         for package in ("core", "wasm-utils"):
             text = (packages / package / "dist/index.js").read_text("utf-8")
             text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)

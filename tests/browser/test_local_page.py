@@ -173,6 +173,21 @@ def test_drawn_faces_get_python_s_answers(page, pipeline):
     assert len({other.expression for _, other in pairs}) >= 5
 
 
+def test_browsers_without_relaxed_simd_say_the_same(browser, address, folder, pipeline):
+    """Such as Safari: here the runtime for others is answered with the one for these."""
+    asked, pictures = [], drawn_pictures()[:6]
+    with browser.new_context(service_workers="block") as context:
+        context.on("request", lambda request: asked.append(request.url.rsplit("/")[-1]))
+        runtime = folder / "litert_wasm_compat_internal.js"
+        context.route("**/litert_wasm_internal.js", lambda route: route.fulfill(path=runtime))
+        page = context.new_page()
+        page.goto(address)
+        found = look(page, map(encode, pictures))
+    hold_against_python(found, [pipeline(picture) for picture in pictures])
+    assert "litert_wasm_internal.js" in asked
+    assert {name for name in asked if "packed" in name} == {f"{runtime.stem}.wasm.packed"}
+
+
 @pytest.mark.needs_shared
 def test_photographs_get_python_s_answers(page, pipeline, shared):
     paths = sorted((shared / "data/london_faces").glob("*.jpg"))
@@ -218,7 +233,8 @@ def test_it_asks_its_own_host_only_and_starts_soon(browser, address, folder):
         names = {url.removeprefix(address) for url in asked if not url.startswith("blob:")}
         own = {path.name for path in folder.iterdir()}
         assert names <= own | {""}
-        assert {name for name in own if name.endswith((".wasm", ".tflite"))} <= names
+        assert {name for name in own if name.endswith(".tflite")} <= names
+        assert "litert_wasm_internal.wasm.packed" in names
         assert problems == []
         print(f"{started:.0f} ms to the controls, {answered:.0f} to the first answer")
         assert started < 2000

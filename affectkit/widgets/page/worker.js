@@ -1,11 +1,19 @@
 // The thread of the page that needs no kernel: frames in, faces out. A classic worker, because
 // LiteRT's loader calls importScripts.
 
+const fetchFile = fetch;
+self.fetch = async (address, options) => { // the runtime itself lies packed on the host
+  if (!String(address).endsWith(".wasm")) return fetchFile(address, options);
+  const { body } = await fetchFile(`${address}.packed`, options);
+  const unpacked = body.pipeThrough(new DecompressionStream("gzip"));
+  return new Response(unpacked, { headers: { "Content-Type": "application/wasm" } });
+};
+
 const opened = (async () => {
   const settings = await (await fetch("settings.json")).json();
   const [{ loadLiteRt, loadAndCompile, Tensor }, { makeLook }] = await Promise.all(
     [import("./litert_core.js"), import("./faces.js")]);
-  await loadLiteRt(new URL("litert_wasm_compat_internal.js", location).href);
+  await loadLiteRt(new URL(".", location).href); // it takes the form that the browser can run
   async function open(file) {
     const model = await loadAndCompile(new URL(file, location).href, { accelerator: "wasm" });
     const [{ name, shape }] = model.getInputDetails();
